@@ -1,0 +1,1 @@
+"""Backstitch: inventory for textile and apparel businesses, every change on the record."""

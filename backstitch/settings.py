@@ -1,0 +1,71 @@
+"""The environment, read once into one typed, frozen object."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from backstitch.errors import StartError
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be set from outside. Each field names its environment variable in docs/operations.md.
+
+    `home` holds what belongs to this installation and to no repository: the embedded server's data,
+    the cookie key, the password of the application's database login, the logs.
+    """
+
+    home: Path
+    database_url: str | None
+    timezone: ZoneInfo
+    currency: str
+    demo: bool
+    session_lifetime: timedelta
+
+
+def load(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from `environment`; raises StartError with a sentence for a value that cannot be used."""
+    return Settings(
+        home=Path(environment.get("BACKSTITCH_HOME") or PROJECT / ".backstitch").expanduser().absolute(),
+        database_url=environment.get("DATABASE_URL") or None,
+        timezone=_timezone(environment.get("BACKSTITCH_TIMEZONE") or "Asia/Kolkata"),
+        currency=environment.get("BACKSTITCH_CURRENCY") or "₹",
+        demo=_flag("BACKSTITCH_DEMO", environment.get("BACKSTITCH_DEMO") or _demo_default(environment)),
+        session_lifetime=_hours("BACKSTITCH_SESSION_HOURS", environment.get("BACKSTITCH_SESSION_HOURS") or "168"),
+    )
+
+
+def _demo_default(environment: Mapping[str, str]) -> str:
+    # Somebody else's server is not the place for invented stock.
+    return "no" if environment.get("DATABASE_URL") else "yes"
+
+
+def _timezone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise StartError(
+            f"BACKSTITCH_TIMEZONE is “{name}”, which is not a time zone; use a name such as Asia/Kolkata."
+        ) from None
+
+
+def _flag(variable: str, value: str) -> bool:
+    choices = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    if value.lower() not in choices:
+        raise StartError(f"{variable} is “{value}”; use yes or no.")
+    return choices[value.lower()]
+
+
+def _hours(variable: str, value: str) -> timedelta:
+    try:
+        hours = float(value)
+    except ValueError:
+        hours = 0
+    if not 0 < hours <= 24 * 365:
+        raise StartError(f"{variable} is “{value}”; use a number of hours between 0 and 8760.")
+    return timedelta(hours=hours)
