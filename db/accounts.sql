@@ -1,0 +1,202 @@
+-- Backstitch: sign-in, sessions and the start of a transaction, as the database sees them.
+--
+-- The application's login cannot read accounts.users or accounts.sessions. It signs a person in by
+-- proving the password: it asks for the salt, computes bcrypt outside, and hands over the result;
+-- the database compares its SHA-256 with what it keeps. So whoever can only run SQL as
+-- backstitch_app cannot act as a user whose password he does not know.
+--
+-- This file is re-runnable. It runs as backstitch_owner; a migration applies each change of it.
+
+-- Reading the trail ----------------------------------------------------------------------------
+
+create or replace function accounts.reads_whole_trail() returns boolean
+language sql stable set search_path = ''
+as $$
+    select pg_has_role(current_user, 'backstitch_admin', 'usage')
+        or pg_has_role(current_user, 'backstitch_analyst', 'usage')
+        or pg_has_role(current_user, 'backstitch_owner', 'usage')
+$$;
+comment on function accounts.reads_whole_trail() is
+    'Admins, analysts and the owner see everything; a manager sees the inventory''s records and his own.';
+
+drop view if exists public.audit_logs;
+drop view if exists audit.trail;
+
+create view audit.trail with (security_barrier) as
+select r.id, r.recorded_at, r.transaction_id, r.user_id,
+       coalesce(u.email, case when r.action = 'LOGIN_FAILED' then r.new_values ->> 'username' end, 'system')
+           as username,
+       u.name as user_name, r.action, r.entity, r.entity_id, r.parent_id, r.old_values, r.new_values,
+       r.operation, r.reason, r.session_id, r.database_role, r.application,
+       coalesce(s.address, r.client_address) as address, s.user_agent
+from audit.records r
+left join accounts.users u on u.id = r.user_id
+left join accounts.sessions s on s.id = r.session_id
+where (select accounts.reads_whole_trail())
+    or r.entity not in ('User', 'Session')
+    or r.user_id = (select nullif(current_setting('backstitch.user_id', true), '')::bigint);
+
+comment on view audit.trail is 'The trail with names, one row per record, as far as the reader may see it.';
+
+create view public.audit_logs as
+select t.id, t.recorded_at as timestamp, t.user_id, t.username, t.action, t.entity, t.entity_id,
+       f.field_changed, f.old_value, f.new_value
+from audit.trail t
+cross join lateral audit.field_changes(t.action, t.old_values, t.new_values) f;
+
+comment on view public.audit_logs is
+    'The trail, one row per changed field. Whole records stand in new_value (CREATE) and old_value (DELETE).';
+
+-- Sign-in --------------------------------------------------------------------------------------
+
+create or replace function accounts.password_salt(email text) returns text
+language sql stable security definer set search_path = ''
+as $$
+    -- An unknown user gets a salt too, always the same one, so that it takes as long and looks alike.
+    select coalesce(
+        (select split_part(u.password_hash, ':', 2) from accounts.users u
+         where lower(u.email) = lower(btrim(password_salt.email)) and u.password_hash is not null),
+        (select '$2b$12$' || left(encode(sha256(k.key || convert_to(lower(btrim(email)), 'UTF8')), 'hex'), 21) || 'O'
+         from audit.signing_keys k))
+$$;
+comment on function accounts.password_salt(text) is 'The bcrypt salt with which to compute the proof of a password.';
+
+create or replace function accounts.typed_name(typed text) returns text
+language sql immutable set search_path = ''
+as $$
+    select left(regexp_replace(typed, '[[:cntrl:]]', '', 'g'), 254)
+$$;
+comment on function accounts.typed_name(text) is 'A user name as somebody typed it, fit for the record.';
+
+create or replace function accounts.sign_in(
+    email text, proof text, token text, address inet, user_agent text, lifetime interval
+) returns boolean
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+    person accounts.users;
+    session_id bigint;
+    hash_of_token constant bytea := sha256(convert_to(token, 'UTF8'));
+    nobody audit.actor;
+begin
+    select * into person from accounts.users u where lower(u.email) = lower(btrim(sign_in.email));
+
+    if person.is_active
+        and split_part(person.password_hash, ':', 3) = encode(sha256(convert_to(proof, 'UTF8')), 'hex')
+    then
+        session_id := nextval(pg_get_serial_sequence('accounts.sessions', 'id'));
+        -- Signed for the role that is set now (none), so it is good for nothing but this sign-in.
+        perform audit.sign_actor(person.id, session_id, current_setting('role'), 'sign in', null);
+        update accounts.sessions s set revoked_at = now()
+        where s.token_hash = hash_of_token and s.revoked_at is null;
+        insert into accounts.sessions (id, user_id, token_hash, address, user_agent, expires_at)
+        overriding system value
+        values (session_id, person.id, hash_of_token, sign_in.address, left(sign_in.user_agent, 400),
+                now() + lifetime);
+        perform audit.write_activity(audit.current_actor(), 'LOGIN', 'User', person.id, '{}');
+        return true;
+    end if;
+
+    nobody.database_role := session_user;
+    nobody.application := nullif(current_setting('application_name'), '');
+    nobody.client_address := sign_in.address;
+    nobody.operation := 'sign in';
+    perform audit.write_activity(nobody, 'LOGIN_FAILED', 'User', person.id, jsonb_build_object(
+        'username', accounts.typed_name(sign_in.email),
+        'cause', case when person.id is null then 'unknown user'
+                      when not person.is_active then 'deactivated user'
+                      else 'wrong password' end));
+    return false;
+end
+$$;
+comment on function accounts.sign_in(text, text, text, inet, text, interval) is
+    'Checks the proof of a password (the bcrypt result); opens a session for the token, or returns false. '
+    'Both are on the record, a failure with the name that was typed.';
+
+create or replace function accounts.begin(
+    token text, operation text default null, reason text default null
+) returns text
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+    session_id bigint;
+    user_id bigint;
+    role text;
+begin
+    select s.id, u.id, 'backstitch_' || u.role into session_id, user_id, role
+    from accounts.sessions s join accounts.users u on u.id = s.user_id
+    where s.token_hash = sha256(convert_to(token, 'UTF8'))
+        and s.revoked_at is null and s.expires_at > now() and u.is_active;
+    if session_id is null then
+        raise exception 'no live session for this token'
+            using errcode = 'invalid_authorization_specification', constraint = 'session_live',
+                  hint = 'Sign in again.';
+    end if;
+    perform audit.sign_actor(user_id, session_id, role, operation, reason);
+    return role;
+end
+$$;
+comment on function accounts.begin(text, text, text) is
+    'Establishes the user of this transaction and returns his database role, for the caller to set: '
+    'select set_config(''role'', accounts.begin(token, operation, reason), true).';
+
+create or replace function accounts.me()
+returns table (id bigint, email text, name text, role text, must_change_password boolean)
+language sql stable security definer set search_path = ''
+as $$
+    select u.id, u.email, u.name, u.role, u.must_change_password
+    from accounts.users u where u.id = (audit.current_actor()).user_id
+$$;
+comment on function accounts.me() is 'The user of this transaction; no row for system.';
+
+create or replace function accounts.sign_out() returns void
+language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+    actor constant audit.actor := audit.current_actor();
+begin
+    update accounts.sessions s set revoked_at = now()
+    where s.id = actor.session_id and s.revoked_at is null;
+    perform audit.write_activity(actor, 'LOGOUT', 'User', actor.user_id, '{}');
+end
+$$;
+comment on function accounts.sign_out() is 'Ends the session of this transaction.';
+
+create or replace function accounts.demo_accounts()
+returns table (email text, name text, role text)
+language sql stable security definer set search_path = ''
+as $$
+    select u.email, u.name, u.role from accounts.users u
+    where u.email like '%@demo.example' and u.is_active
+    order by u.id
+$$;
+comment on function accounts.demo_accounts() is
+    'The users of the demo data, whose password is public; nobody else has an address under demo.example.';
+
+-- Rights ---------------------------------------------------------------------------------------
+
+revoke all on all functions in schema accounts from public;
+
+grant usage on schema accounts to
+    backstitch_app, backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
+grant execute on function
+    accounts.password_salt(text),
+    accounts.sign_in(text, text, text, inet, text, interval),
+    accounts.begin(text, text, text),
+    accounts.demo_accounts()
+to backstitch_app;
+grant execute on function accounts.me(), accounts.sign_out() to
+    backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
+
+grant select (id, email, name, role, is_active, must_change_password) on accounts.users
+    to backstitch_admin, backstitch_manager, backstitch_analyst;
+grant insert (email, name, role, password_hash, is_active, must_change_password),
+      update (email, name, role, password_hash, is_active, must_change_password)
+    on accounts.users to backstitch_admin;
+
+grant usage on schema audit to backstitch_admin, backstitch_manager, backstitch_analyst;
+grant select on audit.trail, public.audit_logs
+    to backstitch_admin, backstitch_manager, backstitch_analyst;
+grant execute on function accounts.reads_whole_trail(), audit.field_changes(text, jsonb, jsonb),
+                          audit.record_activity(text, text, bigint, jsonb)
+    to backstitch_admin, backstitch_manager, backstitch_analyst;

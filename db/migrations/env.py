@@ -1,0 +1,25 @@
+"""Runs the migrations on the connection that `backstitch.migrations` hands over.
+
+One migration at a time (an advisory lock); a statement that waits over 5 s for a lock, or runs for
+over 10 minutes, gives up, so that an upgrade cannot hang the shop.
+"""
+
+from alembic import context
+
+ADVISORY_LOCK = 0x6261636B  # "back"
+
+connection = context.config.attributes["connection"]
+connection.exec_driver_sql("set lock_timeout = '5s'")
+connection.exec_driver_sql("set statement_timeout = '10min'")
+connection.exec_driver_sql("set client_min_messages = warning")
+connection.exec_driver_sql(f"select pg_advisory_lock({ADVISORY_LOCK})")
+connection.commit()
+try:
+    context.configure(connection=connection, version_table_schema="public")
+    with context.begin_transaction():
+        context.run_migrations()
+finally:
+    connection.rollback()
+    connection.exec_driver_sql(f"select pg_advisory_unlock({ADVISORY_LOCK})")
+    connection.exec_driver_sql("reset all")
+    connection.commit()

@@ -1,0 +1,176 @@
+"""Roles, schemas and the tables of the business and its users.
+
+Why: everything else (the trail, the stock books, sign-in) hangs on these names.
+Locks: none that matter, the database is empty.
+
+Roles belong to the whole server, so they are created only where they are missing; the login of
+the application gets its password at start-up (backstitch.startup), not here.
+"""
+
+from db.migrations.files import run_as_owner, run_sql
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+ROLES = """
+do $$
+declare
+    role_name text;
+begin
+    foreach role_name in array array[
+        'backstitch_owner', 'backstitch_admin', 'backstitch_manager',
+        'backstitch_analyst', 'backstitch_viewer'
+    ] loop
+        if not exists (select from pg_roles where rolname = role_name) then
+            execute format('create role %I nologin', role_name);
+        end if;
+    end loop;
+    -- NOINHERIT: the login may become one of the four roles, it is none of them by itself.
+    if not exists (select from pg_roles where rolname = 'backstitch_app') then
+        create role backstitch_app login noinherit;
+    end if;
+end
+$$;
+
+grant backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer
+    to backstitch_app;
+grant backstitch_owner to session_user;
+
+do $$
+begin
+    execute format('grant create, connect on database %I to backstitch_owner', current_database());
+end
+$$;
+
+grant create on schema public to backstitch_owner;
+"""
+
+TABLES = """
+create schema inventory;
+create schema accounts;
+
+create table accounts.users (
+    id bigint generated always as identity primary key,
+    email text not null
+        constraint email_has_an_at check (email ~ '^[^@\\s]+@[^@\\s]+$' and length(email) <= 254),
+    name text not null constraint name_not_blank check (name ~ '\\S'),
+    role text not null
+        constraint role_known check (role in ('admin', 'manager', 'analyst', 'viewer')),
+    password_hash text,
+    is_active boolean not null default true,
+    must_change_password boolean not null default false
+);
+create unique index email_unique on accounts.users (lower(email));
+
+comment on table accounts.users is
+    'People who sign in. Never deleted: the trail names them.';
+comment on column accounts.users.password_hash is
+    'bcrypt-sha256:<bcrypt salt>:<SHA-256 of the bcrypt result, hex>. The database can check a '
+    'sign-in with it, and reading it does not help to sign in.';
+
+create table accounts.sessions (
+    id bigint generated always as identity primary key,
+    user_id bigint not null references accounts.users,
+    token_hash bytea not null,
+    address inet,
+    user_agent text,
+    created_at timestamptz not null default now(),
+    expires_at timestamptz not null,
+    revoked_at timestamptz
+);
+create unique index live_session_by_token on accounts.sessions (token_hash)
+    where revoked_at is null;
+create index sessions_by_user on accounts.sessions (user_id);
+
+comment on table accounts.sessions is
+    'Sign-ins. Only the SHA-256 of the token is kept; a change is attributed to the user of a live row.';
+
+create table inventory.products (
+    id bigint generated always as identity primary key,
+    sku text not null
+        constraint sku_unique unique
+        constraint sku_not_blank check (sku ~ '\\S' and length(sku) <= 60),
+    name text not null constraint product_name_not_blank check (name ~ '\\S'),
+    description text not null default '',
+    category text not null default '',
+    unit_price numeric(12,2) constraint price_not_negative check (unit_price >= 0),
+    hsn_code text constraint hsn_code_digits check (hsn_code ~ '^[0-9]{4,8}$'),
+    gst_rate numeric(5,2) constraint gst_rate_percent check (gst_rate between 0 and 100),
+    sizes text[] not null
+        constraint sizes_not_empty check (cardinality(sizes) between 1 and 40),
+    reorder_level integer not null default 0
+        constraint reorder_level_not_negative check (reorder_level >= 0),
+    allowed_stores text[] not null default '{}',
+    allowed_agencies text[] not null default '{}',
+    is_active boolean not null default true
+);
+
+comment on table inventory.products is 'A design as it is sold; its colours and sizes span the stock matrix.';
+comment on column inventory.products.sizes is 'In the order in which the matrix shows them.';
+
+create table inventory.product_colors (
+    id bigint generated always as identity primary key,
+    product_id bigint not null references inventory.products,
+    color text not null constraint color_not_blank check (color ~ '\\S'),
+    colour_code text not null
+        constraint colour_code_not_blank check (colour_code ~ '\\S' and length(colour_code) <= 40),
+    constraint colour_code_unique unique (product_id, colour_code)
+);
+
+create table inventory.product_color_stocks (
+    id bigint generated always as identity primary key,
+    product_id bigint not null references inventory.products,
+    colour_code text not null,
+    size text not null,
+    quantity integer not null default 0
+        constraint stock_never_negative check (quantity >= 0),
+    constraint stock_cell_unique unique (product_id, colour_code, size),
+    constraint colour_of_product foreign key (product_id, colour_code)
+        references inventory.product_colors (product_id, colour_code)
+);
+
+comment on table inventory.product_color_stocks is
+    'The cells of the colour x size matrix. The quantity is moved by the database (db/stock.sql) only.';
+
+create table inventory.inward_logs (
+    id bigint generated always as identity primary key,
+    product_id bigint not null references inventory.products,
+    colour_code text not null,
+    size text not null,
+    quantity integer not null constraint inward_quantity_positive check (quantity > 0),
+    date date not null default current_date,
+    category text not null default 'Supply'
+        constraint inward_category_known check (category in ('Supply', 'Return')),
+    stakeholder_name text not null
+        constraint stakeholder_not_blank check (stakeholder_name ~ '\\S'),
+    constraint inward_cell_of_matrix foreign key (product_id, colour_code, size)
+        references inventory.product_color_stocks (product_id, colour_code, size)
+);
+create index inward_logs_by_product on inventory.inward_logs (product_id, colour_code, size);
+create index inward_logs_by_date on inventory.inward_logs (date desc, id desc);
+
+create table inventory.sales_logs (
+    id bigint generated always as identity primary key,
+    product_id bigint not null references inventory.products,
+    colour_code text not null,
+    size text not null,
+    quantity integer not null constraint sales_quantity_positive check (quantity > 0),
+    date date not null default current_date,
+    agency text not null default '',
+    store text not null constraint store_not_blank check (store ~ '\\S'),
+    constraint sales_cell_of_matrix foreign key (product_id, colour_code, size)
+        references inventory.product_color_stocks (product_id, colour_code, size)
+);
+create index sales_logs_by_product on inventory.sales_logs (product_id, colour_code, size);
+create index sales_logs_by_date on inventory.sales_logs (date desc, id desc);
+
+comment on table inventory.inward_logs is 'Goods in; each row has moved its cell of the matrix up.';
+comment on table inventory.sales_logs is 'Goods out; each row has moved its cell of the matrix down.';
+"""
+
+
+def upgrade() -> None:
+    run_sql(ROLES)
+    run_as_owner(TABLES)

@@ -1,0 +1,504 @@
+-- Backstitch: the audit trail.
+--
+-- Purpose. Every insert, update, delete, upsert, MERGE, COPY, cascade and TRUNCATE on a watched
+-- table writes one record per changed row into audit.records, in the same transaction, whoever
+-- runs it. The database writes the trail; no application code has to remember to.
+--
+-- The actor contract. A transaction of the application starts with
+--     select set_config('role', accounts.begin(token, operation, reason), true);
+-- (db/accounts.sql). accounts.begin checks the session and leaves transaction-local settings
+-- backstitch.user_id, .session_id, .role, .operation, .reason and .signature. The signature is made
+-- with a key that only the definer functions can read, over those values, the backend and the
+-- transaction, so settings made by hand, or kept from another transaction, do not verify.
+--   * verified settings: the record carries the user and the session;
+--   * login backstitch_app without them: the statement is refused;
+--   * any other login (a DBA in psql): the record says `system`, by carrying no user, and names the
+--     login, the application and the address.
+--
+-- Limits. The owner of these objects and a superuser can disable triggers or edit the trail; nothing
+-- inside a database can prevent that. A watched table needs a primary key of one integer column.
+-- Values of columns added by ADD COLUMN ... DEFAULT or rewritten by ALTER TYPE ... USING fire no trigger.
+--
+-- This file is re-runnable. It runs as backstitch_owner; a migration applies each change of it.
+-- Order: schema, tables, rights, the actor, activity, watch and unwatch, partitions, reading.
+
+create schema if not exists audit;
+
+-- Tables ---------------------------------------------------------------------------------------
+
+create sequence if not exists audit.records_id_seq;
+
+create table if not exists audit.records (
+    id bigint not null default nextval('audit.records_id_seq'),
+    recorded_at timestamptz not null,
+    transaction_id xid8 not null,
+    entity_id bigint,
+    parent_id bigint,
+    user_id bigint,
+    session_id bigint,
+    action text not null,
+    entity text not null,
+    database_role text not null,
+    application text,
+    client_address inet,
+    operation text,
+    reason text,
+    old_values jsonb,
+    new_values jsonb,
+    constraint records_pkey primary key (recorded_at, id),
+    constraint action_known check (action in (
+        'CREATE', 'UPDATE', 'DELETE', 'TRUNCATE',
+        'LOGIN', 'LOGIN_FAILED', 'LOGIN_LOCKED', 'LOGOUT', 'SESSION_EXPIRED', 'PASSWORD_CHANGE',
+        'EXPORT', 'IMPORT', 'UNDO', 'AUDIT_DELETE', 'AUDIT_ARCHIVE', 'MAINTENANCE', 'VERIFY')),
+    -- The truth table: which sides an action fills. Activities keep their details in new_values.
+    constraint action_fills_values check (
+        case action
+            when 'UPDATE' then old_values is not null and new_values is not null
+            when 'DELETE' then old_values is not null and new_values is null
+            when 'TRUNCATE' then old_values is not null and new_values is null
+            else old_values is null and new_values is not null
+        end)
+) partition by range (recorded_at);
+
+alter sequence audit.records_id_seq owned by audit.records.id;
+
+create index if not exists records_by_entity on audit.records (entity_id, entity);
+create index if not exists records_by_parent on audit.records (parent_id) where parent_id is not null;
+
+comment on table audit.records is
+    'The trail: one record per changed row or activity. Written by the functions of this file only.';
+comment on column audit.records.id is
+    'Order within the trail. Has gaps: a rolled back transaction keeps its numbers.';
+comment on column audit.records.recorded_at is
+    'When the statement was recorded (clock_timestamp, one value per statement).';
+comment on column audit.records.transaction_id is
+    'Records of one transaction share it: what a click did, a bulk operation, an import.';
+comment on column audit.records.entity_id is
+    'Primary key of the changed row; for an activity, of the record it is about, if any.';
+comment on column audit.records.parent_id is
+    'Primary key of the record this one belongs to (a stock cell: its product), so that the history '
+    'of a product includes its parts, deleted ones too.';
+comment on column audit.records.user_id is 'accounts.users.id; null: no signed-in user, shown as system.';
+comment on column audit.records.database_role is 'The login of the connection (session_user).';
+comment on column audit.records.application is 'application_name: what the client called itself; not proof.';
+comment on column audit.records.operation is 'What the user was doing, in words, as given to accounts.begin.';
+comment on column audit.records.old_values is
+    'UPDATE: the changed columns before. DELETE, TRUNCATE: the whole row. jsonb, with types.';
+comment on column audit.records.new_values is
+    'UPDATE: the changed columns after. CREATE: the whole row. Activity: its details.';
+
+create table if not exists audit.watched_tables (
+    relation regclass constraint watched_once primary key,
+    entity text not null constraint entity_unique unique,
+    function_name text not null,
+    parent text,
+    redacted text[] not null
+);
+
+comment on table audit.watched_tables is 'What audit.watch was told: the tables on the record, and how.';
+comment on column audit.watched_tables.entity is 'The name of the record type in the trail, e.g. InwardLog.';
+comment on column audit.watched_tables.parent is 'Column that goes into records.parent_id, e.g. product_id.';
+comment on column audit.watched_tables.redacted is
+    'Columns whose values never enter the trail; that they changed does.';
+
+create table if not exists audit.signing_keys (
+    only_row boolean primary key default true constraint one_signing_key check (only_row),
+    key bytea not null constraint signing_key_long_enough check (length(key) >= 32)
+);
+
+comment on table audit.signing_keys is 'The key of the actor''s signature. Readable by the owner only.';
+
+-- gen_random_uuid draws from the operating system's strong random source; 122 bits each.
+insert into audit.signing_keys (key)
+select sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+on conflict do nothing;
+
+-- The actor ------------------------------------------------------------------------------------
+
+create or replace function audit.signature(
+    user_id text, session_id text, role text, operation text, reason text
+) returns text
+language sql stable security definer set search_path = ''
+as $$
+    -- Nested keyed hash: the inner digest is not known outside, so it cannot be extended.
+    -- Bound to this backend and this transaction: pid and transaction start.
+    select encode(sha256(k.key || sha256(k.key || convert_to(
+        jsonb_build_array(pg_backend_pid(), extract(epoch from transaction_timestamp()),
+                          user_id, session_id, role, operation, reason)::text, 'UTF8'))), 'hex')
+    from audit.signing_keys k
+$$;
+comment on function audit.signature(text, text, text, text, text) is
+    'Keyed SHA-256 over the actor, the backend and the transaction. Not executable by any role but the owner.';
+
+create or replace function audit.sign_actor(
+    user_id bigint, session_id bigint, role text, operation text, reason text
+) returns void
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+    perform set_config('backstitch.user_id', user_id::text, true),
+            set_config('backstitch.session_id', session_id::text, true),
+            set_config('backstitch.role', role, true),
+            set_config('backstitch.operation', coalesce(operation, ''), true),
+            set_config('backstitch.reason', coalesce(reason, ''), true),
+            set_config('backstitch.signature',
+                       audit.signature(user_id::text, session_id::text, role,
+                                       coalesce(operation, ''), coalesce(reason, '')), true);
+end
+$$;
+comment on function audit.sign_actor(bigint, bigint, text, text, text) is
+    'Puts a checked actor into the transaction-local settings. Called by definer functions after their check.';
+
+do $$
+begin
+    create type audit.actor as (
+        user_id bigint, session_id bigint, operation text, reason text,
+        database_role text, application text, client_address inet);
+exception when duplicate_object then null;
+end
+$$;
+
+create or replace function audit.current_actor() returns audit.actor
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+    -- After commit a transaction-local setting reads '', not null.
+    signed constant text := nullif(current_setting('backstitch.signature', true), '');
+    operation constant text := coalesce(current_setting('backstitch.operation', true), '');
+    reason constant text := coalesce(current_setting('backstitch.reason', true), '');
+    actor audit.actor;
+begin
+    actor.operation := nullif(operation, '');
+    actor.reason := nullif(reason, '');
+    actor.database_role := session_user;
+    actor.application := nullif(current_setting('application_name'), '');
+    actor.client_address := inet_client_addr();
+
+    if signed is not null
+        and signed = audit.signature(
+            current_setting('backstitch.user_id', true), current_setting('backstitch.session_id', true),
+            current_setting('backstitch.role', true), operation, reason)
+        -- The application acts with the rights of the user it signed in, not with another role's.
+        and (session_user <> 'backstitch_app'
+             or current_setting('role') = current_setting('backstitch.role', true))
+    then
+        actor.user_id := current_setting('backstitch.user_id')::bigint;
+        actor.session_id := current_setting('backstitch.session_id')::bigint;
+    elsif session_user = 'backstitch_app' then
+        raise exception 'a change by the application without a signed-in user is refused'
+            using errcode = 'insufficient_privilege', constraint = 'signed_in_user',
+                  hint = 'Start the transaction with set_config(''role'', accounts.begin(token, ...), true).';
+    end if;
+    return actor;
+end
+$$;
+comment on function audit.current_actor() is
+    'Who changes something now: a signed-in user, or nobody (system) with login, application and address. '
+    'Refuses the application''s login when it has no valid signature.';
+
+-- Activity -------------------------------------------------------------------------------------
+
+create or replace function audit.write_activity(
+    actor audit.actor, action text, entity text, entity_id bigint, details jsonb
+) returns bigint
+language sql volatile security definer set search_path = ''
+as $$
+    insert into audit.records (
+        recorded_at, transaction_id, entity_id, user_id, session_id, action, entity,
+        database_role, application, client_address, operation, reason, new_values)
+    values (
+        clock_timestamp(), pg_current_xact_id(), entity_id, actor.user_id, actor.session_id, action, entity,
+        actor.database_role, actor.application, actor.client_address, actor.operation, actor.reason,
+        coalesce(details, '{}'))
+    returning id
+$$;
+comment on function audit.write_activity(audit.actor, text, text, bigint, jsonb) is
+    'Writes an activity for an actor that the calling definer function has established.';
+
+create or replace function audit.record_activity(
+    action text, entity text, entity_id bigint default null, details jsonb default '{}'
+) returns bigint
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+    if session_user = 'backstitch_app' and action not in ('EXPORT', 'IMPORT') then
+        raise exception 'activity % is recorded by the database, not by the application', action
+            using errcode = 'insufficient_privilege', constraint = 'activity_of_application';
+    end if;
+    return audit.write_activity(audit.current_actor(), action, entity, entity_id, details);
+end
+$$;
+comment on function audit.record_activity(text, text, bigint, jsonb) is
+    'Records what changes no row: an export, an import, maintenance. Returns the id of the record.';
+
+-- Watch and unwatch ----------------------------------------------------------------------------
+
+create or replace function audit.key_column(target regclass) returns name
+language plpgsql stable set search_path = ''
+as $$
+declare
+    key name;
+begin
+    select a.attname into key
+    from pg_index i
+    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+    where i.indrelid = target and i.indisprimary and i.indnkeyatts = 1
+        and a.atttypid in ('bigint'::regtype, 'integer'::regtype, 'smallint'::regtype);
+    if key is null then
+        raise exception 'audit.watch: % has no primary key of one integer column', target
+            using errcode = 'feature_not_supported', constraint = 'integer_primary_key',
+                  hint = 'Give it "id bigint generated always as identity primary key".';
+    end if;
+    return key;
+end
+$$;
+comment on function audit.key_column(regclass) is 'Name of the primary key column that records.entity_id holds.';
+
+create or replace function audit.columns_of(target regclass, redacted text[])
+returns table (name text, old_side text, new_side text, differs text)
+language sql stable set search_path = ''
+as $$
+    -- Generated columns are left out: they follow from the others. For types whose equality is not
+    -- identity (1.0 = 1.00, json has none) the stored images are compared (*<>) instead of the values;
+    -- the casts keep the parser from comparing the two rows column by column.
+    select a.attname,
+           case when a.attname = any (redacted) then format('case when o.%1$I is not null then ''redacted'' end', a.attname)
+                else format('o.%I', a.attname) end,
+           case when a.attname = any (redacted) then format('case when n.%1$I is not null then ''redacted'' end', a.attname)
+                else format('n.%I', a.attname) end,
+           case when a.atttypid = any (array['bigint', 'integer', 'smallint', 'boolean', 'date', 'uuid',
+                                             'timestamptz', 'timestamp']::regtype[])
+                     or (a.atttypid = any (array['text', 'varchar']::regtype[])
+                         and coalesce(c.collisdeterministic, true))
+                then format('o.%1$I is distinct from n.%1$I', a.attname)
+                else format('row(o.%1$I)::record *<> row(n.%1$I)::record', a.attname) end
+    from pg_attribute a
+    left join pg_collation c on c.oid = a.attcollation
+    where a.attrelid = target and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+    order by a.attnum
+$$;
+comment on function audit.columns_of(regclass, text[]) is
+    'The recorded columns, with the SQL that reads each side (o, n) and tells whether they differ.';
+
+create or replace function audit.row_as_jsonb(target regclass, redacted text[], side text) returns text
+language sql stable set search_path = ''
+as $$
+    -- jsonb_build_object takes 100 arguments at most, so 50 columns a call.
+    select string_agg(format('jsonb_build_object(%s)', pairs), ' || ' order by chunk)
+    from (select (n - 1) / 50 as chunk,
+                 string_agg(format('%L, %s', c.name, case side when 'o' then c.old_side else c.new_side end),
+                            ', ' order by n) as pairs
+          from audit.columns_of(target, redacted) with ordinality c (name, old_side, new_side, differs, n)
+          group by 1) chunks
+$$;
+comment on function audit.row_as_jsonb(regclass, text[], text) is 'SQL for a whole row (side o or n) as jsonb.';
+
+create or replace function audit.changes_as_jsonb(target regclass, redacted text[], side text) returns text
+language sql stable set search_path = ''
+as $$
+    select string_agg(
+        format('case when %s then jsonb_build_object(%L, %s) else ''{}'' end',
+               differs, name, case side when 'o' then old_side else new_side end), E'\n            || ')
+    from audit.columns_of(target, redacted)
+$$;
+comment on function audit.changes_as_jsonb(regclass, text[], text) is
+    'SQL for the changed columns of one side (o or n) as jsonb.';
+
+create or replace function audit.trigger_source(
+    target regclass, entity text, parent text, redacted text[]
+) returns text
+language plpgsql stable set search_path = ''
+as $source$
+declare
+    key constant text := quote_ident(audit.key_column(target));
+    head constant text := $head$insert into audit.records (
+            recorded_at, transaction_id, entity_id, parent_id, user_id, session_id, action, entity,
+            database_role, application, client_address, operation, reason, old_values, new_values)
+        select moment, pg_current_xact_id(), %1$s.%2$s, %3$s, actor.user_id, actor.session_id, %4$L, %5$L,
+            actor.database_role, actor.application, actor.client_address, actor.operation, actor.reason,
+            %6$s,
+            %7$s$head$;
+    whole_old constant text := audit.row_as_jsonb(target, redacted, 'o');
+    whole_new constant text := audit.row_as_jsonb(target, redacted, 'n');
+    old_parent constant text := case when parent is null then 'null' else format('o.%I', parent) end;
+    new_parent constant text := case when parent is null then 'null' else format('n.%I', parent) end;
+    deleted constant text := format(head, 'o', key, old_parent, 'DELETE', entity, whole_old, 'null');
+    created constant text := format(head, 'n', key, new_parent, 'CREATE', entity, 'null', whole_new);
+begin
+    return format($body$
+declare
+    actor constant audit.actor := audit.current_actor();
+    moment constant timestamptz := clock_timestamp();
+begin
+    if tg_op = 'INSERT' then
+        %1$s
+        from new_rows n;
+    elsif tg_op = 'UPDATE' then
+        %2$s
+        from old_rows o join new_rows n on n.%5$s = o.%5$s
+        where %6$s;
+        -- A changed primary key pairs with nothing: the old record ended, a new one began.
+        if exists (select from old_rows o where not exists (select from new_rows n where n.%5$s = o.%5$s)) then
+            %3$s
+            from old_rows o where not exists (select from new_rows n where n.%5$s = o.%5$s);
+            %1$s
+            from new_rows n where not exists (select from old_rows o where n.%5$s = o.%5$s);
+        end if;
+    elsif tg_op = 'DELETE' then
+        %3$s
+        from old_rows o;
+    elsif tg_op = 'TRUNCATE' then
+        -- The snapshot must see every row that goes.
+        if current_setting('transaction_isolation') <> 'read committed' then
+            raise exception 'TRUNCATE of %% is refused under isolation level %%: rows could go unrecorded',
+                tg_relid::regclass, current_setting('transaction_isolation')
+                using errcode = 'feature_not_supported', constraint = 'truncate_read_committed',
+                      hint = 'Use READ COMMITTED, or DELETE.';
+        end if;
+        %4$s
+        from %7$s o;
+    end if;
+    return null;
+end
+$body$,
+        created,
+        format(head, 'n', key, new_parent, 'UPDATE', entity,
+               audit.changes_as_jsonb(target, redacted, 'o'), audit.changes_as_jsonb(target, redacted, 'n')),
+        deleted,
+        format(head, 'o', key, old_parent, 'TRUNCATE', entity, whole_old, 'null'),
+        key,
+        (select format('row(%s)::record *<> row(%s)::record', string_agg(format('o.%I', name), ', '),
+                       string_agg(format('n.%I', name), ', '))
+         from audit.columns_of(target, redacted)),
+        target);
+end
+$source$;
+comment on function audit.trigger_source(regclass, text, text, text[]) is
+    'The body of the trigger function of a table, its columns spelled out. Doctor compares it with what is installed.';
+
+create or replace function audit.watch(
+    target regclass, entity text default null, parent text default null, redacted text[] default '{}'
+) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+    known audit.watched_tables;
+    trigger_function constant text := (
+        select format('record_%s_%s', n.nspname, c.relname)
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = target);
+begin
+    -- Called again without details (after a column was added, say), it keeps the ones it has.
+    select * into known from audit.watched_tables w where w.relation = target;
+    if known.relation is not null and watch.entity is null then
+        entity := known.entity;
+        parent := known.parent;
+        redacted := known.redacted;
+    end if;
+    entity := coalesce(entity, (select relname from pg_class where oid = target));
+
+    -- The settings make the stored bytes independent of those of the session.
+    execute format(
+        'create or replace function audit.%I() returns trigger language plpgsql security definer '
+        'set search_path = '''' set timezone = ''UTC'' set datestyle = ''ISO'' set intervalstyle = ''iso_8601'' '
+        'set extra_float_digits = 1 set bytea_output = ''hex'' as %L',
+        trigger_function, audit.trigger_source(target, entity, parent, redacted));
+    execute format('revoke all on function audit.%I() from public', trigger_function);
+
+    execute format('create or replace trigger audit_insert after insert on %s referencing new table as new_rows '
+                   'for each statement execute function audit.%I()', target, trigger_function);
+    execute format('create or replace trigger audit_update after update on %s referencing old table as old_rows '
+                   'new table as new_rows for each statement execute function audit.%I()', target, trigger_function);
+    execute format('create or replace trigger audit_delete after delete on %s referencing old table as old_rows '
+                   'for each statement execute function audit.%I()', target, trigger_function);
+    execute format('create or replace trigger audit_truncate before truncate on %s '
+                   'for each statement execute function audit.%I()', target, trigger_function);
+    -- ALWAYS: session_replication_role = replica would skip ordinary triggers.
+    execute format('alter table %s enable always trigger audit_insert, enable always trigger audit_update, '
+                   'enable always trigger audit_delete, enable always trigger audit_truncate', target);
+
+    insert into audit.watched_tables as w (relation, entity, function_name, parent, redacted)
+    values (target, entity, trigger_function, parent, redacted)
+    on conflict on constraint watched_once do update
+        set entity = excluded.entity, function_name = excluded.function_name,
+            parent = excluded.parent, redacted = excluded.redacted;
+end
+$$;
+comment on function audit.watch(regclass, text, text, text[]) is
+    'Puts a table on the record, or brings its trigger function up to its present columns. For the owner only.';
+
+create or replace function audit.unwatch(target regclass) returns void
+language plpgsql volatile set search_path = ''
+as $$
+declare
+    known audit.watched_tables;
+begin
+    delete from audit.watched_tables w where w.relation = target returning * into known;
+    if known.relation is null then
+        raise exception 'audit.unwatch: % is not watched', target
+            using errcode = 'undefined_object', constraint = 'watched_once';
+    end if;
+    execute format('drop trigger if exists audit_insert on %1$s; drop trigger if exists audit_update on %1$s; '
+                   'drop trigger if exists audit_delete on %1$s; drop trigger if exists audit_truncate on %1$s',
+                   target);
+    execute format('drop function audit.%I()', known.function_name);
+    perform audit.record_activity('MAINTENANCE', known.entity, null,
+                                  jsonb_build_object('unwatched', target::text));
+end
+$$;
+comment on function audit.unwatch(regclass) is
+    'Takes a table off the record; that it was taken off is recorded. For the owner only.';
+
+-- Partitions -----------------------------------------------------------------------------------
+
+create table if not exists audit.records_default partition of audit.records default;
+comment on table audit.records_default is 'Safety net: records of a month that has no partition. Should be empty.';
+
+create or replace function audit.make_partitions(first date default current_date, months integer default 3)
+returns integer
+language plpgsql volatile set search_path = ''
+as $$
+declare
+    month date;
+    made integer := 0;
+begin
+    for month in
+        select generate_series(date_trunc('month', first::timestamp),
+                               date_trunc('month', first::timestamp) + make_interval(months => months), '1 month')
+    loop
+        if to_regclass('audit.records_' || to_char(month, 'YYYY_MM')) is null then
+            execute format(
+                'create table audit.%I partition of audit.records for values from (%L) to (%L)',
+                'records_' || to_char(month, 'YYYY_MM'),
+                to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00',
+                to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
+            made := made + 1;
+        end if;
+    end loop;
+    return made;
+end
+$$;
+comment on function audit.make_partitions(date, integer) is
+    'Makes the monthly partitions (UTC) from a month on, that month and so many more. Returns how many it made.';
+
+select audit.make_partitions();
+
+-- Reading --------------------------------------------------------------------------------------
+
+create or replace function audit.field_changes(action text, old_values jsonb, new_values jsonb)
+returns table (field_changed text, old_value text, new_value text)
+language sql immutable parallel safe
+begin atomic
+    select null::text, old_values::text, new_values::text where action <> 'UPDATE'
+    union all
+    select key, old_values ->> key, new_values ->> key
+    from jsonb_object_keys(case when action = 'UPDATE' then old_values end) key;
+end;
+comment on function audit.field_changes(text, jsonb, jsonb) is
+    'One row per changed field of an update; one row with the whole record for anything else.';
+
+-- Rights: nobody but the owner touches the tables or runs the functions; accounts.sql opens what is open.
+
+revoke all on schema audit from public;
+revoke all on all tables in schema audit from public;
+revoke all on all sequences in schema audit from public;
+revoke all on all functions in schema audit from public;
