@@ -1,0 +1,35 @@
+"""Who may do what: one table, shown by the navigation, checked by each page and, as grants, by the database."""
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """The four roles; accounts.users.role holds the value."""
+
+    ADMIN = "admin"
+    MANAGER = "manager"
+    ANALYST = "analyst"
+    VIEWER = "viewer"
+
+
+class Permission(StrEnum):
+    """What a role may do."""
+
+    SEE_INVENTORY = "see inventory"
+    EDIT_INVENTORY = "edit inventory"
+    READ_TRAIL = "read the trail"
+    READ_WHOLE_TRAIL = "read the trail of accounts"
+    MANAGE_USERS = "manage users"
+
+
+ALLOWED: dict[Role, frozenset[Permission]] = {
+    Role.ADMIN: frozenset(Permission),
+    Role.MANAGER: frozenset({Permission.SEE_INVENTORY, Permission.EDIT_INVENTORY, Permission.READ_TRAIL}),
+    Role.ANALYST: frozenset({Permission.SEE_INVENTORY, Permission.READ_TRAIL, Permission.READ_WHOLE_TRAIL}),
+    Role.VIEWER: frozenset({Permission.SEE_INVENTORY}),
+}
+
+
+def may(role: Role, permission: Permission) -> bool:
+    """Whether `role` has `permission`."""
+    return permission in ALLOWED[role]

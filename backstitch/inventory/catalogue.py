@@ -1,0 +1,188 @@
+"""Reading products and their stock matrix."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import Connection, text
+
+from backstitch.errors import Refused
+
+
+@dataclass(frozen=True)
+class ProductLine:
+    """A row of the list of products. `low_cells` counts the cells at or below the reorder level."""
+
+    id: int
+    sku: str
+    name: str
+    category: str
+    unit_price: Decimal | None
+    colours: int
+    sizes: tuple[str, ...]
+    on_hand: int
+    low_cells: int
+    is_active: bool
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product as it stands. `version` tells a later save whether somebody else saved in between."""
+
+    id: int
+    sku: str
+    name: str
+    description: str
+    category: str
+    unit_price: Decimal | None
+    hsn_code: str | None
+    gst_rate: Decimal | None
+    sizes: tuple[str, ...]
+    reorder_level: int
+    is_active: bool
+    version: str
+
+
+@dataclass(frozen=True)
+class Colour:
+    """A colour of a product."""
+
+    id: int
+    color: str
+    colour_code: str
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The colour x size grid: `cells[colour_code, size]` is the quantity; a missing key is a blocked cell."""
+
+    product: Product
+    colours: tuple[Colour, ...]
+    cells: dict[tuple[str, str], int]
+    cell_ids: dict[tuple[str, str], int]
+
+
+PRODUCT_LIST = text(
+    """
+    select p.id, p.sku, p.name, p.category, p.unit_price, p.sizes, p.is_active,
+           (select count(*) from inventory.product_colors c where c.product_id = p.id) as colours,
+           coalesce(s.on_hand, 0) as on_hand, coalesce(s.low_cells, 0) as low_cells
+    from inventory.products p
+    left join lateral (
+        select sum(s.quantity) as on_hand, count(*) filter (where s.quantity <= p.reorder_level) as low_cells
+        from inventory.product_color_stocks s where s.product_id = p.id
+    ) s on true
+    where (p.is_active or :inactive)
+        and (:pattern = '' or p.sku ilike :pattern or p.name ilike :pattern or p.category ilike :pattern)
+        and (:category = '' or p.category = :category)
+        and p.sku > :after
+    order by p.sku
+    limit :size
+    """
+)
+PRODUCT_COUNT = text(
+    """
+    select count(*)
+    from inventory.products p
+    where (p.is_active or :inactive)
+        and (:pattern = '' or p.sku ilike :pattern or p.name ilike :pattern or p.category ilike :pattern)
+        and (:category = '' or p.category = :category)
+    """
+)
+CATEGORIES = text("select distinct category from inventory.products where category <> '' order by 1")
+CHOICES = text("select id, sku, name from inventory.products where is_active or :inactive order by sku")
+PRODUCT = text(
+    """
+    select id, sku, name, description, category, unit_price, hsn_code, gst_rate, sizes, reorder_level,
+           is_active, xmin::text as version
+    from inventory.products where id = :id
+    """
+)
+COLOURS = text(
+    "select id, color, colour_code from inventory.product_colors where product_id = :id order by color, colour_code"
+)
+CELLS = text("select id, colour_code, size, quantity from inventory.product_color_stocks where product_id = :id")
+
+
+def _pattern(search: str) -> str:
+    """An ILIKE pattern for text anywhere; '' for no search."""
+    escaped = search.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%" if escaped else ""
+
+
+def list_products(
+    connection: Connection,
+    *,
+    search: str = "",
+    category: str = "",
+    inactive: bool = False,
+    after: str = "",
+    size: int = 50,
+) -> list[ProductLine]:
+    """Products by SKU, `size` of them after the SKU `after` (the last one of the page before)."""
+    rows = connection.execute(
+        PRODUCT_LIST,
+        {
+            "pattern": _pattern(search),
+            "category": category,
+            "inactive": inactive,
+            "after": after,
+            "size": size,
+        },
+    )
+    return [
+        ProductLine(
+            id=row.id,
+            sku=row.sku,
+            name=row.name,
+            category=row.category,
+            unit_price=row.unit_price,
+            colours=row.colours,
+            sizes=tuple(row.sizes),
+            on_hand=row.on_hand,
+            low_cells=row.low_cells,
+            is_active=row.is_active,
+        )
+        for row in rows
+    ]
+
+
+def count_products(connection: Connection, *, search: str = "", category: str = "", inactive: bool = False) -> int:
+    """How many products the same filter finds."""
+    return int(
+        connection.execute(
+            PRODUCT_COUNT, {"pattern": _pattern(search), "category": category, "inactive": inactive}
+        ).scalar_one()
+    )
+
+
+def categories(connection: Connection) -> Sequence[str]:
+    """The categories in use, by name."""
+    return connection.execute(CATEGORIES).scalars().all()
+
+
+def product_choices(connection: Connection, *, inactive: bool = False) -> dict[int, str]:
+    """id -> "SKU · name", by SKU, for a choice."""
+    return {
+        row.id: row.sku if row.sku == row.name else f"{row.sku} · {row.name}"
+        for row in connection.execute(CHOICES, {"inactive": inactive})
+    }
+
+
+def product(connection: Connection, *, product_id: int) -> Product:
+    """One product; raises Refused (product_gone) when there is none."""
+    row = connection.execute(PRODUCT, {"id": product_id}).one_or_none()
+    if row is None:
+        raise Refused("This product does not exist any more.", rule="product_gone")
+    return Product(**{**row._mapping, "sizes": tuple(row.sizes)})
+
+
+def matrix(connection: Connection, *, product_id: int) -> Matrix:
+    """The stock matrix of a product; raises Refused (product_gone) when there is none."""
+    cells = connection.execute(CELLS, {"id": product_id}).all()
+    return Matrix(
+        product=product(connection, product_id=product_id),
+        colours=tuple(Colour(**row._mapping) for row in connection.execute(COLOURS, {"id": product_id})),
+        cells={(cell.colour_code, cell.size): cell.quantity for cell in cells},
+        cell_ids={(cell.colour_code, cell.size): cell.id for cell in cells},
+    )

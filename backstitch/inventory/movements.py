@@ -1,0 +1,190 @@
+"""Writing goods in (inward) and goods out (sales). The database moves the stock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+from sqlalchemy import Connection, text
+
+from backstitch.errors import Refused, StaleEdit
+from backstitch.inventory.logs import InwardEntry, SalesEntry, inward_entry, sales_entry
+
+LARGEST_QUANTITY = 2_147_483_647
+
+
+@dataclass(frozen=True)
+class Inward:
+    """What is said of goods in, apart from how many."""
+
+    date: date
+    category: Literal["Supply", "Return"]
+    stakeholder_name: str
+
+
+@dataclass(frozen=True)
+class Sale:
+    """What is said of goods out, apart from how many."""
+
+    date: date
+    store: str
+    agency: str = ""
+
+
+RECORD_INWARD = text(
+    """
+    insert into inventory.inward_logs (product_id, colour_code, size, quantity, date, category, stakeholder_name)
+    select :product_id, :colour_code, size, quantity, :date, :category, :stakeholder_name
+    from unnest(cast(:sizes as text[]), cast(:quantities as integer[])) as entry (size, quantity)
+    """
+)
+EDIT_INWARD = text(
+    """
+    update inventory.inward_logs
+    set quantity = :quantity, date = :date, category = :category, stakeholder_name = :stakeholder_name
+    where id = :id and xmin = cast(:version as xid)
+    """
+)
+DELETE_INWARD = text("delete from inventory.inward_logs where id = :id and xmin = cast(:version as xid)")
+RECORD_SALE = text(
+    """
+    insert into inventory.sales_logs (product_id, colour_code, size, quantity, date, store, agency)
+    select :product_id, :colour_code, size, quantity, :date, :store, :agency
+    from unnest(cast(:sizes as text[]), cast(:quantities as integer[])) as entry (size, quantity)
+    """
+)
+EDIT_SALE = text(
+    """
+    update inventory.sales_logs set quantity = :quantity, date = :date, store = :store, agency = :agency
+    where id = :id and xmin = cast(:version as xid)
+    """
+)
+DELETE_SALE = text("delete from inventory.sales_logs where id = :id and xmin = cast(:version as xid)")
+
+
+def quantities(typed: Mapping[str, object]) -> dict[str, int]:
+    """Size -> whole number above 0, from what stands in a grid; empty and 0 fall away.
+
+    Raises Refused for a negative, fractional, oversized or unreadable figure, and when nothing is left.
+    """
+    found = {size: _whole(size, value) for size, value in typed.items() if value not in (None, "")}
+    found = {size: quantity for size, quantity in found.items() if quantity}
+    if not found:
+        raise Refused("Enter a quantity for at least one size. Nothing was saved.", rule="no_quantity")
+    return found
+
+
+def _whole(size: str, value: object) -> int:
+    try:
+        number = Decimal(str(value).strip())
+    except InvalidOperation:
+        raise Refused(f"“{value}” for size {size} is not a number. Nothing was saved.", rule="not_a_number") from None
+    if number.is_nan():
+        return 0
+    if number < 0:
+        raise Refused(f"The quantity for size {size} is negative. Nothing was saved.", rule="negative_quantity")
+    if number > LARGEST_QUANTITY:
+        raise Refused(f"The quantity for size {size} is too large. Nothing was saved.", rule="22003")
+    if number != number.to_integral_value():
+        raise Refused(
+            f"The quantity for size {size} is not a whole number. Nothing was saved.",
+            rule="fractional_quantity",
+        )
+    return int(number)
+
+
+def record_inward(
+    connection: Connection,
+    *,
+    product_id: int,
+    colour_code: str,
+    quantities: Mapping[str, int],
+    inward: Inward,
+) -> None:
+    """Records goods in for one colour, a row per size. Raises Refused: `inward_cell_of_matrix`, ..."""
+    connection.execute(
+        RECORD_INWARD,
+        {
+            "product_id": product_id,
+            "colour_code": colour_code,
+            "sizes": list(quantities),
+            "quantities": list(quantities.values()),
+            "date": inward.date,
+            "category": inward.category,
+            "stakeholder_name": inward.stakeholder_name.strip(),
+        },
+    )
+
+
+def edit_inward(connection: Connection, *, entry: InwardEntry, quantity: int, inward: Inward) -> None:
+    """Saves an entry as it was read. Raises StaleEdit when somebody changed it since, or deleted it."""
+    changed = connection.execute(
+        EDIT_INWARD,
+        {
+            "id": entry.id,
+            "version": entry.version,
+            "quantity": quantity,
+            "date": inward.date,
+            "category": inward.category,
+            "stakeholder_name": inward.stakeholder_name.strip(),
+        },
+    ).rowcount
+    if changed == 0:
+        raise _stale(inward_entry(connection, entry_id=entry.id))
+
+
+def delete_inward(connection: Connection, *, entry: InwardEntry) -> None:
+    """Deletes an entry; its stock goes back. Raises StaleEdit, and `stock_never_negative` if it is sold."""
+    if connection.execute(DELETE_INWARD, {"id": entry.id, "version": entry.version}).rowcount == 0:
+        raise _stale(inward_entry(connection, entry_id=entry.id))
+
+
+def record_sale(
+    connection: Connection, *, product_id: int, colour_code: str, quantities: Mapping[str, int], sale: Sale
+) -> None:
+    """Records goods out for one colour, a row per size. Raises Refused: `stock_never_negative`, ..."""
+    connection.execute(
+        RECORD_SALE,
+        {
+            "product_id": product_id,
+            "colour_code": colour_code,
+            "sizes": list(quantities),
+            "quantities": list(quantities.values()),
+            "date": sale.date,
+            "store": sale.store.strip(),
+            "agency": sale.agency.strip(),
+        },
+    )
+
+
+def edit_sale(connection: Connection, *, entry: SalesEntry, quantity: int, sale: Sale) -> None:
+    """Saves an entry as it was read. Raises StaleEdit when somebody changed it since, or deleted it."""
+    changed = connection.execute(
+        EDIT_SALE,
+        {
+            "id": entry.id,
+            "version": entry.version,
+            "quantity": quantity,
+            "date": sale.date,
+            "store": sale.store.strip(),
+            "agency": sale.agency.strip(),
+        },
+    ).rowcount
+    if changed == 0:
+        raise _stale(sales_entry(connection, entry_id=entry.id))
+
+
+def delete_sale(connection: Connection, *, entry: SalesEntry) -> None:
+    """Deletes an entry; its stock comes back. Raises StaleEdit."""
+    if connection.execute(DELETE_SALE, {"id": entry.id, "version": entry.version}).rowcount == 0:
+        raise _stale(sales_entry(connection, entry_id=entry.id))
+
+
+def _stale(theirs: InwardEntry | SalesEntry | None) -> StaleEdit:
+    if theirs is None:
+        return StaleEdit("Somebody else deleted this entry meanwhile. Nothing of yours was saved.")
+    return StaleEdit(
+        "Somebody else changed this entry while you were editing it. Nothing of yours was saved.",
+        theirs=theirs,
+    )
