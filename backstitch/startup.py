@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
@@ -129,15 +130,17 @@ def _parsed(url: str) -> URL:
     return parsed.set(drivername="postgresql+psycopg")
 
 
-def _conninfo(url: URL) -> str:
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+def conninfo(url: URL) -> str:
+    """The same URL as libpq reads it; rendered as a URL, a password with a space would be refused."""
+    query = {name: value if isinstance(value, str) else ",".join(value) for name, value in url.query.items()}
+    return make_conninfo("", **url.translate_connect_args(username="user", database="dbname"), **query)
 
 
 def _checked(url: URL) -> URL:
     """The same URL, once a connection has shown that the server is there and recent enough."""
     where = url.render_as_string(hide_password=True)
     try:
-        with psycopg.connect(_conninfo(url), connect_timeout=10) as connection:
+        with psycopg.connect(conninfo(url), connect_timeout=10) as connection:
             version = connection.info.server_version // 10000
     except psycopg.Error as error:
         reason = str(error).strip().splitlines()[-1]
@@ -195,9 +198,9 @@ def _application_url(owner_url: URL, settings: Settings) -> URL:
     password = os.environ.get("BACKSTITCH_APP_PASSWORD") or secret(settings.home, "application_login")
     url = owner_url.set(username=APPLICATION_LOGIN, password=password)
     try:
-        psycopg.connect(_conninfo(url), connect_timeout=10).close()
+        psycopg.connect(conninfo(url), connect_timeout=10).close()
     except psycopg.OperationalError:
-        with psycopg.connect(_conninfo(owner_url)) as connection:
+        with psycopg.connect(conninfo(owner_url)) as connection:
             hashed = connection.pgconn.encrypt_password(password.encode(), APPLICATION_LOGIN.encode(), b"scram-sha-256")
             connection.execute(
                 sql.SQL("alter role {} password {}").format(

@@ -1,6 +1,6 @@
 """Writing products: create, edit, deactivate, and the cells of the stock matrix."""
 
-import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -59,8 +59,10 @@ ADD_CELLS = text(
 
 
 def colour_code(color: str) -> str:
-    """The code a colour gets when none is given: `Teal Green` is TEAL-GREEN."""
-    return re.sub(r"[^0-9A-Z]+", "-", color.upper()).strip("-")[:40]
+    """The code a colour gets when none is given, in any script: `Teal Green` is TEAL-GREEN."""
+    # Letters, marks and digits stay: without its marks a word in Devanagari is another word.
+    kept = (letter if unicodedata.category(letter)[0] in "LMN" else " " for letter in color.upper())
+    return "-".join("".join(kept).split())[:40].strip("-")
 
 
 def create_product(connection: Connection, *, details: ProductDetails, colours: Sequence[str]) -> int:

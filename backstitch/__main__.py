@@ -1,0 +1,203 @@
+"""`python -m backstitch COMMAND`: what is done at a terminal, with the rights of the database's owner.
+
+The exit code is 0 when it was done, 1 with a sentence when it was refused, 2 for a wrong command line.
+"""
+
+import argparse
+import getpass
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy import URL
+
+from backstitch import embedded, migrations, settings, startup
+from backstitch.accounts import users
+from backstitch.accounts.permissions import Role
+from backstitch.database import Database, System
+from backstitch.errors import Refused, StartError
+from backstitch.inventory import rejects_file
+from backstitch.inventory.stock_import import ImportResult, load_stock_list
+from backstitch.inventory.stock_list import read_stock_list
+from backstitch.settings import Settings
+
+BAR_WIDTH = 30
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one command and returns its exit code."""
+    # Everything after `psql` is psql's; argparse would look for its own options in it.
+    passed = 1 if arguments[:1] == ["psql"] else len(arguments)
+    given = _parser().parse_args(arguments[:passed], argparse.Namespace(psql_arguments=arguments[passed:]))
+    # What the library logs is said here in a sentence; without a handler it would be printed as well.
+    logging.getLogger("backstitch").addHandler(logging.NullHandler())
+    try:
+        return int(given.run(given, settings.load()))
+    except (StartError, Refused) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+
+
+def migrate(given: argparse.Namespace, configured: Settings) -> int:
+    """Brings the database up to date."""
+    with startup.running(configured, application="backstitch migrate"):
+        print(f"The database is up to date (revision {migrations.newest_revision()}).")
+    return 0
+
+
+def create_admin(given: argparse.Namespace, configured: Settings) -> int:
+    """Creates a user with the role admin."""
+    password = _new_password()
+    with (
+        _owner_database(configured, "create-admin") as database,
+        database.transaction(System(), operation="create admin") as connection,
+    ):
+        users.create_user(
+            connection,
+            email=given.email,
+            name=given.name or given.email.partition("@")[0],
+            role=Role.ADMIN,
+            password=password,
+        )
+    print(f"{given.email} can sign in as an admin.")
+    return 0
+
+
+def import_stock(given: argparse.Namespace, configured: Settings) -> int:
+    """Loads a seller's stock list; 1 when not a single row could be taken."""
+    rejects = given.rejects or Path(f"{given.file.stem}-rejects.csv")
+    stock_list = read_stock_list(given.file)
+    if stock_list.encoding == "cp1252":
+        print(f"{stock_list.file} is not UTF-8; it was read as Windows-1252.", file=sys.stderr)
+    rejects_file.check_place(rejects, source=given.file)
+    on = given.date or datetime.now(configured.timezone).date()
+    with _owner_database(configured, "import-stock") as database:
+        result = load_stock_list(database, System(), stock_list, on=on, progress=_show_progress)
+    # A former rejects file is not left behind to be taken for this import's.
+    if result.rejects or rejects.exists():
+        rejects_file.write(rejects, header=stock_list.header, rejects=result.rejects)
+    print(_report(result, rejects))
+    return 0 if result.accepted else 1
+
+
+def psql(given: argparse.Namespace, configured: Settings) -> int:
+    """Runs psql on the database as the owner's login, with the arguments given; returns its exit code."""
+    with startup.owner(configured) as url:
+        command, environment = _psql_call(url, bundled=configured.database_url is None)
+        # Ctrl-C is for psql, which cancels the query; a handler, unlike SIG_IGN, is not inherited.
+        before = signal.signal(signal.SIGINT, lambda *_: None)
+        try:
+            return subprocess.call([*command, *given.psql_arguments], env=environment)
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m backstitch", description="Backstitch at the terminal.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("migrate", help="bring the database up to date")
+    command.set_defaults(run=migrate)
+
+    command = commands.add_parser("create-admin", help="create a user who may do everything")
+    command.add_argument("email", metavar="EMAIL")
+    command.add_argument("--name", help="as others see it; default: the part of EMAIL before the @")
+    command.set_defaults(run=create_admin)
+
+    command = commands.add_parser("import-stock", help="load a seller's stock list")
+    command.add_argument("file", metavar="FILE.csv", type=Path)
+    command.add_argument("--rejects", metavar="FILE", type=Path, help="default: FILE-rejects.csv in this folder")
+    command.add_argument("--date", metavar="YYYY-MM-DD", type=_day, help="of the opening stock; default: today")
+    command.set_defaults(run=import_stock)
+
+    command = commands.add_parser("psql", help="run psql on the database; further arguments are psql's")
+    command.set_defaults(run=psql)
+    return parser
+
+
+def _day(value: str) -> date:
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"“{value}” is not a date; write YYYY-MM-DD") from None
+
+
+@contextmanager
+def _owner_database(configured: Settings, command: str) -> Iterator[Database]:
+    """The migrated database as its owner; the trail names the command as the application."""
+    with startup.running(configured) as service:
+        if service.owner_url is None:
+            raise Refused(
+                f"{command} needs the owner's login: set DATABASE_URL to one other than {startup.APPLICATION_LOGIN}.",
+                rule="owner_login",
+            )
+        url = service.owner_url.render_as_string(hide_password=False)
+        database = Database(url, application=f"backstitch {command}", pool_size=1)
+        try:
+            yield database
+        finally:
+            database.dispose()
+
+
+def _new_password() -> str:
+    """Asked twice at a terminal; otherwise the first line of the standard input."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    password = getpass.getpass("Password: ")
+    if getpass.getpass("Once more: ") != password:
+        raise Refused("The two passwords differ. Nothing was saved.", rule="passwords_differ")
+    return password
+
+
+def _show_progress(done: int, total: int, phase: str) -> None:
+    """A bar that grows at a terminal, a line per phase elsewhere; on the standard error."""
+    if sys.stderr.isatty():
+        bar = "#" * (BAR_WIDTH * done // total)
+        end = "\n" if done == total else ""
+        print(f"\r{phase:<24} [{bar:<{BAR_WIDTH}}] {done:,} of {total:,}", end=end, file=sys.stderr, flush=True)
+    elif done == total:
+        print(f"{phase}: {total:,}", file=sys.stderr)
+
+
+def _report(result: ImportResult, rejects: Path) -> str:
+    if not result.accepted:
+        return f"No row of {result.file} could be loaded; {rejects} says why, row by row."
+    loaded = (
+        f"Loaded {result.accepted:,} of {_counted(result.rows, 'row')} of {result.file}: "
+        f"{_counted(result.products, 'new product')}, {_counted(result.units, 'piece')} of opening stock."
+    )
+    if not result.rejects:
+        return loaded
+    return f"{loaded} {_counted(len(result.rejects), 'row')} not taken; {rejects} lists each with its reason."
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _psql_call(url: URL, *, bundled: bool) -> tuple[list[str], dict[str, str]]:
+    """The command and its environment, which holds the password: other users can read a command line."""
+    program = None if bundled else shutil.which("psql")
+    try:
+        program = program or str(embedded.bin_dir() / "psql")
+    except embedded.EmbeddedServerError as error:
+        raise StartError("There is no psql here: install PostgreSQL's client programs.") from error
+    parts = conninfo_to_dict(startup.conninfo(url))
+    password = parts.pop("password", None)
+    environment = os.environ | ({"PGPASSWORD": str(password)} if password else {})
+    return [program, f"--dbname={make_conninfo('', **parts)}"], environment
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,94 @@
+"""A CSV file as sellers send it: read into rows of text, whatever the separator and the encoding."""
+
+import codecs
+import csv
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from backstitch.errors import Refused
+
+SEPARATORS = (",", ";", "\t", "|")
+LARGEST = 100 * 1024 * 1024  # bytes; the whole file is held in memory
+WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx, .ods and .xls begin
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file's rows, each value as it came. The header is row 1 and not among `rows`; lengths may differ.
+
+    `encoding` is utf-8-sig, utf-16 or cp1252; `sha256` (hex) is that of the file's bytes.
+    """
+
+    file: str
+    sha256: str
+    encoding: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def read(path: Path) -> Table:
+    """Reads a CSV file with a header. A blank line is a row without values, as a spreadsheet shows it.
+
+    Raises Refused: file_missing, file_unreadable, file_too_large, file_empty, encoding_unknown, not_csv.
+    """
+    data = _read_bytes(path)
+    if data.startswith(WORKBOOKS):
+        raise Refused(
+            f"{path.name} is a workbook, not a CSV file. Open it and save the sheet as CSV UTF-8.", rule="not_csv"
+        )
+    text, encoding = _decoded(path.name, data)
+    if not text.strip():
+        raise Refused(f"{path.name} is empty.", rule="file_empty")
+    header, *rows = _records(path.name, text)
+    # A name that is not UTF-8 could not be stored in the trail.
+    name = path.name.encode("utf-8", "replace").decode()
+    return Table(name, hashlib.sha256(data).hexdigest(), encoding, header, tuple(rows))
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > LARGEST:
+            raise Refused(
+                f"{path.name} is larger than {LARGEST // 1024**2} MB. Split it into several files.",
+                rule="file_too_large",
+            )
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise Refused(f"There is no file {path}.", rule="file_missing") from None
+    except OSError as error:
+        raise Refused(f"{path} cannot be read ({error.strerror}).", rule="file_unreadable") from error
+
+
+def _decoded(name: str, data: bytes) -> tuple[str, str]:
+    """The text and its encoding: UTF-8, UTF-16 with its mark (Excel's “Unicode text”), else Windows-1252."""
+    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp1252"):
+        with suppress(UnicodeDecodeError):
+            return data.decode(encoding), encoding
+    raise Refused(
+        f"{name} is neither UTF-8 nor Windows-1252 text. Save it as CSV UTF-8 and try again.",
+        rule="encoding_unknown",
+    )
+
+
+def _records(name: str, text: str) -> Iterator[tuple[str, ...]]:
+    first_line = text.lstrip().splitlines()[0]
+    if "\x00" in first_line:
+        raise Refused(f"{name} is not a CSV file. Save the stock list as CSV UTF-8.", rule="not_csv")
+    # Strict: a quotation mark that is never closed would otherwise swallow the rows after it in silence.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(SEPARATORS, key=first_line.count), strict=True)
+    starts_on = 1
+    try:
+        for record in reader:
+            yield tuple(record)
+            starts_on = reader.line_num + 1
+    except csv.Error as error:
+        raise Refused(
+            f"{name} cannot be read as CSV: a quotation mark is out of place in the row that starts on "
+            f"line {starts_on}.",
+            rule="not_csv",
+        ) from error

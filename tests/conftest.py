@@ -1,0 +1,137 @@
+"""A real PostgreSQL, migrated to head once, cloned from a template per test.
+
+The server is the embedded one; BACKSTITCH_TEST_SERVER (the URL of a superuser) names another, to run the
+same tests on another version.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import URL, make_url
+
+from backstitch import embedded, migrations
+from backstitch.accounts import sessions, users
+from backstitch.accounts.permissions import Role
+from backstitch.database import Database, SignedIn
+from backstitch.startup import conninfo
+
+APP_PASSWORD = "application-of-the-tests"
+PASSWORD = "correct horse battery staple"
+BROWSER = "browser-of-the-tests"
+LIFETIME_HOURS = 24
+
+
+def email_of(role: Role) -> str:
+    """Each role has one user in the template."""
+    return f"{role.value}@example.com"
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+    """The URL of a superuser on the server of this test run."""
+    named = os.environ.get("BACKSTITCH_TEST_SERVER")
+    if named:
+        yield make_url(named).set(drivername="postgresql+psycopg")
+        return
+    home = tmp_path_factory.mktemp("server")
+    # Nothing here must survive a power cut.
+    with embedded.start(home, options={"fsync": "off", "full_page_writes": "off"}) as lease:
+        yield make_url(lease.server.url("postgres"))
+    # As root the data lie outside of pytest's folder, which nobody else would clear.
+    shutil.rmtree(lease.server.data_dir.parent, ignore_errors=True)
+
+
+def _run(url: URL, *statements: sql.Composable) -> None:
+    with psycopg.connect(conninfo(url), autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+@pytest.fixture(scope="session")
+def template(server_url: URL) -> Iterator[str]:
+    """The name of a migrated database with one signed-in user per role."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    name = f"template_{worker}_{os.getpid()}"
+    _run(server_url, sql.SQL("create database {}").format(sql.Identifier(name)))
+    owner = Database(server_url.set(database=name).render_as_string(hide_password=False))
+    with owner.owner_connection() as connection:
+        migrations.upgrade(connection)
+        connection.exec_driver_sql(f"alter role backstitch_app password '{APP_PASSWORD}'")
+        for role in Role:
+            users.create_user(
+                connection,
+                email=email_of(role),
+                name=f"{role.value.title()} Rao",
+                role=role,
+                password=PASSWORD,
+                cost=4,
+            )
+        connection.exec_driver_sql(
+            "insert into accounts.sessions (user_id, token_hash, address, expires_at) "
+            "select id, sha256(convert_to(encode(sha256(convert_to(%s || e'\\n' || email, 'UTF8')), 'hex'), 'UTF8')), "
+            "'192.0.2.7', now() + interval '1 day' from accounts.users",
+            (BROWSER,),
+        )
+        connection.commit()
+    owner.dispose()
+    yield name
+    _run(server_url, sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A database of its own for one test: as the application sees it, and as the owner does."""
+
+    url: URL
+    app: Database
+    owner: Database
+
+    def actor(self, role: Role) -> SignedIn:
+        """The live session of the user with this role."""
+        return sessions.actor(BROWSER, email_of(role))
+
+    def superuser(self) -> psycopg.Connection:
+        """A hand at psql: autocommit, application_name psql."""
+        return psycopg.connect(conninfo(self.url), autocommit=True, application_name="psql")
+
+    def application(self) -> psycopg.Connection:
+        """SQL run as the application's login, without the library."""
+        return psycopg.connect(
+            conninfo(self.url.set(username="backstitch_app", password=APP_PASSWORD)), autocommit=True
+        )
+
+
+_counter = iter(range(1_000_000))
+
+
+@pytest.fixture
+def clone(server_url: URL, template: str) -> Iterator[Clone]:
+    """A fresh copy of the template; committed changes of a test stay in it."""
+    name = f"clone_{os.getpid()}_{next(_counter)}"
+    _run(
+        server_url,
+        sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template)),
+    )
+    url = server_url.set(database=name)
+    app_url = url.set(username="backstitch_app", password=APP_PASSWORD)
+    made = Clone(
+        url=url,
+        app=Database(app_url.render_as_string(hide_password=False)),
+        owner=Database(url.render_as_string(hide_password=False), application="tests"),
+    )
+    yield made
+    made.app.dispose()
+    made.owner.dispose()
+    _run(server_url, sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """The folder of the checkout."""
+    return Path(__file__).resolve().parents[1]
