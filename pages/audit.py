@@ -1,0 +1,110 @@
+"""Audit report: who changed what and when; filter it, chart it, take it away."""
+
+from datetime import datetime
+
+import streamlit as st
+
+from backstitch.accounts.permissions import Permission
+from backstitch.audit import search, wording
+from backstitch.errors import Refused
+from ui import audit_filters, charts, diffs, downloads, formats, session
+
+user = session.require(Permission.READ_TRAIL)
+zone = formats.timezone()
+currency = formats.currency()
+
+st.title("Audit report")
+
+try:
+    filters = audit_filters.filter_bar()
+except Refused as refusal:
+    st.info(str(refusal), icon=":material/date_range:")
+    st.stop()
+
+with session.read() as connection:
+    total = search.count(connection, filters=filters)
+
+with st.container(horizontal=True, vertical_alignment="center"):
+    counted = f"more than {search.COUNT_CAP:,}" if total > search.COUNT_CAP else f"{total:,}"
+    st.markdown(f"**{counted}** record{'' if total == 1 else 's'} · times in {zone.key}")
+    downloads.links(filters, total)
+
+if total == 0:
+    st.info(
+        "Nothing is on the record for these filters. Widen the period, or clear a filter.", icon=":material/search_off:"
+    )
+    st.stop()
+
+table_tab, charts_tab = st.tabs(["Records", "Charts"], on_change="rerun", key="audit_view")
+
+if table_tab.open:
+    with table_tab:
+        # Where each page so far began: pages are read by key, so page 40 costs what page 1 costs.
+        if st.session_state.get("audit_filters") != filters:
+            st.session_state["audit_filters"], st.session_state["audit_pages"] = filters, [None]
+        starts = st.session_state["audit_pages"]
+        size = st.session_state.get("audit_size", 50)
+        with session.read() as connection:
+            page = search.search(connection, filters=filters, size=size, before=starts[-1])
+        records = page.records
+        st.dataframe(
+            [
+                {
+                    "open": ":material/difference: Open",
+                    "time": record.recorded_at.astimezone(zone).replace(tzinfo=None),
+                    "user": record.user_name or record.username,
+                    "action": wording.action_word(record.action),
+                    "type": wording.entity_word(record.entity),
+                    "record": record.label,
+                    "change": wording.summary(record, currency),
+                    "operation": record.operation or "",
+                    "source": wording.source(record),
+                    "reason": record.reason or "",
+                }
+                for record in records
+            ],
+            key="audit_table",
+            hide_index=True,
+            height=560,
+            alt="Records of the trail, newest first",
+            column_config={
+                "open": st.column_config.ButtonColumn(
+                    "",
+                    key="audit_open",
+                    type="tertiary",
+                    pinned=True,
+                    on_click=lambda: diffs.open_record(records[st.session_state["audit_open"].row]),
+                ),
+                "time": st.column_config.DatetimeColumn(
+                    f"Time ({datetime.now(zone):%Z})", format="DD MMM YYYY, HH:mm:ss", pinned=True
+                ),
+                "user": st.column_config.TextColumn("User", pinned=True),
+                "action": "Action",
+                "type": "Record type",
+                "record": st.column_config.TextColumn("Record", width="medium"),
+                "change": st.column_config.TextColumn("Change", width="large"),
+                "operation": "Operation",
+                "source": "Source",
+                "reason": "Reason",
+            },
+        )
+        first = (len(starts) - 1) * size + 1
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"{first:,} to {first + len(records) - 1:,} of {counted}, newest first")
+            if len(starts) > 1:
+                st.button("Newer", icon=":material/chevron_left:", key="audit_newer", on_click=starts.pop)
+            if page.next_cursor is not None:
+                st.button(
+                    "Older",
+                    icon=":material/chevron_right:",
+                    key="audit_older",
+                    on_click=starts.append,
+                    args=(page.next_cursor,),
+                )
+            st.selectbox("Rows a page", [25, 50, 100], index=1, key="audit_size", width=120)
+
+if charts_tab.open:
+    with charts_tab, session.read() as connection:
+        charts.show(connection, filters, zone)
+
+diffs.show_open()

@@ -1,0 +1,102 @@
+"""Inward: record goods in by size, correct and delete entries."""
+
+import streamlit as st
+
+from backstitch.accounts.permissions import Permission
+from backstitch.inventory import catalogue, logs, movements
+from backstitch.inventory.logs import InwardEntry
+from backstitch.inventory.movements import Inward
+from ui import entry_forms, feedback, formats, log_tables, matrices, session
+
+user = session.require(Permission.SEE_INVENTORY)
+editor = user.may(Permission.EDIT_INVENTORY)
+
+st.title("Inward")
+
+with session.read() as connection:
+    choices = catalogue.product_choices(connection)
+    stakeholders = logs.stakeholders(connection)
+
+if editor and choices:
+    with st.expander("Record goods in", expanded=True, icon=":material/add:"):
+        product_id, matrix, colour = entry_forms.choose_cell_row(choices, prefix="inward")
+        if colour is not None:
+            with st.form("record_inward", border=False):
+                typed = matrices.entry_grid(matrix, colour.colour_code, key=entry_forms.grid_key("inward"))
+                with st.container(horizontal=True):
+                    day = st.date_input("Date", formats.today(), key="inward_date", format="DD/MM/YYYY")
+                    category = st.selectbox("Category", ["Supply", "Return"], key="inward_category")
+                    stakeholder = entry_forms.choose_or_type("Received from", stakeholders, key="inward_stakeholder")
+                submitted = st.form_submit_button("Record goods in", type="primary", key="inward_save")
+            if submitted:
+                with feedback.refusals():
+                    quantities = movements.quantities(typed)
+                    with session.write("record inward") as connection:
+                        movements.record_inward(
+                            connection,
+                            product_id=product_id,
+                            colour_code=colour.colour_code,
+                            quantities=quantities,
+                            inward=Inward(day, category, stakeholder),
+                        )
+                    entry_forms.clear_grid("inward")
+                    recorded = ", ".join(f"{size} {count}" for size, count in quantities.items())
+                    feedback.done(
+                        f"Recorded {formats.counted(sum(quantities.values()), 'piece')} of {matrix.product.sku} "
+                        f"{colour.color} in: {recorded}.",
+                        on_record={"product": choices[product_id]},
+                    )
+elif editor:
+    st.info("Goods come in for a product: add one on the Products page first.", icon=":material/input:")
+
+st.subheader("Inward log")
+log_filter = log_tables.filter_bar(choices, prefix="inward_log")
+with session.read() as connection:
+    entries = logs.inward_log(connection, log_filter=log_filter)
+
+
+@st.dialog("Inward entry", icon=":material/input:", on_dismiss=log_tables.close)
+def edit_entry(entry: InwardEntry) -> None:
+    """Corrects or deletes one entry."""
+    log_tables.heading(entry)
+    with st.form("edit_inward", border=False):
+        quantity = entry_forms.quantity(entry.quantity, key="edit_inward_quantity")
+        day = st.date_input("Date", entry.date, key="edit_inward_date", format="DD/MM/YYYY")
+        category = st.selectbox(
+            "Category", ["Supply", "Return"], ["Supply", "Return"].index(entry.category), key="edit_inward_category"
+        )
+        stakeholder = st.text_input("Received from", entry.stakeholder_name, key="edit_inward_stakeholder")
+        saved = st.form_submit_button("Save", type="primary", key="edit_inward_save")
+    if saved:
+        with log_tables.stale_shown(entry), feedback.refusals():
+            with session.write("correct inward entry") as connection:
+                movements.edit_inward(
+                    connection,
+                    entry=entry,
+                    quantity=entry_forms.whole(quantity, entry.size),
+                    inward=Inward(day, category, stakeholder),
+                )
+            log_tables.close()
+            feedback.done(f"Inward entry {entry.id} of {entry.sku} was saved.")
+    if st.button("Delete entry", icon=":material/delete:", key="edit_inward_delete"):
+        with log_tables.stale_shown(entry), feedback.refusals():
+            with session.write("delete inward entry") as connection:
+                movements.delete_inward(connection, entry=entry)
+            log_tables.close()
+            feedback.done(
+                f"Inward entry {entry.id} was deleted; {formats.counted(entry.quantity, 'piece')} of {entry.sku} "
+                f"{entry.color} {entry.size} went out of stock with it."
+            )
+
+
+log_tables.show(
+    entries,
+    InwardEntry,
+    log_filter.size,
+    columns={"category": "Category", "stakeholder_name": "Received from"},
+    editable=editor,
+    empty="Nothing has come in here yet. What you record above appears in this list.",
+)
+opened = log_tables.opened(InwardEntry)
+if opened is not None and editor:
+    edit_entry(opened)

@@ -1,0 +1,99 @@
+"""Products: find, add, edit, deactivate."""
+
+import streamlit as st
+
+from backstitch.accounts.permissions import Permission
+from backstitch.inventory import catalogue
+from backstitch.inventory.catalogue import ProductLine
+from ui import formats, product_forms, session
+
+user = session.require(Permission.SEE_INVENTORY)
+editor = user.may(Permission.EDIT_INVENTORY)
+PAGE_SIZE = 50
+
+st.title("Products")
+
+with session.read() as connection:
+    categories = catalogue.categories(connection)
+
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    search = st.text_input(
+        "Search", key="product_search", type="search", placeholder="SKU, name or category", bind="query-params"
+    )
+    category = st.selectbox(
+        "Category", ["", *categories], format_func=lambda name: name or "All categories", key="product_category"
+    )
+    inactive = st.toggle("Show deactivated", key="product_inactive")
+    if editor:
+        st.button(
+            "Add product", type="primary", icon=":material/add:", key="add_product", on_click=product_forms.open_new
+        )
+
+# The SKUs after which each page so far began: pages are read by key, so page 40 costs what page 1 costs.
+filters = (search, category, inactive)
+if st.session_state.get("product_filters") != filters:
+    st.session_state["product_filters"], st.session_state["product_pages"] = filters, [""]
+starts: list[str] = st.session_state["product_pages"]
+
+with session.read() as connection:
+    lines = catalogue.list_products(
+        connection, search=search or "", category=category, inactive=inactive, after=starts[-1], size=PAGE_SIZE + 1
+    )
+    total = catalogue.count_products(connection, search=search or "", category=category, inactive=inactive)
+more = len(lines) > PAGE_SIZE
+lines = lines[:PAGE_SIZE]
+
+if not lines and not any(filters):
+    st.info(
+        "No products yet. Add the first one, or load a stock list with `python -m backstitch import-stock FILE.csv`.",
+        icon=":material/styler:",
+    )
+elif not lines:
+    st.info("No product matches. Try another word, or show deactivated products too.", icon=":material/search_off:")
+else:
+    table = formats.frame(lines, ProductLine)
+    table["unit_price"] = table["unit_price"].astype("Float64")
+    table["stock"] = table["low_cells"].map(lambda low: f"{low} low" if low else "")
+    table["state"] = table["is_active"].map({True: "", False: "Deactivated"})
+    table["open"] = ":material/edit: Edit" if editor else ":material/visibility: View"
+    st.dataframe(
+        table,
+        key="product_table",
+        placeholder="",
+        hide_index=True,
+        height="content",
+        alt="Products with their stock",
+        column_order=["sku", "open", "name", "category", "unit_price", "colours", "sizes", "on_hand", "stock", "state"],
+        column_config={
+            "sku": st.column_config.TextColumn("SKU", pinned=True),
+            "name": st.column_config.TextColumn("Name", width="medium"),
+            "category": "Category",
+            "unit_price": st.column_config.NumberColumn("Price", format=formats.money_format(), width=95),
+            "colours": st.column_config.NumberColumn("Colours", format="%d"),
+            "sizes": st.column_config.ListColumn("Sizes"),
+            "on_hand": st.column_config.NumberColumn("On hand", format="localized"),
+            "stock": st.column_config.TextColumn("Reorder", help="Cells at or below the reorder level"),
+            "state": "State",
+            "open": st.column_config.ButtonColumn(
+                "",
+                key="product_open",
+                type="tertiary",
+                on_click=lambda: product_forms.open_product(lines[st.session_state["product_open"].row].id),
+            ),
+        },
+    )
+    first = (len(starts) - 1) * PAGE_SIZE + 1
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{first:,} to {first + len(lines) - 1:,} of {total:,} products")
+        if len(starts) > 1:
+            st.button("Previous", icon=":material/chevron_left:", key="product_previous", on_click=starts.pop)
+        if more:
+            st.button(
+                "Next",
+                icon=":material/chevron_right:",
+                key="product_next",
+                on_click=starts.append,
+                args=(lines[-1].sku,),
+            )
+
+product_forms.show_open(editable=editor)

@@ -1,0 +1,64 @@
+"""Stock matrix: what is on hand of a product, colour by size."""
+
+import streamlit as st
+
+from backstitch.accounts.permissions import Permission
+from backstitch.audit.periods import Period
+from backstitch.inventory import catalogue
+from ui import formats, matrices, session
+
+user = session.require(Permission.SEE_INVENTORY)
+
+st.title("Stock matrix")
+
+with session.read() as connection:
+    choices = catalogue.product_choices(connection)
+
+if not choices:
+    st.info("No products yet. Add one on the Products page; its matrix appears here.", icon=":material/grid_on:")
+    st.stop()
+
+product_id = st.selectbox(
+    "Product",
+    list(choices),
+    format_func=choices.__getitem__,
+    key="product",
+    bind="query-params",
+    filter_mode="contains",
+)
+
+with session.read() as connection:
+    matrix = catalogue.matrix(connection, product_id=product_id)
+
+product = matrix.product
+low = sum(1 for quantity in matrix.cells.values() if quantity <= product.reorder_level)
+on_hand = sum(matrix.cells.values())
+with st.container(horizontal=True):
+    st.metric("On hand", f"{on_hand:,}", border=True)
+    st.metric("Cells at or below reorder level", f"{low:,}", border=True, help=f"Reorder level {product.reorder_level}")
+    if product.unit_price is not None:
+        currency = formats.currency()
+        st.metric("Value at price", f"{currency} {on_hand * product.unit_price:,.2f}", border=True)
+
+if not matrix.cells:
+    st.info("This product has no colours yet. Add them on the Products page.", icon=":material/palette:")
+    st.stop()
+
+st.dataframe(
+    matrices.styled(matrix),
+    key="matrix",
+    height="content",
+    alt=f"Stock of {product.sku}, colours down, sizes across",
+    column_config=matrices.columns(matrix),
+)
+st.caption(
+    "· the product does not come in this colour and size · coloured cells are at or below the reorder level "
+    f"({product.reorder_level})"
+)
+if user.may(Permission.READ_TRAIL):
+    st.page_link(
+        "../pages/audit.py",
+        label=f"All changes to {formats.plain(product.sku)}",
+        icon=":material/history:",
+        query_params={"product": choices[product_id], "period": Period.ALL_TIME.value},
+    )

@@ -1,0 +1,60 @@
+"""Pages as AppTest runs them: the entry script, a signed-in user per role, a database of its own."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from backstitch import startup
+from backstitch.accounts.permissions import Role
+from backstitch.settings import Settings
+from backstitch.startup import Service
+from tests.conftest import BROWSER, Clone, email_of
+
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def service(clone: Clone, tmp_path: Path) -> Iterator[Service]:
+    """The running service that the pages find, on the database of this test."""
+    startup.prepare_home(tmp_path)
+    made = Service(
+        settings=Settings(
+            home=tmp_path,
+            database_url=None,
+            timezone=ZoneInfo("Asia/Kolkata"),
+            currency="₹",
+            demo=False,
+            session_lifetime=timedelta(hours=1),
+        ),
+        database=clone.app,
+        owner_url=clone.url,
+    )
+    startup.use(made)
+    yield made
+    startup.use(None)
+
+
+@pytest.fixture
+def signed_out(service: Service, project: Path) -> AppTest:
+    """A fresh tab in which nobody is signed in."""
+    return AppTest.from_file(str(project / "ui" / "main.py"), default_timeout=30)
+
+
+@pytest.fixture
+def open_page(service: Service, project: Path) -> Open:
+    """Opens a page as the user of a role: `open_page("stock", Role.VIEWER)`; a tab that is signed in already."""
+
+    def opened(page: str, role: Role, **query: str) -> AppTest:
+        tab = AppTest.from_file(str(project / "ui" / "main.py"), default_timeout=30)
+        tab.session_state["tab_secret"] = BROWSER
+        tab.session_state["username"] = email_of(role)
+        tab.run()
+        for name, value in query.items():
+            tab.query_params[name] = value
+        return tab.switch_page(f"../pages/{page}.py").run()
+
+    return opened

@@ -1,0 +1,87 @@
+"""Signing in and out, as the person at the screen sees it."""
+
+from streamlit.testing.v1 import AppTest
+
+from backstitch.accounts.permissions import Role
+from tests.conftest import PASSWORD, Clone, email_of
+from tests.ui.conftest import Open
+
+
+def _sign_in(tab: AppTest, email: str, password: str) -> AppTest:
+    tab.text_input[0].set_value(email)
+    tab.text_input[1].set_value(password)
+    return tab.button[0].click().run()
+
+
+def test_the_first_thing_anybody_sees_is_the_sign_in(signed_out: AppTest) -> None:
+    signed_out.run()
+    assert not signed_out.exception
+    assert [field.label for field in signed_out.text_input] == ["Email", "Password"]
+    assert not signed_out.dataframe
+
+
+def test_the_right_password_opens_the_products(signed_out: AppTest) -> None:
+    _sign_in(signed_out.run(), email_of(Role.MANAGER), PASSWORD)
+    assert not signed_out.exception
+    assert [title.value for title in signed_out.title] == ["Products"]
+
+
+def test_an_address_is_taken_whatever_its_case_and_the_spaces_around_it(signed_out: AppTest) -> None:
+    _sign_in(signed_out.run(), f"  {email_of(Role.MANAGER).upper()} ", PASSWORD)
+    assert [title.value for title in signed_out.title] == ["Products"]
+
+
+def test_a_wrong_password_gets_a_sentence_and_a_record(signed_out: AppTest, clone: Clone) -> None:
+    _sign_in(signed_out.run(), email_of(Role.MANAGER), "wrong")
+    assert [error.value for error in signed_out.error] == [
+        "Email or password is not right. Check both and try again."
+    ]
+    with clone.superuser() as connection:
+        found = connection.execute(
+            "select username, new_values from audit.trail where action = 'LOGIN_FAILED'"
+        ).fetchall()
+    assert found == [(email_of(Role.MANAGER), {"username": email_of(Role.MANAGER), "cause": "wrong password"})]
+
+
+def test_an_unknown_user_gets_the_same_sentence_as_a_wrong_password(signed_out: AppTest) -> None:
+    _sign_in(signed_out.run(), "nobody@example.com", "wrong")
+    assert [error.value for error in signed_out.error] == [
+        "Email or password is not right. Check both and try again."
+    ]
+
+
+def test_signing_out_ends_the_session_and_shows_the_sign_in(open_page: Open, clone: Clone) -> None:
+    tab = open_page("products", Role.MANAGER)
+    tab.button(key="sign_out").click().run()
+    assert not tab.exception
+    assert [field.label for field in tab.text_input] == ["Email", "Password"]
+    with clone.superuser() as connection:
+        found = connection.execute("select username from audit.trail where action = 'LOGOUT'").fetchall()
+    assert found == [(email_of(Role.MANAGER),)]
+
+
+def test_a_session_that_was_revoked_ends_at_the_next_click(open_page: Open, clone: Clone) -> None:
+    tab = open_page("products", Role.MANAGER)
+    with clone.superuser() as connection:
+        connection.execute("update accounts.sessions set revoked_at = now()")
+    tab.run()
+    assert not tab.exception
+    assert [field.label for field in tab.text_input] == ["Email", "Password"]
+    assert not tab.dataframe
+
+
+def test_a_user_who_was_deactivated_is_out_at_the_next_click(open_page: Open, clone: Clone) -> None:
+    tab = open_page("products", Role.MANAGER)
+    with clone.superuser() as connection:
+        connection.execute("update accounts.users set is_active = false where role = 'manager'")
+    tab.run()
+    assert [field.label for field in tab.text_input] == ["Email", "Password"]
+
+
+def test_demo_accounts_are_shown_only_where_there_is_demo_data(signed_out: AppTest, clone: Clone) -> None:
+    signed_out.run()
+    assert not any("demo" in text.value.lower() for text in signed_out.markdown)
+    with clone.superuser() as connection:
+        connection.execute("update accounts.users set email = 'manager@demo.example' where role = 'manager'")
+    signed_out.run()
+    assert any("manager@demo.example" in text.value for text in signed_out.markdown)

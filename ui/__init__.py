@@ -1,0 +1,7 @@
+"""What the pages share: sign-in, navigation, tables, diffs, charts, downloads."""
+
+from pathlib import Path
+
+BROWSER_COOKIE = "backstitch_browser"
+SIGN_IN_COOKIE = "backstitch_sign_in"
+HERE = Path(__file__).resolve().parent

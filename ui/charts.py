@@ -1,0 +1,98 @@
+"""The charts of the audit report, under the filters of its table; each one's data can be taken along."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+from sqlalchemy import Connection
+
+from backstitch.audit import charts
+from backstitch.audit.search import Filters
+
+HEIGHT = 260  # pixels
+
+
+def show(connection: Connection, filters: Filters, zone: ZoneInfo) -> None:
+    """Activity by day and action, by user, by record type, by hour and weekday, and the most edited fields."""
+    now = datetime.now(UTC)
+    st.subheader("Records by day and action")
+    by_day = charts.by_day(connection, filters=filters, zone=zone, now=now)
+    st.altair_chart(_by_day(by_day, now.astimezone(zone)), alt="Records by day, coloured by action")
+    left, right = st.columns(2)
+    with left:
+        st.subheader("Records by user")
+        by_user = charts.by_user(connection, filters=filters)
+        st.altair_chart(_ranking(by_user, "user", "User"), alt="Records by user, most first")
+        st.subheader("Most edited fields")
+        edited = charts.most_edited_fields(connection, filters=filters)
+        edited["field"] = edited["record_type"] + ": " + edited["field"]
+        if edited.empty:
+            st.caption("No field was edited.")
+        else:
+            st.altair_chart(_ranking(edited, "field", "Field"), alt="Most edited fields, most first")
+    with right:
+        st.subheader("Records by record type")
+        by_type = charts.by_record_type(connection, filters=filters)
+        st.altair_chart(_ranking(by_type, "record_type", "Record type"), alt="Records by record type, most first")
+        st.subheader("Records by hour and weekday")
+        by_hour = charts.by_hour_and_weekday(connection, filters=filters, zone=zone)
+        st.altair_chart(_heat_map(by_hour), alt="Records by hour of the day and weekday")
+    st.caption(f"Days and hours in {zone.key}. Today is not over yet.")
+
+
+def _by_day(data: pd.DataFrame, now: datetime) -> alt.LayerChart:
+    bars = (
+        alt.Chart(data)
+        .mark_bar()
+        .encode(
+            x=alt.X("yearmonthdate(day):T", title="Day"),
+            y=alt.Y("records:Q", title="Records", stack=True, axis=alt.Axis(tickMinStep=1)),
+            color=alt.Color("action:N", title="Action", legend=alt.Legend(orient="top")),
+            tooltip=[
+                alt.Tooltip("day:T", title="Day", format="%a %d %b %Y"),
+                alt.Tooltip("action:N", title="Action"),
+                alt.Tooltip("records:Q", title="Records", format=","),
+            ],
+        )
+        .properties(height=HEIGHT)
+    )
+    today = pd.DataFrame({"day": [pd.Timestamp(now.date())], "note": ["today, so far"]})
+    mark = (
+        alt.Chart(today[today["day"].isin(data["day"])])
+        .mark_text(align="right", baseline="top", dy=2, fontSize=11, opacity=0.7)
+        .encode(x="yearmonthdate(day):T", y=alt.value(0), text="note:N")
+    )
+    return bars + mark
+
+
+def _ranking(data: pd.DataFrame, column: str, title: str) -> alt.Chart:
+    return (
+        alt.Chart(data)
+        .mark_bar()
+        .encode(
+            x=alt.X("records:Q", title="Records", axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y(f"{column}:N", title=None, sort="-x", axis=alt.Axis(labelLimit=220)),
+            tooltip=[alt.Tooltip(f"{column}:N", title=title), alt.Tooltip("records:Q", title="Records", format=",")],
+        )
+        .properties(height=HEIGHT)
+    )
+
+
+def _heat_map(data: pd.DataFrame) -> alt.Chart:
+    return (
+        alt.Chart(data)
+        .mark_rect()
+        .encode(
+            x=alt.X("hour:O", title="Hour", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("weekday:N", title=None, sort=list(charts.WEEKDAYS)),
+            color=alt.Color("records:Q", title="Records", legend=None),
+            tooltip=[
+                alt.Tooltip("weekday:N", title="Weekday"),
+                alt.Tooltip("hour:O", title="Hour"),
+                alt.Tooltip("records:Q", title="Records", format=","),
+            ],
+        )
+        .properties(height=HEIGHT)
+    )

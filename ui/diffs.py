@@ -1,0 +1,103 @@
+"""One record of the trail, opened: what changed, who did it from where, and what else the same step did."""
+
+import streamlit as st
+
+from backstitch.audit import search, wording
+from backstitch.audit.search import Record
+from ui import formats, session
+
+OPEN = "audit_record"
+TOGETHER = 100
+
+
+def open_record(record: Record) -> None:
+    """Opens the dialog for a record."""
+    st.session_state[OPEN] = record
+
+
+def close() -> None:
+    """Closes the dialog."""
+    st.session_state.pop(OPEN, None)
+
+
+def show_open() -> None:
+    """Draws the dialog that is open, if any."""
+    record = st.session_state.get(OPEN)
+    if isinstance(record, Record):
+        _show(record)
+
+
+@st.dialog("On the record", width="large", icon=":material/difference:", on_dismiss=close)
+def _show(record: Record) -> None:
+    st.markdown(f"**{wording.action_word(record.action)}** · {wording.entity_word(record.entity)}")
+    # Labels come from data, so they are shown as text, never as Markdown.
+    st.text(record.label)
+    _changes(record)
+    local = record.recorded_at.astimezone(formats.timezone())
+    facts = {
+        "Time": f"{local:%d %b %Y, %H:%M:%S.%f} {local:%Z}",
+        "User": f"{record.user_name} ({record.username})" if record.user_name else record.username,
+        "Operation": record.operation,
+        "Reason": record.reason,
+        "Source": wording.source(record),
+        "Browser": record.user_agent,
+        "Database login": record.database_role,
+        "Application": record.application,
+        "Record number": f"{record.entity} {record.entity_id}" if record.entity_id is not None else None,
+        "Transaction": str(record.transaction_id),
+        "Trail number": str(record.id),
+    }
+    st.dataframe(
+        [{"fact": name, "value": value} for name, value in facts.items() if value],
+        hide_index=True,
+        height="content",
+        alt="Who, when, how and from where",
+        column_config={"fact": st.column_config.TextColumn("Circumstance", pinned=True), "value": "Value"},
+    )
+    _together(record)
+
+
+def _changes(record: Record) -> None:
+    changes = wording.changes(record, formats.currency())
+    if not changes:
+        return
+    columns = {"field": "Field", "old": "Old", "new": "New"}
+    if record.old_values is None:
+        del columns["old"]
+        columns["new"] = "Value"
+    elif record.new_values is None:
+        del columns["new"]
+        columns["old"] = "Value that was deleted"
+    st.dataframe(
+        [{name: getattr(change, name) for name in columns} for change in changes],
+        hide_index=True,
+        height="content",
+        alt="Fields with their old and new values",
+        column_config={name: st.column_config.TextColumn(title) for name, title in columns.items()},
+    )
+
+
+def _together(record: Record) -> None:
+    with session.read() as connection:
+        page = search.same_transaction(connection, record=record, size=TOGETHER)
+    others = [other for other in page.records if other.id != record.id]
+    if not others:
+        return
+    more = "" if page.next_cursor is None else f", the newest {TOGETHER} of them"
+    with st.expander(
+        f"What the same step did as well ({formats.counted(len(others), 'record')}{more})", icon=":material/stacks:"
+    ):
+        st.dataframe(
+            [
+                {
+                    "action": wording.action_word(other.action),
+                    "type": wording.entity_word(other.entity),
+                    "record": other.label,
+                    "change": wording.summary(other, formats.currency()),
+                }
+                for other in others
+            ],
+            hide_index=True,
+            alt="Records of the same transaction",
+            column_config={"action": "Action", "type": "Record type", "record": "Record", "change": "Change"},
+        )

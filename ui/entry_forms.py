@@ -1,0 +1,72 @@
+"""What the Inward and the Sales page share in their forms."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from backstitch.errors import Refused
+from backstitch.inventory import catalogue, movements
+from backstitch.inventory.catalogue import Colour, Matrix
+from ui import session
+
+
+def choose_cell_row(choices: Mapping[int, str], *, prefix: str) -> tuple[int, Matrix, Colour | None]:
+    """The product and the colour to enter quantities for; the colour is None where there is none yet."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        product_id = st.selectbox(
+            "Product",
+            list(choices),
+            format_func=choices.__getitem__,
+            key=f"{prefix}_product",
+            filter_mode="contains",
+            persist_state="session",
+        )
+        with session.read() as connection:
+            matrix = catalogue.matrix(connection, product_id=product_id)
+        if not matrix.colours:
+            st.info("This product has no colours yet. Add them on the Products page.", icon=":material/palette:")
+            return product_id, matrix, None
+        codes = {colour.colour_code: colour for colour in matrix.colours}
+        code = st.selectbox(
+            "Colour", list(codes), format_func=lambda code: codes[code].color, key=f"{prefix}_colour_{product_id}"
+        )
+    return product_id, matrix, codes[code]
+
+
+def grid_key(prefix: str) -> str:
+    """The key of the entry grid; it changes once its figures are saved, so the next grid is empty."""
+    return f"{prefix}_grid_{st.session_state.get(f'{prefix}_saved', 0)}"
+
+
+def clear_grid(prefix: str) -> None:
+    """Empties the grid for the next entry."""
+    st.session_state[f"{prefix}_saved"] = st.session_state.get(f"{prefix}_saved", 0) + 1
+
+
+def choose_or_type(label: str, known: list[str], *, key: str) -> str:
+    """A name used before, or a new one; '' when none was given."""
+    return (
+        st.selectbox(
+            label,
+            known,
+            index=None,
+            key=key,
+            accept_new_options=True,
+            placeholder="Choose or type",
+            persist_state="session",
+        )
+        or ""
+    )
+
+
+def quantity(current: int, *, key: str) -> str:
+    """A quantity as text, so that a wrong one is refused with a sentence, not dropped by the widget."""
+    return st.text_input("Quantity", str(current), key=key) or ""
+
+
+def whole(typed: str, size: str) -> int:
+    """The quantity of one entry; raises Refused for anything but a whole number above 0."""
+    found = movements.quantities({size: typed})
+    if size not in found:
+        raise Refused("A quantity is a whole number above 0. Delete the entry to take it back.", rule="no_quantity")
+    return found[size]

@@ -1,0 +1,49 @@
+"""How values look on screen: money, dates, quantities; and frames of the library's records."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from backstitch import startup
+
+DATE = "DD MMM YYYY"
+
+
+def timezone() -> ZoneInfo:
+    """The business's zone."""
+    return startup.current().settings.timezone
+
+
+def today() -> Any:
+    """Today's date in the business's zone."""
+    return datetime.now(timezone()).date()
+
+
+def currency() -> str:
+    """The sign of the business's currency."""
+    return startup.current().settings.currency
+
+
+def money_format() -> str:
+    """A number format of column_config for the business's currency."""
+    return f"{currency()} %,.2f"
+
+
+def frame(records: Iterable[Any], kind: type) -> pd.DataFrame:
+    """A DataFrame of frozen dataclasses, one column per field, also when there are none."""
+    return pd.DataFrame([vars(record) for record in records], columns=[field.name for field in fields(kind)])
+
+
+def counted(count: int, thing: str) -> str:
+    """`1 piece`, `12 pieces`."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def plain(text: str) -> str:
+    """`text` as Markdown that shows it as it is: names and SKUs come from data and may look like markup."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|$:~^=&@/])", r"\\\1", text)

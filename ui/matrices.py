@@ -1,0 +1,80 @@
+"""The stock matrix as a table, and the grid in which quantities per size are entered."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from pandas.io.formats.style import Styler
+
+from backstitch.inventory.catalogue import Matrix
+
+TOTAL = "Total"
+
+
+def styled(matrix: Matrix) -> Styler:
+    """Colours down, sizes across in the product's order, totals; low cells tinted, zeros dimmed, gaps a dot."""
+    names = _row_names(matrix)
+    sizes = list(matrix.product.sizes)
+    table = pd.DataFrame(
+        [[matrix.cells.get((colour.colour_code, size)) for size in sizes] for colour in matrix.colours],
+        index=pd.Index(names, name="Colour"),
+        columns=sizes,
+        dtype="Int64",
+    )
+    table[TOTAL] = table.sum(axis=1)
+    table.loc[TOTAL] = table.sum(axis=0)
+    return table.style.apply(_cell_styles, reorder_level=matrix.product.reorder_level, axis=None)
+
+
+def _cell_styles(table: pd.DataFrame, *, reorder_level: int) -> pd.DataFrame:
+    styles = pd.DataFrame("", index=table.index, columns=table.columns)
+    cells = table.drop(index=TOTAL, columns=TOTAL)
+    inner = styles.loc[cells.index, cells.columns]
+    inner = inner.mask((cells <= reorder_level).fillna(False), "background-color: rgba(224, 146, 109, 0.28)")
+    inner = inner.mask(
+        (cells == 0).fillna(False), "color: rgba(128, 128, 128, 0.75); background-color: rgba(224, 146, 109, 0.28)"
+    )
+    styles.loc[cells.index, cells.columns] = inner.mask(cells.isna(), "background-color: rgba(128, 128, 128, 0.12)")
+    styles.loc[TOTAL, :] = "font-weight: 600"
+    styles[TOTAL] = "font-weight: 600"
+    return styles
+
+
+def columns(matrix: Matrix) -> dict[str, Any]:
+    """column_config of the matrix."""
+    quantities = {
+        size: st.column_config.NumberColumn(size, format="localized", width="small")
+        for size in (*matrix.product.sizes, TOTAL)
+    }
+    return {"Colour": st.column_config.TextColumn("Colour", pinned=True), **quantities}
+
+
+def _row_names(matrix: Matrix) -> list[str]:
+    """The colours' names; with the code where two colours share a name."""
+    names = [colour.color for colour in matrix.colours]
+    return [
+        f"{colour.color} ({colour.colour_code})" if names.count(colour.color) > 1 else colour.color
+        for colour in matrix.colours
+    ]
+
+
+def entry_grid(matrix: Matrix, colour_code: str, *, key: str) -> dict[str, object]:
+    """A row of quantities to fill in, a column per size the colour comes in; returns size -> what was typed.
+
+    The widget holds nobody back: a negative or fractional figure arrives, and is refused with a sentence.
+    """
+    sizes = [size for size in matrix.product.sizes if (colour_code, size) in matrix.cells]
+    st.dataframe(
+        pd.DataFrame([[matrix.cells[colour_code, size] for size in sizes]], index=["On hand"], columns=sizes),
+        key=f"{key}_on_hand",
+        alt="On hand per size",
+        column_config={size: st.column_config.NumberColumn(size, width="small") for size in sizes},
+    )
+    # Text columns: a number column would drop a minus sign or a letter in silence.
+    edited = st.data_editor(
+        pd.DataFrame([[""] * len(sizes)], index=["Quantity"], columns=sizes, dtype="string"),
+        key=key,
+        alt="Quantity per size",
+        column_config={size: st.column_config.TextColumn(size, width="small") for size in sizes},
+    )
+    return {size: None if pd.isna(value) else value for size, value in edited.loc["Quantity"].items()}

@@ -1,0 +1,192 @@
+"""Who sits in front of this browser tab, and the database with that person's rights.
+
+streamlit-authenticator draws the form and keeps the re-sign-in cookie; the database holds the truth.
+The cookie alone opens nothing: the session in the database belongs to this browser's own HttpOnly
+cookie (set by `ui.middleware`), and is checked at every run and at every transaction.
+"""
+
+import contextlib
+import ipaddress
+import logging
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import streamlit as st
+import streamlit_authenticator as stauth
+from sqlalchemy import Connection
+from streamlit_authenticator.models import AuthenticationModel
+from streamlit_authenticator.utilities import LoginError
+
+from backstitch import startup
+from backstitch.accounts import sessions
+from backstitch.accounts.permissions import Permission
+from backstitch.accounts.sessions import Browser, User
+from backstitch.database import SignedIn
+from backstitch.errors import SignedOut
+from ui import BROWSER_COOKIE, SIGN_IN_COOKIE
+
+log = logging.getLogger(__name__)
+
+COOKIE_DAYS = 7
+
+
+@dataclass(frozen=True)
+class Person:
+    """The signed-in user and the session that the database knows him by."""
+
+    user: User
+    actor: SignedIn
+
+
+class _CheckedByDatabase(AuthenticationModel):  # type: ignore[misc]
+    """The library's model of a sign-in, with one difference: the database checks the password."""
+
+    def check_credentials(self, username: str, password: str) -> bool:
+        """Whether the password is right; opens the session and hands the library this one user."""
+        service = startup.current()
+        if not sessions.sign_in(
+            service.database,
+            email=username,
+            password=password,
+            browser=_browser(),
+            lifetime=service.settings.session_lifetime,
+        ):
+            return False
+        self.credentials["usernames"][username] = {"email": username, "name": username, "roles": []}
+        return True
+
+
+def _browser() -> Browser:
+    """This browser: its secret cookie, or, where it refuses cookies, a secret for this tab only."""
+    secret = st.context.cookies.get(BROWSER_COOKIE)
+    if not isinstance(secret, str) or not secret:
+        secret = st.session_state.setdefault("tab_secret", secrets.token_urlsafe(32))
+    return Browser(
+        secret=secret,
+        address=_address(),
+        user_agent=st.context.headers.get("User-Agent"),
+    )
+
+
+def _address() -> str | None:
+    """The address of the browser; None for this machine, and for what is no address."""
+    try:
+        return str(ipaddress.ip_address(st.context.ip_address or ""))
+    except ValueError:
+        return None
+
+
+def authenticator() -> stauth.Authenticate:
+    """The library's form, cookie and sign-out button, made afresh each run with no credentials in it."""
+    credentials: dict[str, dict[str, object]] = {"usernames": {}}
+    made = stauth.Authenticate(
+        credentials,
+        cookie_name=SIGN_IN_COOKIE,
+        cookie_key=startup.secret(startup.current().settings.home, "cookie_key"),
+        cookie_expiry_days=COOKIE_DAYS,
+        auto_hash=False,
+        login_sleep_time=0,
+    )
+    made.authentication_controller.authentication_model = _CheckedByDatabase(credentials, auto_hash=False)
+    return made
+
+
+def resume(made: stauth.Authenticate) -> Person | None:
+    """The person of this tab, or of the browser's cookie after a reload; None when nobody is signed in."""
+    email = st.session_state.get("username") or _cookie_username(made)
+    if not email:
+        return None
+    person = _checked(email)
+    if person is None:
+        forget()
+        return None
+    st.session_state["username"] = email
+    st.session_state["authentication_status"] = True
+    return person
+
+
+def _cookie_username(made: stauth.Authenticate) -> str | None:
+    # A cookie with a good signature but odd content is "please sign in", not a traceback.
+    with contextlib.suppress(Exception):
+        token = made.cookie_controller.get_cookie()
+        if token and isinstance(token["username"], str):
+            return token["username"]
+    return None
+
+
+def _checked(email: str) -> Person | None:
+    actor = sessions.actor(_browser().secret, email)
+    try:
+        with startup.current().database.read(actor) as connection:
+            user = sessions.current_user(connection)
+    except SignedOut:
+        return None
+    return Person(user, actor) if user else None
+
+
+def forget() -> None:
+    """Drops what this tab remembers of the user; the cookie is not asked again in this tab."""
+    for key in list(st.session_state):
+        if key != "tab_secret":
+            del st.session_state[key]
+    st.session_state["logout"] = True
+
+
+def sign_in(made: stauth.Authenticate) -> bool:
+    """Draws the form; True once the person is signed in."""
+    with contextlib.suppress(LoginError):
+        made.login(
+            fields={"Form name": "Sign in", "Username": "Email", "Password": "Password", "Login": "Sign in"},
+            key="sign_in",
+        )
+    return bool(st.session_state.get("authentication_status"))
+
+
+def sign_out() -> None:
+    """Ends the session in the database; the tab forgets the user."""
+    person = current()
+    with contextlib.suppress(SignedOut):
+        sessions.sign_out(startup.current().database, person.actor)
+
+
+def establish(person: Person) -> None:
+    """Makes `person` the one whom this run of the script serves."""
+    st.session_state["person"] = person
+
+
+def current() -> Person:
+    """The person of this run. Pages run only after `ui/main.py` has established one."""
+    person = st.session_state.get("person")
+    if not isinstance(person, Person):
+        st.stop()
+    return person
+
+
+def require(permission: Permission) -> User:
+    """First line of a page: the user, or a sentence and the end of the run."""
+    user = current().user
+    if not user.may(permission):
+        st.error("Your role does not include this page. Ask an admin if you need it.", icon=":material/lock:")
+        st.stop()
+    return user
+
+
+@contextmanager
+def read() -> Iterator[Connection]:
+    """A read-only transaction with the rights of the signed-in user."""
+    with startup.current().database.read(current().actor) as connection:
+        yield connection
+
+
+@contextmanager
+def write(operation: str, *, reason: str | None = None) -> Iterator[Connection]:
+    """A transaction as the signed-in user; `operation` says in words what it does."""
+    with startup.current().database.transaction(current().actor, operation=operation, reason=reason) as connection:
+        yield connection
+
+
+def is_local() -> bool:
+    """Whether the browser runs on this machine, as far as its address tells."""
+    return _address() in {None, "127.0.0.1", "::1"}
