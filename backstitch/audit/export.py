@@ -1,0 +1,169 @@
+"""Exports of the trail: all filtered rows as a file, made and on the record before a byte of it leaves."""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from io import BufferedRandom
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, text
+
+from backstitch.accounts.sessions import current_user
+from backstitch.audit import query, rows
+from backstitch.audit.csv_file import CsvFile
+from backstitch.audit.excel_file import ExcelFile
+from backstitch.audit.filters import Filters
+from backstitch.audit.rows import COLUMNS, ExportRow
+from backstitch.audit.search import people
+from backstitch.database import Actor, Database
+from backstitch.errors import Refused
+
+RECORD = text("select audit.record_activity('EXPORT', 'AuditReport', null, cast(:details as jsonb))")
+
+
+class Format(StrEnum):
+    """The kinds of file; the value is the ending of its name."""
+
+    CSV = "csv"
+    EXCEL = "xlsx"
+
+
+MEDIA_TYPES = {
+    Format.CSV: "text/csv; charset=utf-8",
+    Format.EXCEL: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+@dataclass(frozen=True)
+class Export:
+    """A finished export. `file` has no name on disk, stands at its first byte, and is gone once closed."""
+
+    file: BufferedRandom
+    file_name: str
+    media_type: str
+    size: int  # bytes
+    records: int
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What writing the rows brought to light. `rows_sha256` is that of the rows as CSV."""
+
+    records: int
+    rows: int
+    rows_sha256: str
+
+
+def export(database: Database, actor: Actor, *, filters: Filters, format: Format, zone: ZoneInfo) -> Export:
+    """All records under `filters` as a file, newest first; times are in `zone`. Whoever asks closes the file.
+
+    Memory does not grow with the rows; the disk needs room for the file, for Excel several times as much.
+    Raises Refused when the actor may not read the trail, SignedOut, or when the disk is full.
+    """
+    with _disk_explained(), ExitStack() as on_failure:
+        # Without a name it cannot stay behind, however the process ends.
+        file = on_failure.enter_context(tempfile.TemporaryFile())
+        with database.read(actor) as connection:
+            made = _write(connection, file, filters, format, zone)
+        name = file_name(filters, format, zone)
+        sha256, size = _digest(file), file.tell()
+        _record(database, actor, filters, format, made, {"file_name": name, "sha256": sha256, "bytes": size})
+        file.seek(0)
+        on_failure.pop_all()
+        return Export(file, name, MEDIA_TYPES[format], size, made.records, made.rows, sha256)
+
+
+def file_name(filters: Filters, format: Format, zone: ZoneInfo) -> str:
+    """backstitch_audit_2026-10-01_to_2026-10-31_IST.xlsx: first and last day, both included."""
+    first = filters.start.astimezone(zone)
+    last = (filters.end - timedelta(microseconds=1)).astimezone(zone)
+    return f"backstitch_audit_{first:%Y-%m-%d}_to_{last:%Y-%m-%d}_{first:%Z}.{format}"
+
+
+@contextmanager
+def _disk_explained() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Refused(
+            f"The file could not be made ({error.strerror}); ask for fewer days, or tell the person who runs "
+            "the server.",
+            rule="export_disk",
+        ) from error
+
+
+def _write(connection: Connection, file: BufferedRandom, filters: Filters, format: Format, zone: ZoneInfo) -> _Made:
+    if format is Format.CSV:
+        table = CsvFile(COLUMNS, file)
+        records, count = _copy(connection, filters, zone, table.write)
+        return _Made(records, count, table.close())
+    with tempfile.TemporaryDirectory() as folder:
+        as_csv = CsvFile(COLUMNS)
+        book = ExcelFile((f"{COLUMNS[0]} ({zone.key})", *COLUMNS[1:]), file, folder=folder)
+
+        def write(batch: list[ExportRow]) -> None:
+            book.write(batch)
+            as_csv.write(batch)
+
+        records, count = _copy(connection, filters, zone, write)
+        made = _Made(records, count, as_csv.close())
+        book.about(_about(connection, filters, zone, made))
+        book.close()
+        return made
+
+
+def _copy(
+    connection: Connection, filters: Filters, zone: ZoneInfo, write: Callable[[list[ExportRow]], None]
+) -> tuple[int, int]:
+    """Hands every row to `write`; returns how many records and rows there were."""
+    records = count = 0
+    for batch in rows.records(connection, filters=filters):
+        flat = [row for record in batch for row in rows.flatten(record, zone)]
+        write(flat)
+        records += len(batch)
+        count += len(flat)
+    return records, count
+
+
+def _about(connection: Connection, filters: Filters, zone: ZoneInfo, made: _Made) -> list[tuple[str, str | int]]:
+    user = current_user(connection)
+    names = {person.id: f"{person.name} <{person.email}>" for person in people(connection)}
+    return [
+        ("Report", "Backstitch audit trail, one row per changed field, newest first"),
+        ("From", filters.start.astimezone(zone).isoformat()),
+        ("To, not included", filters.end.astimezone(zone).isoformat()),
+        ("Time zone", zone.key),
+        *query.in_words(connection, filters=filters, people=names),
+        ("Records", made.records),
+        ("Rows", made.rows),
+        ("SHA-256 of the rows as CSV", made.rows_sha256),
+        ("Made by", names[user.id] if user else query.SYSTEM),
+        ("Made at", datetime.now(UTC).astimezone(zone).isoformat(timespec="seconds")),
+    ]
+
+
+def _digest(file: BufferedRandom) -> str:
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _record(
+    database: Database, actor: Actor, filters: Filters, format: Format, made: _Made, file: dict[str, str | int]
+) -> None:
+    details = {
+        "format": format.value,
+        "filters": query.filters_to_query(filters),
+        "columns": COLUMNS,
+        "records": made.records,
+        "rows": made.rows,
+        **file,
+    }
+    with database.transaction(actor, operation="export audit report") as connection:
+        connection.execute(RECORD, {"details": json.dumps(details)})

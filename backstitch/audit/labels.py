@@ -1,0 +1,181 @@
+"""Names for the records of the trail: “AN201 · Red · M” instead of stock cell 331.
+
+Names come from the rows as they stand; of what is deleted, from what the trail kept of it. However many
+records are asked for, each kind of name is read once.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, TextClause, text
+
+from backstitch.audit.words import PRODUCT_PARTS, entity_word
+
+SEPARATOR = " · "
+NUMBERED = {"InwardLog": "Inward", "SalesLog": "Sale"}
+
+
+class Subject(NamedTuple):
+    """What a record is about. `row` is the whole row, where the record has it; `username` is who acted."""
+
+    entity: str
+    entity_id: int | None
+    parent_id: int | None
+    row: Mapping[str, Any] | None
+    username: str
+
+
+class _Part(NamedTuple):
+    product_id: int
+    colour_code: str
+    size: str | None
+
+
+@dataclass(frozen=True)
+class _Names:
+    parts: Mapping[tuple[str, int], _Part]
+    products: Mapping[int, tuple[str, str]]
+    colours: Mapping[tuple[int, str], str]
+    emails: Mapping[int, str]
+
+
+def _parts_of(table: str, size: str = "size") -> TextClause:
+    return text(
+        f"select id, product_id, colour_code, {size} as size from inventory.{table} "
+        "where id = any(cast(:ids as bigint[]))"
+    )
+
+
+LIVE_PARTS = {
+    "ProductColor": _parts_of("product_colors", "cast(null as text)"),
+    "ProductColorStock": _parts_of("product_color_stocks"),
+    "InwardLog": _parts_of("inward_logs"),
+    "SalesLog": _parts_of("sales_logs"),
+}
+LIVE_PRODUCTS = text("select id, sku, name from inventory.products where id = any(cast(:ids as bigint[]))")
+LIVE_COLOURS = text(
+    """
+    select product_id, colour_code, color from inventory.product_colors
+    where (product_id, colour_code) in (
+        select product, code from unnest(cast(:products as bigint[]), cast(:codes as text[])) asked (product, code))
+    """
+)
+EMAILS = text("select id, email from accounts.users where id = any(cast(:ids as bigint[]))")
+DELETED = text(
+    """
+    select distinct on (entity_id) entity_id, coalesce(old_values, new_values)::text as row
+    from audit.trail
+    where entity = :entity and entity_id = any(cast(:ids as bigint[]))
+        and action in ('CREATE', 'DELETE', 'TRUNCATE')
+    order by entity_id, recorded_at desc, id desc
+    """
+)
+DELETED_COLOURS = text(
+    """
+    select distinct on (parent_id, old_values ->> 'colour_code')
+           parent_id, old_values ->> 'colour_code' as colour_code, old_values ->> 'color' as color
+    from audit.trail
+    where entity = 'ProductColor' and parent_id = any(cast(:products as bigint[]))
+        and action in ('DELETE', 'TRUNCATE')
+    order by parent_id, old_values ->> 'colour_code', recorded_at desc, id desc
+    """
+)
+
+
+def resolve(connection: Connection, *, subjects: Sequence[Subject]) -> list[str]:
+    """One label per subject, in their order."""
+    parts = {
+        (entity, id): part for entity in PRODUCT_PARTS for id, part in _parts(connection, entity, subjects).items()
+    }
+    products = {part.product_id for part in parts.values()}
+    products |= {s.entity_id for s in subjects if s.entity == "Product" and s.entity_id is not None}
+    names = _Names(
+        parts=parts,
+        products=_products(connection, products, subjects),
+        colours=_colours(connection, {(part.product_id, part.colour_code) for part in parts.values()}),
+        emails=_emails(connection, subjects),
+    )
+    return [_label(subject, names) for subject in subjects]
+
+
+def _label(subject: Subject, names: _Names) -> str:
+    entity, id = subject.entity, subject.entity_id
+    if entity in PRODUCT_PARTS and id is not None and (entity, id) in names.parts:
+        return _part_label(entity, id, names)
+    if entity == "Product" and id is not None and id in names.products:
+        return f"Product {' '.join(names.products[id])}"
+    if entity == "User":
+        # Without an id it is a failed sign-in, and `username` is what was typed.
+        return f"User {names.emails.get(id, id) if id is not None else subject.username}"
+    if entity == "Session" and subject.parent_id is not None and subject.parent_id in names.emails:
+        return f"Session of {names.emails[subject.parent_id]}"
+    return entity_word(entity) if id is None else f"{entity_word(entity)} {id}"
+
+
+def _part_label(entity: str, id: int, names: _Names) -> str:
+    part = names.parts[entity, id]
+    sku = names.products[part.product_id][0] if part.product_id in names.products else f"Product {part.product_id}"
+    color = names.colours.get((part.product_id, part.colour_code), part.colour_code)
+    head = [f"{NUMBERED[entity]} {id}"] if entity in NUMBERED else []
+    tail = [part.size] if part.size is not None else []
+    return SEPARATOR.join([*head, sku, color, *tail])
+
+
+def _parts(connection: Connection, entity: str, subjects: Sequence[Subject]) -> dict[int, _Part]:
+    ids = {s.entity_id for s in subjects if s.entity == entity and s.entity_id is not None}
+    if not ids:
+        return {}
+    rows = connection.execute(LIVE_PARTS[entity], {"ids": list(ids)})
+    live = {row.id: _Part(row.product_id, row.colour_code, row.size) for row in rows}
+    gone = _deleted(connection, entity, ids - live.keys(), subjects)
+    return live | {id: _Part(row["product_id"], row["colour_code"], row.get("size")) for id, row in gone.items()}
+
+
+def _products(connection: Connection, ids: set[int], subjects: Sequence[Subject]) -> dict[int, tuple[str, str]]:
+    if not ids:
+        return {}
+    live = {row.id: (row.sku, row.name) for row in connection.execute(LIVE_PRODUCTS, {"ids": list(ids)})}
+    gone = _deleted(connection, "Product", ids - live.keys(), subjects)
+    return live | {id: (row["sku"], row["name"]) for id, row in gone.items()}
+
+
+def _deleted(
+    connection: Connection, entity: str, ids: set[int], subjects: Sequence[Subject]
+) -> dict[int, Mapping[str, Any]]:
+    """The whole row of each of `ids`: from a subject that has it, else from the trail."""
+    if not ids:
+        return {}
+    known: dict[int, Mapping[str, Any]] = {
+        s.entity_id: s.row for s in subjects if s.entity == entity and s.entity_id in ids and s.row is not None
+    }
+    missing = ids - known.keys()
+    if missing:
+        rows = connection.execute(DELETED, {"entity": entity, "ids": list(missing)})
+        known |= {row.entity_id: json.loads(row.row) for row in rows}
+    return known
+
+
+def _colours(connection: Connection, keys: set[tuple[int, str]]) -> dict[tuple[int, str], str]:
+    if not keys:
+        return {}
+    asked = {"products": [product for product, _ in keys], "codes": [code for _, code in keys]}
+    live = _by_colour(connection.execute(LIVE_COLOURS, asked))
+    missing = {product for product, code in keys if (product, code) not in live}
+    if not missing:
+        return live
+    return _by_colour(connection.execute(DELETED_COLOURS, {"products": list(missing)})) | live
+
+
+def _by_colour(rows: Iterable[Any]) -> dict[tuple[int, str], str]:
+    return {(product, code): color for product, code, color in rows}
+
+
+def _emails(connection: Connection, subjects: Sequence[Subject]) -> dict[int, str]:
+    ids = {s.entity_id for s in subjects if s.entity == "User"}
+    ids |= {s.parent_id for s in subjects if s.entity == "Session"}
+    ids.discard(None)
+    if not ids:
+        return {}
+    return {row.id: row.email for row in connection.execute(EMAILS, {"ids": list(ids)})}

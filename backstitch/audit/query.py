@@ -1,0 +1,146 @@
+"""Filters as a URL, so that a filtered report can be sent to a colleague, and in words."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from backstitch.audit import labels
+from backstitch.audit.filters import Filters
+from backstitch.audit.periods import EARLIEST, LATEST, midnight
+from backstitch.audit.words import ACTIONS, ENTITIES, action_word, entity_word
+from backstitch.errors import Refused
+
+SYSTEM = "system"
+PARAMETERS = ("start", "end", "user", "action", "type", "product", "text")
+LONGEST_TEXT = 200
+MOST_CHOICES = 100
+LARGEST_ID = 2**63 - 1
+
+Value = TypeVar("Value")
+
+
+class BadQuery(Refused):
+    """A query string that is no filter; the message says which parameter, and what to give."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence, rule="audit_query")
+
+
+def filters_to_query(filters: Filters) -> dict[str, list[str]]:
+    """The parameters of `filters`, for urlencode(..., doseq=True); what does not narrow is left out."""
+    users = [str(id) for id in filters.user_ids] + ([SYSTEM] if filters.include_system else [])
+    query = {
+        "start": [filters.start.isoformat()],
+        "end": [filters.end.isoformat()],
+        "user": users,
+        "action": list(filters.actions),
+        "type": list(filters.entities),
+        "product": [] if filters.product_id is None else [str(filters.product_id)],
+        "text": [filters.text] if filters.text else [],
+    }
+    return {name: values for name, values in query.items() if values}
+
+
+def filters_from_query(parameters: Mapping[str, Sequence[str]], zone: ZoneInfo) -> Filters:
+    """The filters of a query string, each parameter with all its values.
+
+    `start` and `end` are ISO 8601: instants, or days in `zone` of which the last is included.
+    Raises BadQuery for a parameter that is unknown, missing, repeated or out of range.
+    """
+    _require_known(parameters)
+    users = _many(parameters, "user")
+    product = _one(parameters, "product")
+    wanted = _one(parameters, "text") or ""
+    if len(wanted) > LONGEST_TEXT:
+        raise BadQuery(f"“text” is longer than {LONGEST_TEXT} characters; search for a part of it.")
+    start = _instant(parameters, "start", zone, timedelta())
+    end = _instant(parameters, "end", zone, timedelta(days=1))
+    if start >= end:
+        raise BadQuery("“start” is not before “end”; swap them.")
+    return Filters(
+        start=start,
+        end=end,
+        user_ids=tuple(_id("user", user) for user in users if user != SYSTEM),
+        include_system=SYSTEM in users,
+        actions=tuple(_known("action", action, ACTIONS) for action in _many(parameters, "action")),
+        entities=tuple(_known("type", entity, ENTITIES) for entity in _many(parameters, "type")),
+        product_id=None if product is None else _id("product", product),
+        text=wanted,
+    )
+
+
+def in_words(connection: Connection, *, filters: Filters, people: Mapping[int, str]) -> list[tuple[str, str]]:
+    """The filters that narrow, as (what, which); `people` are the names of the users."""
+    users = [people.get(id, f"user {id}") for id in filters.user_ids]
+    product = [labels.Subject("Product", filters.product_id, None, None, "")] if filters.product_id else []
+    narrowed = (
+        ("Users", users + ([SYSTEM] if filters.include_system else [])),
+        ("Actions", _worded(filters.actions, action_word)),
+        ("Record types", _worded(filters.entities, entity_word)),
+        ("Product", labels.resolve(connection, subjects=product)),
+        ("Text", [f"“{filters.text}”"] if filters.text else []),
+    )
+    return [(what, ", ".join(which)) for what, which in narrowed if which]
+
+
+def _require_known(parameters: Iterable[str]) -> None:
+    # A misspelt parameter would not narrow, and the file would hold more than was asked for.
+    for name in parameters:
+        if name not in PARAMETERS:
+            raise BadQuery(f"“{name[:40]}” is not a parameter; there are {', '.join(PARAMETERS)}.")
+
+
+def _worded(codes: Iterable[str], word: Callable[[str], str]) -> list[str]:
+    return [word(code) for code in codes]
+
+
+def _many(parameters: Mapping[str, Sequence[str]], name: str) -> Sequence[str]:
+    values = parameters.get(name, ())
+    if len(values) > MOST_CHOICES:
+        raise BadQuery(f"“{name}” is given more than {MOST_CHOICES} times; leave it out to get all.")
+    return values
+
+
+def _one(parameters: Mapping[str, Sequence[str]], name: str) -> str | None:
+    values = parameters.get(name, ())
+    if len(values) > 1:
+        raise BadQuery(f"“{name}” is given more than once; give it once.")
+    return values[0] if values else None
+
+
+def _known(name: str, value: str, choices: Mapping[str, str]) -> str:
+    if value not in choices:
+        raise BadQuery(f"“{value[:40]}” is no {name}; there are {', '.join(choices)}.")
+    return value
+
+
+def _id(name: str, value: str) -> int:
+    if not (value.isascii() and value.isdigit() and len(value) < 20 and int(value) <= LARGEST_ID):
+        raise BadQuery(f"“{value[:40]}” is no {name}; give the number of one.")
+    return int(value)
+
+
+def _instant(
+    parameters: Mapping[str, Sequence[str]], name: str, zone: ZoneInfo, day_is_over_after: timedelta
+) -> datetime:
+    value = _one(parameters, name)
+    if value is None:
+        raise BadQuery(f"“{name}” is missing; give a day such as 2026-10-31.")
+    try:
+        if len(value) == len("2026-10-31"):
+            instant = midnight(date.fromisoformat(value) + day_is_over_after, zone)
+        else:
+            instant = datetime.fromisoformat(value)
+        if instant.tzinfo is None:
+            instant = instant.replace(tzinfo=zone)
+        in_range = EARLIEST <= instant.astimezone(UTC).date() <= LATEST + timedelta(days=1)
+    except (ValueError, OverflowError):
+        in_range = False
+    if not in_range:
+        raise BadQuery(
+            f"“{value[:40]}” is no {name}; give a day such as 2026-10-31, from {EARLIEST.year} to {LATEST.year}."
+        )
+    return instant

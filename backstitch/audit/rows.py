@@ -1,0 +1,127 @@
+"""The rows of an export: the trail flattened to one row per changed field, as in audit_logs."""
+
+import json
+from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, text
+
+from backstitch.audit.filters import Filters, conditions
+from backstitch.audit.records import SELECT, Record, Values, from_rows
+from backstitch.audit.search import NEWEST_FIRST, windows
+from backstitch.audit.wording import source
+from backstitch.audit.words import action_word, entity_word, field_word
+
+COLUMNS = (
+    "Time",
+    "User",
+    "Name",
+    "Action",
+    "Record type",
+    "Record",
+    "Record id",
+    "Field",
+    "Old value",
+    "New value",
+    "Operation",
+    "Reason",
+    "Source",
+    "Transaction",
+)
+BATCH = 2_000
+# The server sorts a window at a time, so that it begins to answer at once and sorts in memory.
+WINDOW = timedelta(days=7)
+
+ENCODER = json.JSONEncoder(ensure_ascii=False)
+
+Cell = str | int | Decimal | date | None
+ExportRow = tuple[Cell, ...]
+
+
+def records(connection: Connection, *, filters: Filters) -> Iterator[list[Record]]:
+    """All records under `filters`, newest first, in batches: no more than BATCH are in memory."""
+    condition, values = conditions(connection, filters=filters)
+    statement = text(" ".join((SELECT, "where", condition, NEWEST_FIRST)))
+    for start, end in windows(filters.start, filters.end, first=WINDOW):
+        result = connection.execute(
+            statement,
+            values | {"start": start, "end": end},
+            execution_options={"stream_results": True, "max_row_buffer": BATCH},
+        )
+        for rows in result.partitions(BATCH):
+            yield from_rows(connection, rows=rows)
+
+
+def flatten(record: Record, zone: ZoneInfo) -> list[ExportRow]:
+    """The rows of one record in the order of COLUMNS; Time is aware, in `zone`.
+
+    An update has a row per changed field. Anything else has one, with the whole record, or the details
+    of the activity, as JSON in New value (Old value of what was deleted).
+    """
+    head = (
+        record.recorded_at.astimezone(zone),
+        record.username,
+        record.user_name,
+        action_word(record.action),
+        entity_word(record.entity),
+        record.label,
+        record.entity_id,
+    )
+    tail = (record.operation, record.reason, source(record), record.transaction_id)
+    old, new = record.old_values, record.new_values
+    if old is None or new is None:
+        return [(*head, None, _whole(old), _whole(new), *tail)]
+    return [
+        (*head, field_word(field), _cell(field, old.get(field)), _cell(field, value), *tail)
+        for field, value in new.items()
+    ]
+
+
+def _whole(values: Values | None) -> str | None:
+    return None if values is None else _json(values)
+
+
+def _json(value: Any) -> str:
+    """JSON with the digits of numbers as they are stored: 549.00, not 549.0."""
+    try:
+        return ENCODER.encode(value)
+    except TypeError:
+        # It holds a Decimal, for which the encoder has no number but a float.
+        return _json_with_decimals(value)
+
+
+def _json_with_decimals(value: Any) -> str:
+    match value:
+        case Decimal():
+            return str(value)
+        case dict():
+            members = (f"{ENCODER.encode(name)}: {_json_with_decimals(item)}" for name, item in value.items())
+            return "{" + ", ".join(members) + "}"
+        case list():
+            return "[" + ", ".join(map(_json_with_decimals, value)) + "]"
+    return ENCODER.encode(value)
+
+
+def _cell(field: str, value: Any) -> Cell:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case list() if all(isinstance(item, str) for item in value):
+            return ", ".join(value)
+        case list() | dict():
+            return _json(value)
+        case str() if field == "date":
+            return _date(value)
+    cell: Cell = value
+    return cell
+
+
+def _date(value: str) -> Cell:
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        # PostgreSQL knows dates that Python does not, such as infinity.
+        return value

@@ -1,0 +1,181 @@
+"""A record in words: what changed, from what to what, and where it came from."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from backstitch.audit.records import Record, Values
+from backstitch.audit.words import action_word, entity_word, field_word
+
+__all__ = ["Change", "action_word", "changes", "entity_word", "field_word", "source", "summary", "value_word"]
+
+NOTHING = "—"
+LONGEST_IN_SUMMARY = 60
+MONEY = {"unit_price", "price"}
+PERCENT = {"gst_rate"}
+# Numbers that name something: without separators of thousands, and no difference is worth showing.
+NAMES = {"id", "product_id", "user_id", "session_id"}
+HIDDEN = {"password_hash", "token_hash"}
+# What a reader looks for first; other fields follow in the order of the alphabet.
+FIRST_FIELDS = ("quantity", "unit_price", "price", "role", "is_active", "name", "sku", "status")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field of a record, in words; the side that is not there is “—”."""
+
+    field: str
+    old: str
+    new: str
+
+
+def summary(record: Record, currency: str) -> str:
+    """One line: `Quantity 12 → 7 (−5), +2 more`; what was added or deleted; what an activity did."""
+    old, new = record.old_values, record.new_values
+    if old is not None and new is not None:
+        names = _ordered(new)
+        text = _change_in_words(names[0], old.get(names[0]), new[names[0]], currency) if names else ""
+        return text + (f", +{len(names) - 1} more" if len(names) > 1 else "")
+    return _gist(record, {**(old or {}), **(new or {})}, currency)
+
+
+def changes(record: Record, currency: str = "") -> list[Change]:
+    """The changed fields of an update, most telling first; else every field, on the side that has it."""
+    old, new = record.old_values or {}, record.new_values or {}
+    return [
+        Change(field_word(name), value_word(name, old.get(name), currency), value_word(name, new.get(name), currency))
+        for name in _ordered({**old, **new})
+    ]
+
+
+def source(record: Record) -> str:
+    """`Browser, 192.0.2.7` for people; `postgres via psql, local` for logins of the database."""
+    place = record.address or "local"
+    if record.user_id is not None or record.action == "LOGIN_FAILED":
+        return f"Browser, {record.address}" if record.address else "Browser"
+    via = f" via {record.application}" if record.application else ""
+    return f"{record.database_role}{via}, {place}"
+
+
+def value_word(field: str, value: Any, currency: str = "") -> str:
+    """A value as the screen shows it: money with the currency, yes and no, lists joined, nothing as “—”."""
+    if value is None or value == "" or value == []:
+        return NOTHING
+    if field in HIDDEN:
+        return "hidden"
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case int() | Decimal():
+            return _number(field, value, currency)
+        case list():
+            return ", ".join(value_word(field, item, currency) for item in value)
+        case dict():
+            return json.dumps(value, ensure_ascii=False, default=str)
+        case _:
+            return _text(field, str(value))
+
+
+def _ordered(values: Iterable[str]) -> list[str]:
+    rank = {name: place for place, name in enumerate(FIRST_FIELDS)}
+    return sorted(values, key=lambda name: (rank.get(name, len(rank)), name))
+
+
+def _change_in_words(field: str, old: Any, new: Any, currency: str) -> str:
+    if field in HIDDEN:
+        return f"{field_word(field)} changed"
+    before, after = (_clip(value_word(field, value, currency)) for value in (old, new))
+    return f"{field_word(field)} {before} → {after}{_difference(field, old, new, currency)}"
+
+
+def _difference(field: str, old: Any, new: Any, currency: str) -> str:
+    numbers = [value for value in (old, new) if isinstance(value, int | Decimal) and not isinstance(value, bool)]
+    if len(numbers) < 2 or field in NAMES:
+        return ""
+    difference = numbers[1] - numbers[0]
+    return f" ({'+' if difference > 0 else ''}{_number(field, difference, currency)})"
+
+
+def _number(field: str, value: int | Decimal, currency: str) -> str:
+    if field in NAMES:
+        return str(value)
+    sign = "−" if value < 0 else ""
+    if field in MONEY:
+        return f"{sign}{currency}{abs(value):,.2f}"
+    if field in PERCENT:
+        return f"{sign}{abs(Decimal(value)).normalize():f}%"
+    return f"{sign}{abs(value):,}"
+
+
+def _text(field: str, value: str) -> str:
+    try:
+        if field == "date":
+            return _day(date.fromisoformat(value))
+        if field.endswith("_at"):
+            instant = datetime.fromisoformat(value).astimezone(UTC)
+            return f"{_day(instant)} {instant:%H:%M} UTC"
+    except ValueError:
+        return value
+    return value
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%b %Y}"
+
+
+def _gist(record: Record, values: Values, currency: str) -> str:
+    match record.action, record.entity:
+        case "EXPORT", "AuditReport" if "rows" in values:
+            return _joined(f"{value_word('rows', values['rows'])} rows", values.get("file_name"))
+        case "IMPORT", "StockList" if "rows" in values:
+            accepted, rows = (value_word("rows", values.get(name)) for name in ("accepted", "rows"))
+            return _joined(f"{accepted} of {rows} rows", values.get("file"))
+        case "LOGIN_FAILED" | "LOGIN_LOCKED", _:
+            return _joined(values.get("username"), values.get("cause"))
+        case "CREATE" | "DELETE" | "TRUNCATE", entity if entity in ROW_GISTS:
+            return ROW_GISTS[entity](values, currency)
+    return _first_fields(values, currency)
+
+
+def _inward_gist(values: Values, currency: str) -> str:
+    quantity = value_word("quantity", values.get("quantity"))
+    return f"Quantity {quantity}, {values.get('category')} from {_clip(str(values.get('stakeholder_name')))}"
+
+
+def _sales_gist(values: Values, currency: str) -> str:
+    quantity = value_word("quantity", values.get("quantity"))
+    through = f" through {_clip(str(values['agency']))}" if values.get("agency") else ""
+    return f"Quantity {quantity}, to {_clip(str(values.get('store')))}{through}"
+
+
+def _product_gist(values: Values, currency: str) -> str:
+    price = values.get("unit_price")
+    sizes = value_word("sizes", values.get("sizes"))
+    return _joined(None if price is None else value_word("unit_price", price, currency), f"sizes {sizes}")
+
+
+ROW_GISTS: dict[str, Callable[[Values, str], str]] = {
+    "Product": _product_gist,
+    "ProductColorStock": lambda values, currency: f"Quantity {value_word('quantity', values.get('quantity'))}",
+    "InwardLog": _inward_gist,
+    "SalesLog": _sales_gist,
+    "User": lambda values, currency: _joined(values.get("name"), values.get("role")),
+    "Session": lambda values, currency: _joined(values.get("address")),
+}
+
+
+def _first_fields(values: Values, currency: str) -> str:
+    told = [name for name in _ordered(values) if name not in NAMES | HIDDEN and values[name] not in (None, "", [])]
+    shown = [f"{field_word(name)} {_clip(value_word(name, values[name], currency))}" for name in told[:3]]
+    return ", ".join(shown) + (f", +{len(told) - 3} more" if len(told) > 3 else "")
+
+
+def _joined(*texts: Any) -> str:
+    return ", ".join(_clip(str(text)) for text in texts if text)
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= LONGEST_IN_SUMMARY else text[: LONGEST_IN_SUMMARY - 1] + "…"

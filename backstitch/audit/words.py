@@ -1,0 +1,79 @@
+"""The words of the screen for the names in the trail."""
+
+ACTIONS = {
+    "CREATE": "Added",
+    "UPDATE": "Changed",
+    "DELETE": "Deleted",
+    "TRUNCATE": "Emptied",
+    "LOGIN": "Signed in",
+    "LOGIN_FAILED": "Sign-in failed",
+    "LOGIN_LOCKED": "Sign-in locked",
+    "LOGOUT": "Signed out",
+    "SESSION_EXPIRED": "Session expired",
+    "PASSWORD_CHANGE": "Password changed",
+    "EXPORT": "Exported",
+    "IMPORT": "Imported",
+    "UNDO": "Undone",
+    "AUDIT_DELETE": "Audit records deleted",
+    "AUDIT_ARCHIVE": "Audit records archived",
+    "MAINTENANCE": "Maintenance",
+    "VERIFY": "Verified",
+}
+
+ENTITIES = {
+    "Product": "Product",
+    "ProductColor": "Colour",
+    "ProductColorStock": "Stock cell",
+    "InwardLog": "Inward entry",
+    "SalesLog": "Sales entry",
+    "StockAdjustment": "Stock adjustment",
+    "Order": "Order",
+    "OrderLine": "Order line",
+    "Customer": "Customer",
+    "Agency": "Agency",
+    "User": "User",
+    "Session": "Session",
+    "StockList": "Stock list",
+    "AuditReport": "Audit report",
+}
+
+# Those whose parent_id in the trail is a product.
+PRODUCT_PARTS = ("ProductColor", "ProductColorStock", "InwardLog", "SalesLog")
+
+FIELDS = {
+    "sku": "SKU",
+    "id": "Number",
+    "hsn_code": "HSN code",
+    "gst_rate": "GST rate",
+    "gst_number": "GSTIN",
+    "color": "Colour",
+    "is_active": "Active",
+    "password_hash": "Password",
+    "token_hash": "Token",
+    "stakeholder_name": "Stakeholder",
+    "product_id": "Product",
+    "user_id": "User",
+    "user_agent": "Browser",
+    "sha256": "SHA-256",
+}
+
+
+def action_word(action: str) -> str:
+    """UPDATE -> Changed."""
+    return ACTIONS.get(action) or _sentence(action.replace("_", " ").lower())
+
+
+def entity_word(entity: str) -> str:
+    """InwardLog -> Inward entry; PriceList, which is not in the table -> Price list."""
+    return ENTITIES.get(entity) or _sentence(
+        "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in entity).strip()
+    )
+
+
+def field_word(field: str) -> str:
+    """unit_price -> Unit price."""
+    return FIELDS.get(field) or _sentence(field.replace("_", " ").strip())
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
