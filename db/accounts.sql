@@ -7,62 +7,24 @@
 --
 -- This file is re-runnable. It runs as backstitch_owner; a migration applies each change of it.
 
--- Reading the trail ----------------------------------------------------------------------------
-
-create or replace function accounts.reads_whole_trail() returns boolean
-language sql stable set search_path = ''
-as $$
-    select pg_has_role(current_user, 'backstitch_admin', 'usage')
-        or pg_has_role(current_user, 'backstitch_analyst', 'usage')
-        or pg_has_role(current_user, 'backstitch_owner', 'usage')
-$$;
-comment on function accounts.reads_whole_trail() is
-    'Admins, analysts and the owner see everything; a manager sees the inventory''s records and his own.';
-
-drop view if exists public.audit_logs;
-drop view if exists audit.trail;
-
-create view audit.trail with (security_barrier) as
-select r.id, r.recorded_at, r.transaction_id, r.user_id,
-       coalesce(u.email, case when r.action = 'LOGIN_FAILED' then r.new_values ->> 'username' end, 'system')
-           as username,
-       u.name as user_name, r.action, r.entity, r.entity_id, r.parent_id, r.old_values, r.new_values,
-       r.operation, r.reason, r.session_id, r.database_role, r.application,
-       coalesce(s.address, r.client_address) as address, s.user_agent
-from audit.records r
-left join accounts.users u on u.id = r.user_id
-left join accounts.sessions s on s.id = r.session_id
-where (select accounts.reads_whole_trail())
-    or r.entity not in ('User', 'Session')
-    or r.user_id = (select nullif(current_setting('backstitch.user_id', true), '')::bigint);
-
-comment on view audit.trail is 'The trail with names, one row per record, as far as the reader may see it.';
-
-create view public.audit_logs as
-select t.id, t.recorded_at as timestamp, t.user_id, t.username, t.action, t.entity, t.entity_id,
-       f.field_changed, f.old_value, f.new_value
-from audit.trail t
-cross join lateral audit.field_changes(t.action, t.old_values, t.new_values) f;
-
-comment on view public.audit_logs is
-    'The trail, one row per changed field. Whole records stand in new_value (CREATE) and old_value (DELETE).';
-
 -- Sign-in --------------------------------------------------------------------------------------
 
 create or replace function accounts.password_salt(email text) returns text
-language sql stable security definer set search_path = ''
+language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     -- An unknown user gets a salt too, always the same one, so that it takes as long and looks alike.
     select coalesce(
         (select split_part(u.password_hash, ':', 2) from accounts.users u
          where lower(u.email) = lower(btrim(password_salt.email)) and u.password_hash is not null),
-        (select '$2b$12$' || left(encode(sha256(k.key || convert_to(lower(btrim(email)), 'UTF8')), 'hex'), 21) || 'O'
-         from audit.signing_keys k))
+        (select '$2b$12$' || left(translate(encode(hash, 'base64'), '+', '.'), 21)
+                || substr('.Oeu', 1 + get_byte(hash, 31) % 4, 1)
+         from audit.signing_keys k,
+              sha256(k.key || convert_to('salt ' || lower(btrim(email)), 'UTF8')) hash))
 $$;
 comment on function accounts.password_salt(text) is 'The bcrypt salt with which to compute the proof of a password.';
 
 create or replace function accounts.typed_name(typed text) returns text
-language sql immutable set search_path = ''
+language sql immutable set search_path = pg_catalog, pg_temp
 as $$
     select left(regexp_replace(typed, '[[:cntrl:]]', '', 'g'), 254)
 $$;
@@ -71,7 +33,7 @@ comment on function accounts.typed_name(text) is 'A user name as somebody typed 
 create or replace function accounts.sign_in(
     email text, proof text, token text, address inet, user_agent text, lifetime interval
 ) returns boolean
-language plpgsql volatile security definer set search_path = ''
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     person accounts.users;
@@ -79,14 +41,15 @@ declare
     hash_of_token constant bytea := sha256(convert_to(token, 'UTF8'));
     nobody audit.actor;
 begin
-    select * into person from accounts.users u where lower(u.email) = lower(btrim(sign_in.email));
+    -- One sign-in of a user at a time: two with the same token would collide.
+    select * into person from accounts.users u where lower(u.email) = lower(btrim(sign_in.email))
+    for no key update;
 
     if person.is_active
         and split_part(person.password_hash, ':', 3) = encode(sha256(convert_to(proof, 'UTF8')), 'hex')
     then
         session_id := nextval(pg_get_serial_sequence('accounts.sessions', 'id'));
-        -- Signed for the role that is set now (none), so it is good for nothing but this sign-in.
-        perform audit.sign_actor(person.id, session_id, current_setting('role'), 'sign in', null);
+        perform audit.sign_actor(person.id, session_id, 'definer', 'sign in', null);
         update accounts.sessions s set revoked_at = now()
         where s.token_hash = hash_of_token and s.revoked_at is null;
         insert into accounts.sessions (id, user_id, token_hash, address, user_agent, expires_at)
@@ -94,6 +57,8 @@ begin
         values (session_id, person.id, hash_of_token, sign_in.address, left(sign_in.user_agent, 400),
                 now() + lifetime);
         perform audit.write_activity(audit.current_actor(), 'LOGIN', 'User', person.id, '{}');
+        -- Signed for this sign-in only: the rest of the transaction acts as nobody.
+        perform audit.forget_actor();
         return true;
     end if;
 
@@ -116,7 +81,7 @@ comment on function accounts.sign_in(text, text, text, inet, text, interval) is
 create or replace function accounts.begin(
     token text, operation text default null, reason text default null
 ) returns text
-language plpgsql volatile security definer set search_path = ''
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     session_id bigint;
@@ -142,7 +107,7 @@ comment on function accounts.begin(text, text, text) is
 
 create or replace function accounts.me()
 returns table (id bigint, email text, name text, role text, must_change_password boolean)
-language sql stable security definer set search_path = ''
+language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select u.id, u.email, u.name, u.role, u.must_change_password
     from accounts.users u where u.id = (audit.current_actor()).user_id
@@ -150,7 +115,7 @@ $$;
 comment on function accounts.me() is 'The user of this transaction; no row for system.';
 
 create or replace function accounts.sign_out() returns void
-language plpgsql volatile security definer set search_path = ''
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     actor constant audit.actor := audit.current_actor();
@@ -164,7 +129,7 @@ comment on function accounts.sign_out() is 'Ends the session of this transaction
 
 create or replace function accounts.demo_accounts()
 returns table (email text, name text, role text)
-language sql stable security definer set search_path = ''
+language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select u.email, u.name, u.role from accounts.users u
     where u.email like '%@demo.example' and u.is_active
@@ -172,6 +137,49 @@ as $$
 $$;
 comment on function accounts.demo_accounts() is
     'The users of the demo data, whose password is public; nobody else has an address under demo.example.';
+
+-- Reading the trail ----------------------------------------------------------------------------
+
+create or replace function accounts.reads_whole_trail() returns boolean
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    -- The application's login can set any of the roles, so for it the signed-in user's role counts.
+    select case when session_user = 'backstitch_app'
+                then exists (select from accounts.me() m where m.role in ('admin', 'analyst'))
+                else pg_has_role(current_user, 'backstitch_admin', 'usage')
+                     or pg_has_role(current_user, 'backstitch_analyst', 'usage')
+                     or pg_has_role(current_user, 'backstitch_owner', 'usage') end
+$$;
+comment on function accounts.reads_whole_trail() is
+    'Admins, analysts and the owner see everything; a manager sees the inventory''s records and his own.';
+
+drop view if exists public.audit_logs;
+drop view if exists audit.trail;
+
+create view audit.trail with (security_barrier) as
+select r.id, r.recorded_at, r.transaction_id, r.user_id,
+       coalesce(u.email, case when r.action = 'LOGIN_FAILED' then r.new_values ->> 'username' end, 'system')
+           as username,
+       u.name as user_name, r.action, r.entity, r.entity_id, r.parent_id, r.old_values, r.new_values,
+       r.operation, r.reason, r.session_id, r.database_role, r.application,
+       coalesce(s.address, r.client_address) as address, s.user_agent
+from audit.records r
+left join accounts.users u on u.id = r.user_id
+left join accounts.sessions s on s.id = r.session_id
+where (select accounts.reads_whole_trail())
+    or r.entity not in ('User', 'Session')
+    or r.user_id = (select m.id from accounts.me() m);
+
+comment on view audit.trail is 'The trail with names, one row per record, as far as the reader may see it.';
+
+create view public.audit_logs as
+select t.id, t.recorded_at as timestamp, t.user_id, t.username, t.action, t.entity, t.entity_id,
+       f.field_changed, f.old_value, f.new_value
+from audit.trail t
+cross join lateral audit.field_changes(t.action, t.old_values, t.new_values) f;
+
+comment on view public.audit_logs is
+    'The trail, one row per changed field. Whole records stand in new_value (CREATE) and old_value (DELETE).';
 
 -- Rights ---------------------------------------------------------------------------------------
 

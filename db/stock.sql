@@ -18,7 +18,7 @@ $$;
 comment on type inventory.stock_move is 'How far a statement moves one cell of the matrix, in pieces.';
 
 create or replace function inventory.move_stock() returns trigger
-language plpgsql security definer set search_path = ''
+language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     -- +1 for goods in, -1 for goods out; given where the trigger is created.
@@ -46,10 +46,12 @@ begin
               group by 1, 2, 3 having sum(quantity) <> 0) net;
     end if;
 
+    -- NO KEY: the foreign keys of other sessions' movements hold KEY SHARE on these cells by now, and
+    -- waiting for those would be a deadlock.
     perform from inventory.product_color_stocks s
     join unnest(moves) m using (product_id, colour_code, size)
     order by s.product_id, s.colour_code, s.size
-    for update of s;
+    for no key update of s;
 
     update inventory.product_color_stocks s set quantity = s.quantity + m.moved
     from unnest(moves) m
@@ -61,7 +63,7 @@ comment on function inventory.move_stock() is
     'Moves the cells of the stock matrix by what a statement on inward_logs or sales_logs changed.';
 
 create or replace function inventory.refuse_truncate() returns trigger
-language plpgsql set search_path = ''
+language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
     raise exception 'TRUNCATE of % is refused: its rows have moved stock', tg_relid::regclass
@@ -72,7 +74,7 @@ $$;
 comment on function inventory.refuse_truncate() is 'TRUNCATE would leave the stock without its movements.';
 
 create or replace function inventory.check_cell() returns trigger
-language plpgsql security definer set search_path = ''
+language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
     if tg_op = 'DELETE' then
@@ -95,7 +97,7 @@ comment on function inventory.check_cell() is
     'A cell has one of the sizes of its product, and goes only when it is empty.';
 
 create or replace function inventory.check_sizes() returns trigger
-language plpgsql security definer set search_path = ''
+language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     missing text;

@@ -17,12 +17,25 @@
 --
 -- Limits. The owner of these objects and a superuser can disable triggers or edit the trail; nothing
 -- inside a database can prevent that. A watched table needs a primary key of one integer column.
--- Values of columns added by ADD COLUMN ... DEFAULT or rewritten by ALTER TYPE ... USING fire no trigger.
+-- Values of columns added by ADD COLUMN ... DEFAULT or rewritten by ALTER TYPE ... USING fire no trigger,
+-- nor do rows that a logical replication subscription applies. A row that a row trigger changes again,
+-- while the statement that wrote it still runs, gets its two records in reverse order. jsonb has no
+-- negative zero, no array bounds and no json null apart from null; of a json column it keeps the value.
+--
+-- search_path is `pg_catalog, pg_temp` everywhere: with an empty one PostgreSQL looks for types and tables
+-- in pg_temp first, so a temporary domain called text would run its check with the rights of the owner.
 --
 -- This file is re-runnable. It runs as backstitch_owner; a migration applies each change of it.
 -- Order: schema, tables, rights, the actor, activity, watch and unwatch, partitions, reading.
 
-create schema if not exists audit;
+-- Not `if not exists`, which asks for the right to create schemas, and a restored database may not grant it.
+do $$
+begin
+    if to_regnamespace('audit') is null then
+        create schema audit;
+    end if;
+end
+$$;
 
 -- Tables ---------------------------------------------------------------------------------------
 
@@ -90,7 +103,7 @@ comment on column audit.records.new_values is
 create table if not exists audit.watched_tables (
     relation regclass constraint watched_once primary key,
     entity text not null constraint entity_unique unique,
-    function_name text not null,
+    function_name text not null constraint function_name_unique unique,
     parent text,
     redacted text[] not null
 );
@@ -118,10 +131,11 @@ on conflict do nothing;
 create or replace function audit.signature(
     user_id text, session_id text, role text, operation text, reason text
 ) returns text
-language sql stable security definer set search_path = ''
+language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     -- Nested keyed hash: the inner digest is not known outside, so it cannot be extended.
-    -- Bound to this backend and this transaction: pid and transaction start.
+    -- Bound to this backend and this transaction: pid and transaction start (which only transactions
+    -- sent as one message share, as good as one long transaction).
     select encode(sha256(k.key || sha256(k.key || convert_to(
         jsonb_build_array(pg_backend_pid(), extract(epoch from transaction_timestamp()),
                           user_id, session_id, role, operation, reason)::text, 'UTF8'))), 'hex')
@@ -133,7 +147,7 @@ comment on function audit.signature(text, text, text, text, text) is
 create or replace function audit.sign_actor(
     user_id bigint, session_id bigint, role text, operation text, reason text
 ) returns void
-language plpgsql volatile security definer set search_path = ''
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform set_config('backstitch.user_id', user_id::text, true),
@@ -147,7 +161,19 @@ begin
 end
 $$;
 comment on function audit.sign_actor(bigint, bigint, text, text, text) is
-    'Puts a checked actor into the transaction-local settings. Called by definer functions after their check.';
+    'Puts a checked actor into the transaction-local settings. Called by definer functions after their check. '
+    'The role is the one the user works with; `definer` while a definer function itself writes for the user, '
+    'which must sign another role, or call forget_actor, before it returns.';
+
+create or replace function audit.forget_actor() returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform set_config('backstitch.' || name, '', true)
+    from unnest(array['user_id', 'session_id', 'role', 'operation', 'reason', 'signature']) name;
+end
+$$;
+comment on function audit.forget_actor() is 'Ends what sign_actor began, before the transaction ends.';
 
 do $$
 begin
@@ -159,7 +185,7 @@ end
 $$;
 
 create or replace function audit.current_actor() returns audit.actor
-language plpgsql stable security definer set search_path = ''
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     -- After commit a transaction-local setting reads '', not null.
@@ -180,7 +206,7 @@ begin
             current_setting('backstitch.role', true), operation, reason)
         -- The application acts with the rights of the user it signed in, not with another role's.
         and (session_user <> 'backstitch_app'
-             or current_setting('role') = current_setting('backstitch.role', true))
+             or current_setting('backstitch.role') in (current_setting('role'), 'definer'))
     then
         actor.user_id := current_setting('backstitch.user_id')::bigint;
         actor.session_id := current_setting('backstitch.session_id')::bigint;
@@ -196,12 +222,44 @@ comment on function audit.current_actor() is
     'Who changes something now: a signed-in user, or nobody (system) with login, application and address. '
     'Refuses the application''s login when it has no valid signature.';
 
+create or replace function audit.may_change(role_name text, target regclass, change text) returns boolean
+language sql stable
+begin atomic
+    select case when change in ('INSERT', 'UPDATE') then has_any_column_privilege(role_name, target, change)
+                else has_table_privilege(role_name, target, change) end;
+end;
+comment on function audit.may_change(text, regclass, text) is 'Whether a role has the right to some such statement.';
+
+create or replace function audit.require_right(target regclass, change text) returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+    signed_role constant text := current_setting('backstitch.role');
+begin
+    -- PostgreSQL checks rights as a statement starts, and a statement can change its role half-way
+    -- (`where set_config('role', ...)`). So a right that some role of the application has must be the
+    -- user's. What none of them has, the stock of a cell say, only definer functions write.
+    if signed_role <> 'definer'
+        and not audit.may_change(signed_role, target, change)
+        and exists (select from unnest(array['backstitch_admin', 'backstitch_manager',
+                                             'backstitch_analyst', 'backstitch_viewer']) role_name
+                    where audit.may_change(role_name, target, change))
+    then
+        raise exception '% of % is refused: % has no right to it', change, target, signed_role
+            using errcode = 'insufficient_privilege', constraint = 'right_of_user',
+                  hint = 'Work with the role that accounts.begin returned.';
+    end if;
+end
+$$;
+comment on function audit.require_right(regclass, text) is
+    'Refuses a change by the application with a right that the role of its signed-in user does not have.';
+
 -- Activity -------------------------------------------------------------------------------------
 
 create or replace function audit.write_activity(
     actor audit.actor, action text, entity text, entity_id bigint, details jsonb
 ) returns bigint
-language sql volatile security definer set search_path = ''
+language sql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
     insert into audit.records (
         recorded_at, transaction_id, entity_id, user_id, session_id, action, entity,
@@ -218,12 +276,14 @@ comment on function audit.write_activity(audit.actor, text, text, bigint, jsonb)
 create or replace function audit.record_activity(
     action text, entity text, entity_id bigint default null, details jsonb default '{}'
 ) returns bigint
-language plpgsql volatile security definer set search_path = ''
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if session_user = 'backstitch_app' and action not in ('EXPORT', 'IMPORT') then
-        raise exception 'activity % is recorded by the database, not by the application', action
-            using errcode = 'insufficient_privilege', constraint = 'activity_of_application';
+    if action in ('CREATE', 'UPDATE', 'DELETE', 'TRUNCATE')
+        or session_user = 'backstitch_app' and action not in ('EXPORT', 'IMPORT')
+    then
+        raise exception '% is recorded by the database when it happens, not on request', action
+            using errcode = 'insufficient_privilege', constraint = 'activity_on_request';
     end if;
     return audit.write_activity(audit.current_actor(), action, entity, entity_id, details);
 end
@@ -234,7 +294,7 @@ comment on function audit.record_activity(text, text, bigint, jsonb) is
 -- Watch and unwatch ----------------------------------------------------------------------------
 
 create or replace function audit.key_column(target regclass) returns name
-language plpgsql stable set search_path = ''
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 declare
     key name;
@@ -242,10 +302,10 @@ begin
     select a.attname into key
     from pg_index i
     join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-    where i.indrelid = target and i.indisprimary and i.indnkeyatts = 1
+    where i.indrelid = target and i.indisprimary and i.indnkeyatts = 1 and i.indimmediate
         and a.atttypid in ('bigint'::regtype, 'integer'::regtype, 'smallint'::regtype);
     if key is null then
-        raise exception 'audit.watch: % has no primary key of one integer column', target
+        raise exception 'audit.watch: % has no primary key of one integer column that is checked at once', target
             using errcode = 'feature_not_supported', constraint = 'integer_primary_key',
                   hint = 'Give it "id bigint generated always as identity primary key".';
     end if;
@@ -256,7 +316,7 @@ comment on function audit.key_column(regclass) is 'Name of the primary key colum
 
 create or replace function audit.columns_of(target regclass, redacted text[])
 returns table (name text, old_side text, new_side text, differs text)
-language sql stable set search_path = ''
+language sql stable set search_path = pg_catalog, pg_temp
 as $$
     -- Generated columns are left out: they follow from the others. For types whose equality is not
     -- identity (1.0 = 1.00, json has none) the stored images are compared (*<>) instead of the values;
@@ -281,7 +341,7 @@ comment on function audit.columns_of(regclass, text[]) is
     'The recorded columns, with the SQL that reads each side (o, n) and tells whether they differ.';
 
 create or replace function audit.row_as_jsonb(target regclass, redacted text[], side text) returns text
-language sql stable set search_path = ''
+language sql stable set search_path = pg_catalog, pg_temp
 as $$
     -- jsonb_build_object takes 100 arguments at most, so 50 columns a call.
     select string_agg(format('jsonb_build_object(%s)', pairs), ' || ' order by chunk)
@@ -294,7 +354,7 @@ $$;
 comment on function audit.row_as_jsonb(regclass, text[], text) is 'SQL for a whole row (side o or n) as jsonb.';
 
 create or replace function audit.changes_as_jsonb(target regclass, redacted text[], side text) returns text
-language sql stable set search_path = ''
+language sql stable set search_path = pg_catalog, pg_temp
 as $$
     select string_agg(
         format('case when %s then jsonb_build_object(%L, %s) else ''{}'' end',
@@ -307,7 +367,7 @@ comment on function audit.changes_as_jsonb(regclass, text[], text) is
 create or replace function audit.trigger_source(
     target regclass, entity text, parent text, redacted text[]
 ) returns text
-language plpgsql stable set search_path = ''
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $source$
 declare
     key constant text := quote_ident(audit.key_column(target));
@@ -318,6 +378,17 @@ declare
             actor.database_role, actor.application, actor.client_address, actor.operation, actor.reason,
             %6$s,
             %7$s$head$;
+    -- A foreign key that writes here can change a row several times in one statement. Its versions pair by
+    -- place, in which both transition tables agree; elsewhere a row comes once, and pairs by key.
+    cascaded constant boolean := exists (
+        select from pg_constraint c
+        where c.conrelid = target and c.contype = 'f'
+            and (c.confupdtype in ('c', 'n', 'd') or c.confdeltype in ('n', 'd')));
+    pairs constant text := case when cascaded
+        then '(select row_number() over () as audit_place, * from old_rows) o '
+             'join (select row_number() over () as audit_place, * from new_rows) n '
+             'on n.audit_place = o.audit_place and n.%1$s = o.%1$s'
+        else 'old_rows o join new_rows n on n.%1$s = o.%1$s' end;
     whole_old constant text := audit.row_as_jsonb(target, redacted, 'o');
     whole_new constant text := audit.row_as_jsonb(target, redacted, 'n');
     old_parent constant text := case when parent is null then 'null' else format('o.%I', parent) end;
@@ -326,17 +397,21 @@ declare
     created constant text := format(head, 'n', key, new_parent, 'CREATE', entity, 'null', whole_new);
 begin
     return format($body$
+#variable_conflict use_variable
 declare
     actor constant audit.actor := audit.current_actor();
     moment constant timestamptz := clock_timestamp();
 begin
+    if session_user = 'backstitch_app' then
+        perform audit.require_right(tg_relid, tg_op);
+    end if;
     if tg_op = 'INSERT' then
         %1$s
         from new_rows n;
     elsif tg_op = 'UPDATE' then
         %2$s
-        from old_rows o join new_rows n on n.%5$s = o.%5$s
-        where %6$s;
+        from %8$s
+        where %6$s%9$s;
         -- A changed primary key pairs with nothing: the old record ended, a new one began.
         if exists (select from old_rows o where not exists (select from new_rows n where n.%5$s = o.%5$s)) then
             %3$s
@@ -370,7 +445,9 @@ $body$,
         (select format('row(%s)::record *<> row(%s)::record', string_agg(format('o.%I', name), ', '),
                        string_agg(format('n.%I', name), ', '))
          from audit.columns_of(target, redacted)),
-        target);
+        target,
+        format(pairs, key),
+        case when cascaded then ' order by o.audit_place' else '' end);
 end
 $source$;
 comment on function audit.trigger_source(regclass, text, text, text[]) is
@@ -379,14 +456,24 @@ comment on function audit.trigger_source(regclass, text, text, text[]) is
 create or replace function audit.watch(
     target regclass, entity text default null, parent text default null, redacted text[] default '{}'
 ) returns void
-language plpgsql volatile set search_path = ''
+language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
     known audit.watched_tables;
-    trigger_function constant text := (
+    trigger_function constant name := (
         select format('record_%s_%s', n.nspname, c.relname)
         from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = target);
 begin
+    -- Rows of a partition or a child are written past its parent's triggers, and those of an unlogged table
+    -- do not outlive a crash, as their records do.
+    if not exists (select from pg_class c where c.oid = target and c.relkind = 'r' and c.relpersistence = 'p'
+                       and not exists (select from pg_inherits i where target in (i.inhrelid, i.inhparent)))
+    then
+        raise exception 'audit.watch: % is not an ordinary table', target
+            using errcode = 'feature_not_supported', constraint = 'ordinary_table',
+                  hint = 'Partitioned, inherited, unlogged and temporary tables cannot be watched.';
+    end if;
+
     -- Called again without details (after a column was added, say), it keeps the ones it has.
     select * into known from audit.watched_tables w where w.relation = target;
     if known.relation is not null and watch.entity is null then
@@ -399,8 +486,8 @@ begin
     -- The settings make the stored bytes independent of those of the session.
     execute format(
         'create or replace function audit.%I() returns trigger language plpgsql security definer '
-        'set search_path = '''' set timezone = ''UTC'' set datestyle = ''ISO'' set intervalstyle = ''iso_8601'' '
-        'set extra_float_digits = 1 set bytea_output = ''hex'' as %L',
+        'set search_path = pg_catalog, pg_temp set timezone = ''UTC'' set datestyle = ''ISO'' '
+        'set intervalstyle = ''iso_8601'' set extra_float_digits = 1 set bytea_output = ''hex'' as %L',
         trigger_function, audit.trigger_source(target, entity, parent, redacted));
     execute format('revoke all on function audit.%I() from public', trigger_function);
 
@@ -427,7 +514,7 @@ comment on function audit.watch(regclass, text, text, text[]) is
     'Puts a table on the record, or brings its trigger function up to its present columns. For the owner only.';
 
 create or replace function audit.unwatch(target regclass) returns void
-language plpgsql volatile set search_path = ''
+language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
     known audit.watched_tables;
@@ -455,7 +542,7 @@ comment on table audit.records_default is 'Safety net: records of a month that h
 
 create or replace function audit.make_partitions(first date default current_date, months integer default 3)
 returns integer
-language plpgsql volatile set search_path = ''
+language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
     month date;
@@ -495,6 +582,9 @@ begin atomic
 end;
 comment on function audit.field_changes(text, jsonb, jsonb) is
     'One row per changed field of an update; one row with the whole record for anything else.';
+
+-- What is watched already follows this file and the present columns of its table.
+select audit.watch(w.relation) from audit.watched_tables w join pg_class c on c.oid = w.relation;
 
 -- Rights: nobody but the owner touches the tables or runs the functions; accounts.sql opens what is open.
 

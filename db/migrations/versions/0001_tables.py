@@ -21,16 +21,18 @@ declare
 begin
     foreach role_name in array array[
         'backstitch_owner', 'backstitch_admin', 'backstitch_manager',
-        'backstitch_analyst', 'backstitch_viewer'
+        'backstitch_analyst', 'backstitch_viewer', 'backstitch_app'
     ] loop
         if not exists (select from pg_roles where rolname = role_name) then
-            execute format('create role %I nologin', role_name);
+            begin
+                -- NOINHERIT: the login may become one of the four roles, it is none of them by itself.
+                execute format('create role %I %s', role_name,
+                               case role_name when 'backstitch_app' then 'login noinherit' else 'nologin' end);
+            exception when duplicate_object or unique_violation then
+                null; -- another database of this server is being migrated at the same moment
+            end;
         end if;
     end loop;
-    -- NOINHERIT: the login may become one of the four roles, it is none of them by itself.
-    if not exists (select from pg_roles where rolname = 'backstitch_app') then
-        create role backstitch_app login noinherit;
-    end if;
 end
 $$;
 
@@ -45,6 +47,9 @@ end
 $$;
 
 grant create on schema public to backstitch_owner;
+
+-- The application checks at its start that the database is up to date.
+grant select on public.alembic_version to backstitch_app;
 """
 
 TABLES = """

@@ -1,7 +1,7 @@
 """The audit trail, the sign-in and the stock books: triggers.sql, accounts.sql and stock.sql.
 
 Why: from here on every change is on the record, and stock is moved by the database.
-Locks: ACCESS EXCLUSIVE on each table while its triggers are created; milliseconds.
+Locks: SHARE ROW EXCLUSIVE on each table while its triggers are created: readers pass, writers wait milliseconds.
 """
 
 from db.migrations.files import run_as_owner, run_file

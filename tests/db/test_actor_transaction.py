@@ -1,0 +1,214 @@
+"""The acting user is set once per transaction and never outlives it: SAFETY row 3."""
+
+import random
+from typing import Any
+
+from sqlalchemy import text
+
+from backstitch.accounts.permissions import Role
+from backstitch.database import Database, System
+from tests.conftest import APP_PASSWORD, Clone
+from tests.db.trail import acting, begin, forget, records, refused, watched_table
+
+PRODUCT = "insert into inventory.products (sku, name, sizes) values (%s, 'Kurti', '{M}')"
+
+
+def ids(clone: Clone) -> dict[Role, tuple[int, int]]:
+    """User and session of each role."""
+    with clone.superuser() as psql:
+        found = psql.execute(
+            "select u.role, u.id, s.id from accounts.users u join accounts.sessions s on s.user_id = u.id"
+        )
+        return {Role(role): (user, session) for role, user, session in found}
+
+
+def test_a_change_of_the_application_names_user_session_operation_and_reason(clone: Clone) -> None:
+    user, session = ids(clone)[Role.MANAGER]
+    with clone.app.transaction(
+        clone.actor(Role.MANAGER), operation='it\'s 100% "new"\n', reason="séason ' || 衣"
+    ) as connection:
+        connection.execute(text("insert into inventory.products (sku, name, sizes) values ('A', 'Kurti', '{M}')"))
+    with clone.superuser() as psql:
+        (record,) = records(psql, "Product")
+    values = record.pop("new_values")
+    assert (values["sku"], values["id"]) == ("A", 1)
+    assert record == {
+        "entity_id": 1,
+        "parent_id": None,
+        "user_id": user,
+        "session_id": session,
+        "action": "CREATE",
+        "entity": "Product",
+        "database_role": "backstitch_app",
+        "application": "backstitch",
+        "client_address": None,
+        "operation": 'it\'s 100% "new"\n',
+        "reason": "séason ' || 衣",
+        "old_values": None,
+    }
+
+
+def test_maintenance_by_the_owner_is_system_with_its_login_and_its_words(clone: Clone) -> None:
+    with clone.owner.transaction(System(), operation="tidy up", reason="year end") as connection:
+        connection.execute(text("insert into inventory.products (sku, name, sizes) values ('A', 'Kurti', '{M}')"))
+    with clone.owner.transaction(System()) as connection:
+        connection.execute(text("delete from inventory.products"))
+    with clone.superuser() as psql:
+        found = [
+            (
+                r["action"],
+                r["user_id"],
+                r["session_id"],
+                r["database_role"],
+                r["application"],
+                r["operation"],
+                r["reason"],
+            )
+            for r in records(psql, "Product")
+        ]
+        login = psql.info.user
+    assert found == [
+        ("CREATE", None, None, login, "tests", "tidy up", "year end"),
+        ("DELETE", None, None, login, "tests", None, None),
+    ]
+
+
+def test_a_dba_who_begins_with_a_token_is_recorded_as_the_user_for_that_transaction_only(clone: Clone) -> None:
+    user, session = ids(clone)[Role.VIEWER]
+    with clone.superuser() as psql:
+        watched_table(psql, "id int primary key")
+        with psql.transaction():
+            psql.execute("select accounts.begin(%s)", (clone.actor(Role.VIEWER).token,))
+            psql.execute("do $$ begin insert into demo.things values (1); end $$")
+        psql.execute("insert into demo.things values (2)")
+        found = [(r["entity_id"], r["user_id"], r["session_id"], r["database_role"]) for r in records(psql, "Thing")]
+        assert found == [(1, user, session, psql.info.user), (2, None, None, psql.info.user)]
+
+
+def test_one_pooled_connection_with_alternating_users_never_names_the_wrong_one(clone: Clone) -> None:
+    url = clone.url.set(username="backstitch_app", password=APP_PASSWORD).render_as_string(hide_password=False)
+    database = Database(url, pool_size=1)
+    dice = random.Random(7)
+    expected: list[tuple[int, int, str]] = []
+    who = ids(clone)
+    for number in range(400):
+        role = dice.choice([Role.ADMIN, Role.MANAGER])
+        fate = dice.choice(["commit", "commit", "rollback", "savepoint", "refused", "none"])
+        if fate == "none":
+            with database.anonymous() as connection:
+                assert connection.execute(text("select current_setting('backstitch.user_id', true)")).scalar() in (
+                    None,
+                    "",
+                )
+            continue
+        try:
+            with database.transaction(clone.actor(role), operation=f"{fate} {number}") as connection:
+                insert(connection, number)
+                if fate == "savepoint":
+                    nested = connection.begin_nested()
+                    insert(connection, number + 1000)
+                    nested.rollback()
+                if fate == "rollback":
+                    raise KeyError
+                if fate == "refused":
+                    insert(connection, number)
+        except Exception as error:
+            assert fate in ("rollback", "refused"), error
+        else:
+            expected.append((*who[role], f"{fate} {number}"))
+    database.dispose()
+    with clone.superuser() as psql:
+        found = [(r["user_id"], r["session_id"], r["operation"]) for r in records(psql, "Product")]
+    assert len(expected) > 150
+    assert found == expected
+
+
+def insert(connection: Any, number: int) -> None:
+    connection.execute(
+        text("insert into inventory.products (sku, name, sizes) values (:sku, 'Kurti', '{M}')"), {"sku": f"S{number}"}
+    )
+
+
+def test_after_commit_rollback_or_discard_the_connection_is_nobodys_again(clone: Clone) -> None:
+    for ending in ("commit", "rollback", "commit; discard all", "rollback; reset all", "commit and chain"):
+        with clone.application() as app:
+            app.execute("begin")
+            begin(app, clone, Role.MANAGER)
+            app.execute(PRODUCT, (ending,))
+            for statement in ending.split("; "):
+                app.execute(statement)
+            state = app.execute(
+                "select current_user, string_agg(current_setting('backstitch.' || s, true), '') from unnest(array["
+                "'user_id', 'session_id', 'role', 'operation', 'reason', 'signature']) s"
+            ).fetchone()
+            assert state is not None
+            assert (state[0], state[1] or "") == ("backstitch_app", ""), ending
+            with refused("42501"):
+                app.execute(PRODUCT, ("nobody",))
+
+
+def test_an_actor_begun_in_a_savepoint_ends_with_it(clone: Clone) -> None:
+    who = ids(clone)
+    with clone.application() as app, app.transaction():
+        begin(app, clone, Role.MANAGER, operation="outer")
+        with app.transaction(force_rollback=True):
+            app.execute("set local role none")
+            begin(app, clone, Role.ADMIN, operation="inner")
+            app.execute(PRODUCT, ("gone",))
+        app.execute(PRODUCT, ("kept",))
+    with clone.superuser() as psql:
+        found = [(r["user_id"], r["operation"]) for r in records(psql, "Product")]
+    assert found == [(who[Role.MANAGER][0], "outer")]
+
+
+def test_a_session_that_ended_cannot_begin_a_transaction(clone: Clone) -> None:
+    endings = {
+        Role.ADMIN: "update accounts.sessions set revoked_at = now() where user_id = %s",
+        Role.MANAGER: "update accounts.sessions set expires_at = now() where user_id = %s",
+        Role.ANALYST: "update accounts.users set is_active = false where id = %s",
+    }
+    with clone.superuser() as psql:
+        for role, ending in endings.items():
+            psql.execute(ending, (ids(clone)[role][0],))
+            with refused("28000", "session_live"), acting(clone, role):
+                pass
+        for token in ("", "x" * 64, None):
+            with refused("28000", "session_live"), clone.application() as app:
+                app.execute("select accounts.begin(%s)", (token,))
+
+
+def test_a_change_of_role_holds_from_the_next_transaction(clone: Clone) -> None:
+    with acting(clone, Role.MANAGER) as manager:
+        manager.execute(PRODUCT, ("A",))
+    with clone.superuser() as psql:
+        psql.execute("update accounts.users set role = 'viewer' where role = 'manager'")
+    with refused("42501"), acting(clone, Role.MANAGER) as demoted:
+        demoted.execute(PRODUCT, ("B",))
+
+
+def test_activities_carry_the_same_actor_and_their_details(clone: Clone) -> None:
+    user, session = ids(clone)[Role.ANALYST]
+    with clone.superuser() as psql:
+        forget(psql)
+        with acting(clone, Role.ANALYST, operation="export", reason="audit") as analyst:
+            number = analyst.execute(
+                "select audit.record_activity('EXPORT', 'Product', null, '{\"rows\": 3}')"
+            ).fetchone()
+        assert records(psql, "Product") == [
+            {
+                "entity_id": None,
+                "parent_id": None,
+                "user_id": user,
+                "session_id": session,
+                "action": "EXPORT",
+                "entity": "Product",
+                "database_role": "backstitch_app",
+                "application": None,
+                "client_address": None,
+                "operation": "export",
+                "reason": "audit",
+                "old_values": None,
+                "new_values": {"rows": 3},
+            }
+        ]
+        assert psql.execute("select id from audit.records").fetchone() == number

@@ -1,0 +1,208 @@
+"""Watching and unwatching, and the check that nothing in `inventory` or `accounts` escapes."""
+
+import pytest
+
+from tests.conftest import Clone
+from tests.db.trail import Connection, changes, records, refused, watched_table
+
+# What doctor looks for: a reason for each table that is not, or not truly, on the record.
+GAPS = """
+select c.oid::regclass::text as relation,
+       case when w.relation is null then 'not watched'
+            when c.relpersistence <> 'p' then 'unlogged'
+            when t.firing <> '{audit_delete,audit_insert,audit_truncate,audit_update}' then 'triggers'
+            when p.prosrc is distinct from audit.trigger_source(c.oid, w.entity, w.parent, w.redacted) then 'source'
+            when not p.prosecdef or p.proowner <> 'backstitch_owner'::regrole
+                or p.proconfig is distinct from array[
+                    'search_path=pg_catalog, pg_temp', 'TimeZone=UTC', 'DateStyle=ISO', 'IntervalStyle=iso_8601',
+                    'extra_float_digits=1', 'bytea_output=hex'] then 'function'
+            when t.late is not null then 'written again: ' || t.late
+       end as gap
+from pg_class c
+join pg_namespace n on n.oid = c.relnamespace and n.nspname in ('inventory', 'accounts')
+left join audit.watched_tables w on w.relation = c.oid
+left join pg_proc p on p.pronamespace = 'audit'::regnamespace and p.proname = w.function_name
+cross join lateral (
+    select coalesce(array_agg(g.tgname::text order by g.tgname)
+                        filter (where g.tgname like 'audit\\_%' and g.tgenabled = 'A' and g.tgfoid = p.oid),
+                    '{}')::text,
+           -- An AFTER trigger of one row, or a statement trigger before audit_..., can write a row first.
+           string_agg(g.tgname, ', ') filter (where not g.tgisinternal and g.tgtype & 2 = 0
+                                                  and (g.tgtype & 1 = 1 or g.tgname < 'audit_'))
+    from pg_trigger g where g.tgrelid = c.oid) t (firing, late)
+where c.relkind in ('r', 'p', 'f')
+order by 1
+"""
+
+
+def gaps(connection: Connection) -> list[tuple[str, str]]:
+    return [(relation, gap) for relation, gap in connection.execute(GAPS).fetchall() if gap is not None]
+
+
+def test_every_table_of_the_business_and_of_accounts_is_truly_on_the_record(clone: Clone) -> None:
+    with clone.superuser() as psql:
+        assert len(psql.execute(GAPS).fetchall()) >= 7
+        assert gaps(psql) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "gap"),
+    [
+        ("create table inventory.forgotten (id bigint primary key)", ("inventory.forgotten", "not watched")),
+        ("alter table inventory.products add season text", ("inventory.products", "source")),
+        ("alter table inventory.products rename name to title", ("inventory.products", "source")),
+        ("alter table inventory.products drop description", ("inventory.products", "source")),
+        ("alter table inventory.products alter hsn_code type varchar(8)", None),
+        ("alter table inventory.products alter reorder_level type numeric", ("inventory.products", "source")),
+        ("alter table inventory.sales_logs rename to sold", ("inventory.sold", "source")),
+        ("alter table inventory.sales_logs disable trigger audit_insert", ("inventory.sales_logs", "triggers")),
+        ("alter table inventory.sales_logs enable trigger audit_truncate", ("inventory.sales_logs", "triggers")),
+        ("drop trigger audit_delete on accounts.users", ("accounts.users", "triggers")),
+        ("alter function audit.record_accounts_users() security invoker", ("accounts.users", "function")),
+        ("alter function audit.record_accounts_users() reset timezone", ("accounts.users", "function")),
+        ("select audit.unwatch('accounts.users')", ("accounts.users", "not watched")),
+        (
+            "create trigger aaa after insert on inventory.products execute function inventory.refuse_truncate()",
+            ("inventory.products", "written again: aaa"),
+        ),
+    ],
+)
+def test_a_table_that_slips_off_the_record_is_noticed(clone: Clone, change: str, gap: tuple[str, str] | None) -> None:
+    with clone.superuser() as psql:
+        psql.execute(change)
+        assert gaps(psql) == ([] if gap is None else [gap])
+
+
+def test_watching_again_closes_the_gap_and_keeps_the_details(clone: Clone) -> None:
+    with clone.superuser() as psql:
+        details = (
+            "select entity, parent, redacted from audit.watched_tables where relation = 'accounts.sessions'::regclass"
+        )
+        before = psql.execute(details).fetchone()
+        psql.execute("alter table accounts.sessions add device text; alter table accounts.sessions disable trigger all")
+        assert gaps(psql) == [("accounts.sessions", "triggers")]
+        psql.execute("set role backstitch_owner")
+        psql.execute("select audit.watch('accounts.sessions')")
+        assert gaps(psql) == []
+        assert psql.execute(details).fetchone() == before == ("Session", "user_id", ["token_hash"])
+
+
+def test_watching_twice_changes_nothing(clone: Clone) -> None:
+    with clone.superuser() as psql:
+        watched_table(psql, "id bigint primary key")
+        catalog = (
+            "select oid, tgname, tgenabled, tgfoid from pg_trigger where tgrelid = 'demo.things'::regclass order by 1"
+        )
+        before = psql.execute(catalog).fetchall()
+        psql.execute("select audit.watch('demo.things')")
+        assert psql.execute(catalog).fetchall() == before
+        psql.execute("insert into demo.things values (1)")
+        assert changes(psql, "Thing") == [("CREATE", 1, None, {"id": 1})]
+
+
+def test_unwatching_is_on_the_record_and_ends_it(clone: Clone) -> None:
+    with clone.superuser() as psql:
+        watched_table(psql, "id bigint primary key")
+        psql.execute("select set_config('backstitch.reason', 'moved elsewhere', false)")
+        psql.execute("select audit.unwatch('demo.things')")
+        psql.execute("insert into demo.things values (1)")
+        assert records(psql, "Thing") == [
+            {
+                "action": "MAINTENANCE",
+                "entity": "Thing",
+                "entity_id": None,
+                "parent_id": None,
+                "user_id": None,
+                "session_id": None,
+                "database_role": psql.info.user,
+                "application": "psql",
+                "client_address": None,
+                "operation": None,
+                "reason": "moved elsewhere",
+                "old_values": None,
+                "new_values": {"unwatched": "demo.things"},
+            }
+        ]
+        with refused("42704", "watched_once"):
+            psql.execute("select audit.unwatch('demo.things')")
+        assert psql.execute("select to_regproc('audit.record_demo_things')").fetchone() == (None,)
+
+
+@pytest.mark.parametrize(
+    ("definition", "constraint"),
+    [
+        ("create table demo.t (a int, b int, primary key (a, b))", "integer_primary_key"),
+        ("create table demo.t (a text primary key)", "integer_primary_key"),
+        ("create table demo.t (a int unique not null)", "integer_primary_key"),
+        ("create table demo.t (a int primary key deferrable)", "integer_primary_key"),
+        ("create unlogged table demo.t (a int primary key)", "ordinary_table"),
+        ("create table demo.t (a int primary key) partition by range (a)", "ordinary_table"),
+        ("create table demo.p (a int); create table demo.t (primary key (a)) inherits (demo.p)", "ordinary_table"),
+        ("create view demo.t as select 1 as a", "ordinary_table"),
+    ],
+)
+def test_what_cannot_be_recorded_truly_cannot_be_watched(clone: Clone, definition: str, constraint: str) -> None:
+    with clone.superuser() as psql:
+        psql.execute("create schema demo")
+        psql.execute(definition)
+        with refused("0A000", constraint):
+            psql.execute("select audit.watch('demo.t')")
+        assert psql.execute("select count(*) from audit.watched_tables where entity = 't'").fetchone() == (0,)
+
+
+def test_two_tables_never_share_a_name_or_a_function_in_the_trail(clone: Clone) -> None:
+    with clone.superuser() as psql:
+        psql.execute("create schema a; create schema a_b")
+        psql.execute("create table a.b_c (id int primary key); create table a_b.c (id int primary key)")
+        psql.execute("select audit.watch('a.b_c')")
+        with refused("23505", "function_name_unique"):
+            psql.execute("select audit.watch('a_b.c')")
+        with refused("23505", "entity_unique"):
+            psql.execute("select audit.watch('a_b.c', 'Product')")
+        psql.execute("insert into a.b_c values (1)")
+        assert changes(psql, "b_c") == [("CREATE", 1, None, {"id": 1})]
+
+
+def test_the_checks_of_the_trail_refuse_records_that_say_nothing(clone: Clone) -> None:
+    fill = (
+        "insert into audit.records (recorded_at, transaction_id, action, entity, database_role, old_values, new_values)"
+    )
+    with clone.superuser() as psql:
+        for action, old, new, constraint in (
+            ("CREATE", None, None, "action_fills_values"),
+            ("CREATE", "{}", "{}", "action_fills_values"),
+            ("UPDATE", "{}", None, "action_fills_values"),
+            ("UPDATE", None, "{}", "action_fills_values"),
+            ("DELETE", "{}", "{}", "action_fills_values"),
+            ("TRUNCATE", None, None, "action_fills_values"),
+            ("LOGIN", None, None, "action_fills_values"),
+            ("SHRUG", None, "{}", "action_known"),
+        ):
+            with refused("23514", constraint):
+                psql.execute(f"{fill} values (now(), '1', %s, 'X', 'x', %s, %s)", (action, old, new))
+
+
+def test_partitions_are_made_ahead_once_and_take_their_month(clone: Clone) -> None:
+    with clone.superuser() as psql:
+        assert psql.execute("select audit.make_partitions()").fetchone() == (0,)
+        assert psql.execute("select audit.make_partitions('2031-12-31', 1)").fetchone() == (2,)
+        bounds = psql.execute(
+            "set timezone = 'UTC'; select pg_get_expr(relpartbound, oid) from pg_class where relname in "
+            "('records_2031_12', 'records_2032_01') order by relname"
+        )
+        bounds.nextset()
+        assert bounds.fetchall() == [
+            ("FOR VALUES FROM ('2031-12-01 00:00:00+00') TO ('2032-01-01 00:00:00+00')",),
+            ("FOR VALUES FROM ('2032-01-01 00:00:00+00') TO ('2032-02-01 00:00:00+00')",),
+        ]
+        ahead = psql.execute(
+            "select count(*) from generate_series(now(), now() + interval '3 months', '1 month') m "
+            "where to_regclass('audit.records_' || to_char(m at time zone 'UTC', 'YYYY_MM')) is null"
+        ).fetchone()
+        assert ahead == (0,)
+
+
+def test_a_logged_table_made_unlogged_later_is_noticed(clone: Clone) -> None:
+    with clone.superuser() as psql:
+        psql.execute("alter table accounts.sessions set unlogged")
+        assert gaps(psql) == [("accounts.sessions", "unlogged")]
