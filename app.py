@@ -72,19 +72,10 @@ async def _watch(service: Service) -> None:
         await asyncio.sleep(WATCH if alive else AFTER_FAILURE)
 
 
-def on_script_error(error: Exception) -> bool:
-    """A refusal that no page expected, such as a lost database, is a sentence all the same."""
-    if not isinstance(error, Refused):
-        return errors.unexpected(error)
-    log.info("refused by %s: %s", error.rule, error)
-    st.error(str(error), icon=":material/block:")
-    return True
-
-
 app = st.App(
     Path(__file__).resolve().parent / "ui" / "main.py",
     lifespan=lifespan,
     routes=downloads.routes(),
     middleware=[Middleware(BrowserCookie)],
-    on_script_error=on_script_error,
+    on_script_error=errors.show,
 )

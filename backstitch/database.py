@@ -47,6 +47,8 @@ class Database:
             max_overflow=pool_size,
             pool_pre_ping=True,
             pool_timeout=15,
+            # An error that reaches the log must not take tokens and password hashes with it.
+            hide_parameters=True,
             connect_args={
                 "application_name": application,
                 "connect_timeout": 10,

@@ -8,16 +8,19 @@ already names backstitch_app, nothing is migrated: the database must be up to da
 import contextlib
 import logging
 import os
+import re
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from alembic.util import CommandError
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from backstitch import embedded, migrations
@@ -34,11 +37,24 @@ OLDEST_SERVER = 15
 
 @dataclass(frozen=True)
 class Service:
-    """A running Backstitch: `database` is the application's, `owner_url` the owner's where it is known."""
+    """A running Backstitch: `database` is the application's, `owner_url` the owner's where it is known.
+
+    `lease` is the hold on the embedded server; None where DATABASE_URL names another.
+    """
 
     settings: Settings
     database: Database
     owner_url: URL | None
+    lease: embedded.Lease | None = None
+
+    def revive(self) -> bool:
+        """Brings the embedded server back if it died; False while it cannot. To be called every few seconds."""
+        try:
+            if self.lease is not None and self.lease.revive():
+                log.warning("The database had stopped and was started again.")
+        except embedded.EmbeddedServerError:
+            return False  # logged there, with what is behind it
+        return True
 
 
 _current: Service | None = None
@@ -60,7 +76,7 @@ def current() -> Service:
 @contextmanager
 def running(settings: Settings, *, application: str = "backstitch") -> Iterator[Service]:
     """Starts what is needed and stops it at the end of the block. Raises StartError with a sentence."""
-    with owner(settings) as owner_url:
+    with _server(settings) as (owner_url, lease):
         is_owner = owner_url.username != APPLICATION_LOGIN
         if is_owner:
             _migrate(owner_url)
@@ -69,7 +85,7 @@ def running(settings: Settings, *, application: str = "backstitch") -> Iterator[
             _require_newest(owner_url)
             url = owner_url
         database = Database(url.render_as_string(hide_password=False), application=application)
-        service = Service(settings, database, owner_url if is_owner else None)
+        service = Service(settings, database, owner_url if is_owner else None, lease)
         use(service)
         try:
             yield service
@@ -81,23 +97,35 @@ def running(settings: Settings, *, application: str = "backstitch") -> Iterator[
 @contextmanager
 def owner(settings: Settings) -> Iterator[URL]:
     """The URL of DATABASE_URL's login, or of the embedded server, which runs as long as the block."""
+    with _server(settings) as (url, _):
+        yield url
+
+
+@contextmanager
+def _server(settings: Settings) -> Iterator[tuple[URL, embedded.Lease | None]]:
     prepare_home(settings.home)
     if settings.database_url is not None:
-        yield _checked(_parsed(settings.database_url))
+        yield _checked(_parsed(settings.database_url)), None
         return
     try:
         with embedded.start(settings.home) as lease:
             _create_database(lease.server.conninfo())
-            yield _checked(make_url(lease.server.url(DATABASE_NAME)))
+            yield _checked(make_url(lease.server.url(DATABASE_NAME))), lease
     except embedded.EmbeddedServerError as error:
         raise StartError(str(error)) from error
 
 
 def prepare_home(home: Path) -> None:
     """Makes the folder of this installation, readable by this account only."""
-    try:
+    with _writing(home):
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         (home / "secrets").mkdir(exist_ok=True, mode=0o700)
+
+
+@contextmanager
+def _writing(home: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise StartError(
             f"Cannot write to {home} ({error.strerror}); set BACKSTITCH_HOME to a folder that you may write to."
@@ -108,13 +136,13 @@ def secret(home: Path, name: str) -> str:
     """The secret `name` of this installation: 32 random bytes as text, made at first use, mode 0600."""
     path = home / "secrets" / name
     if not path.exists():
-        fresh = path.with_name(f".{name}.{os.getpid()}")
-        fresh.touch(mode=0o600)
-        fresh.write_text(secrets.token_urlsafe(32), encoding="ascii")
-        # A link appears whole or not at all, and never replaces what another process made first.
-        with contextlib.suppress(FileExistsError):
-            os.link(fresh, path)
-        fresh.unlink()
+        with _writing(home), tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="ascii") as fresh:
+            fresh.write(secrets.token_urlsafe(32))
+            fresh.flush()
+            os.fsync(fresh.fileno())
+            # A link appears whole or not at all, and never replaces what another process made first.
+            with contextlib.suppress(FileExistsError):
+                os.link(fresh.name, path)
     return path.read_text(encoding="ascii")
 
 
@@ -138,59 +166,78 @@ def conninfo(url: URL) -> str:
 
 def _checked(url: URL) -> URL:
     """The same URL, once a connection has shown that the server is there and recent enough."""
-    where = url.render_as_string(hide_password=True)
+    where = url.set(drivername="postgresql").render_as_string(hide_password=True)
     try:
         with psycopg.connect(conninfo(url), connect_timeout=10) as connection:
             version = connection.info.server_version // 10000
     except psycopg.Error as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise StartError(f"Cannot connect to {where}: {reason}; check DATABASE_URL and the server.") from error
+        raise StartError(f"Cannot connect to {where}: {_reason(error)}; check DATABASE_URL and the server.") from error
     if version < OLDEST_SERVER:
         raise StartError(f"The server at {where} is PostgreSQL {version}; Backstitch needs {OLDEST_SERVER} or newer.")
     return url
 
 
+def _reason(error: BaseException | None) -> str:
+    """What went wrong, without where (the sentence has said it) and without libpq's second line, a question."""
+    return re.split(r"(?:failed|FATAL|ERROR): +", str(error).strip().partition("\n")[0])[-1]
+
+
 def _create_database(conninfo: str) -> None:
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        known = connection.execute("select from pg_database where datname = %s", [DATABASE_NAME]).fetchone()
-        if known is None:
-            try:
+    try:
+        with psycopg.connect(conninfo, autocommit=True) as connection:
+            known = connection.execute("select from pg_database where datname = %s", [DATABASE_NAME]).fetchone()
+            if known is None:
                 connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE_NAME)))
-            except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-                log.info("another process created the database at the same moment")
+    except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+        pass  # another process created it at the same moment
+    except psycopg.Error as error:
+        raise StartError(
+            f"The database could not be created: {_reason(error)}; see postgres.log and start again."
+        ) from error
 
 
 def _migrate(url: URL) -> None:
-    database = Database(url.render_as_string(hide_password=False), application="backstitch migrate", pool_size=1)
-    try:
-        with database.owner_connection() as connection:
+    with _owner_connection(url) as connection:
+        try:
             migrations.upgrade(connection)
-    except OperationalError as error:
-        raise StartError(
-            f"The database could not be brought up to date: {str(error.orig).splitlines()[0]}; "
-            "nothing was changed, start again when the database is free."
-        ) from error
-    except DBAPIError as error:
-        raise StartError(
-            f"The database could not be brought up to date: {str(error.orig).splitlines()[0]}; "
-            "DATABASE_URL must name a login that may create roles and schemas, or backstitch_app."
-        ) from error
-    finally:
-        database.dispose()
+        except OperationalError as error:
+            raise StartError(
+                f"The database could not be brought up to date: {_reason(error.orig)}; "
+                "nothing was changed, start again when the database is free."
+            ) from error
+        except DBAPIError as error:
+            raise StartError(
+                f"The database could not be brought up to date: {_reason(error.orig)}; "
+                "DATABASE_URL must name a login that may create roles and schemas, or backstitch_app."
+            ) from error
+        except CommandError as error:
+            # Alembic does not know the database's revision.
+            raise StartError(
+                "The database belongs to a newer version of Backstitch; install that one, or use another database."
+            ) from error
 
 
 def _require_newest(url: URL) -> None:
-    database = Database(url.render_as_string(hide_password=False), pool_size=1)
-    try:
-        with database.owner_connection() as connection:
+    with _owner_connection(url) as connection:
+        try:
             current = migrations.current_revision(connection)
-    finally:
-        database.dispose()
+        except DBAPIError:
+            current = None  # backstitch_app may not read what it was never granted
     if current != migrations.newest_revision():
         raise StartError(
             "The database is not up to date; run `python -m backstitch migrate` with DATABASE_URL set to a login "
             "that may create roles and schemas."
         )
+
+
+@contextmanager
+def _owner_connection(url: URL) -> Iterator[Connection]:
+    database = Database(url.render_as_string(hide_password=False), application="backstitch migrate", pool_size=1)
+    try:
+        with database.owner_connection() as connection:
+            yield connection
+    finally:
+        database.dispose()
 
 
 def _application_url(owner_url: URL, settings: Settings) -> URL:
@@ -200,11 +247,24 @@ def _application_url(owner_url: URL, settings: Settings) -> URL:
     try:
         psycopg.connect(conninfo(url), connect_timeout=10).close()
     except psycopg.OperationalError:
+        _set_password(owner_url, password)
+        _checked(url)
+    return url
+
+
+def _set_password(owner_url: URL, password: str) -> None:
+    try:
         with psycopg.connect(conninfo(owner_url)) as connection:
+            # Two starts at once would meet in the same row, which PostgreSQL refuses with an internal error.
+            connection.execute("select pg_advisory_xact_lock(hashtext(%s))", [APPLICATION_LOGIN])
             hashed = connection.pgconn.encrypt_password(password.encode(), APPLICATION_LOGIN.encode(), b"scram-sha-256")
             connection.execute(
                 sql.SQL("alter role {} password {}").format(
                     sql.Identifier(APPLICATION_LOGIN), sql.Literal(hashed.decode())
                 )
             )
-    return url
+    except psycopg.Error as error:
+        raise StartError(
+            f"The password of {APPLICATION_LOGIN} could not be set: {_reason(error)}; "
+            "set BACKSTITCH_APP_PASSWORD to the one it has, or DATABASE_URL to a login that may change it."
+        ) from error

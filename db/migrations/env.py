@@ -9,10 +9,11 @@ from alembic import context
 ADVISORY_LOCK = 0x6261636B  # "back"
 
 connection = context.config.attributes["connection"]
-connection.exec_driver_sql("set lock_timeout = '5s'")
 connection.exec_driver_sql("set statement_timeout = '10min'")
 connection.exec_driver_sql("set client_min_messages = warning")
 connection.exec_driver_sql(f"select pg_advisory_lock({ADVISORY_LOCK})")
+# Only now: whoever waits for another migration may wait longer than for a table.
+connection.exec_driver_sql("set lock_timeout = '5s'")
 connection.commit()
 try:
     context.configure(connection=connection, version_table_schema="public")
