@@ -63,7 +63,7 @@ DATE_BACK = text(
     """
     update audit.records r set recorded_at = done.at
     from unnest(cast(:transactions as bigint[]), cast(:times as timestamptz[])) as done (transaction, at)
-    where r.transaction_id = cast(cast(done.transaction as text) as xid8)
+    where r.transaction_id = done.transaction
     """
 )
 SAY_SO = text(

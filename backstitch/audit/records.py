@@ -15,7 +15,7 @@ Values = dict[str, Any]
 
 # The values travel as text: the driver would turn 549.00 into a float.
 SELECT = """
-    select id, recorded_at, transaction_id::text::bigint as transaction_id, user_id, username, user_name,
+    select id, recorded_at, transaction_id, user_id, username, user_name,
            action, entity, entity_id, parent_id, old_values::text as old_values, new_values::text as new_values,
            operation, reason, session_id, database_role, application, host(address) as address, user_agent
     from audit.trail

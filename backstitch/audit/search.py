@@ -41,7 +41,7 @@ COUNT = "select count(*) from (select from audit.trail where"
 OLDER = "(recorded_at, id) < (:before_at, :before_id)"
 NEWEST_FIRST = "order by recorded_at desc, id desc"
 ONE = "recorded_at = :recorded_at and id = :id"
-OF_TRANSACTION = f"{IN_RANGE} and transaction_id = cast(cast(:transaction_id as text) as xid8)"
+OF_TRANSACTION = f"{IN_RANGE} and transaction_id = :transaction_id"
 OF_ENTITY = "entity = :entity and entity_id = :entity_id"
 
 INSTANT = timedelta(microseconds=1)
@@ -117,7 +117,7 @@ def same_transaction(
     Only those within half a day: the numbers of transactions start again after a restore.
     """
     values = {
-        "transaction_id": str(record.transaction_id),
+        "transaction_id": record.transaction_id,
         "start": record.recorded_at - HALF_A_DAY,
         "end": record.recorded_at + HALF_A_DAY,
     }

@@ -163,10 +163,12 @@ def categories(connection: Connection) -> Sequence[str]:
 
 def product_choices(connection: Connection, *, inactive: bool = False) -> dict[int, str]:
     """id -> "SKU · name", by SKU, for a choice."""
-    return {
-        row.id: row.sku if row.sku == row.name else f"{row.sku} · {row.name}"
-        for row in connection.execute(CHOICES, {"inactive": inactive})
-    }
+    return {row.id: choice(row.sku, row.name) for row in connection.execute(CHOICES, {"inactive": inactive})}
+
+
+def choice(sku: str, name: str) -> str:
+    """How a product stands in a list of choices."""
+    return sku if sku == name else f"{sku} · {name}"
 
 
 def product(connection: Connection, *, product_id: int) -> Product:

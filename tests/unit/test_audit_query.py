@@ -1,6 +1,6 @@
 """Filters as a query string: there and back, and what is no filter."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlencode
 from zoneinfo import ZoneInfo
 
@@ -21,7 +21,7 @@ def any_filters(draw: st.DrawFn) -> Filters:
     start, end = sorted([draw(instants), draw(instants)])
     return Filters(
         start=start,
-        end=end.replace(year=end.year + 1) if start == end else end,
+        end=end + timedelta(microseconds=start == end),
         user_ids=tuple(draw(st.lists(st.integers(0, 2**63 - 1), max_size=3))),
         include_system=draw(st.booleans()),
         actions=tuple(draw(st.lists(st.sampled_from(list(actions())), max_size=3))),
