@@ -1,6 +1,7 @@
 # The two commands: `make run` and `make test`. The rest is for developers.
 
 PYTHON ?= python3
+PORT ?= 8501
 BIN := .venv/bin
 STAMP := .venv/.installed
 STAMP_DEV := .venv/.installed-dev
@@ -8,7 +9,9 @@ STAMP_DEV := .venv/.installed-dev
 .PHONY: run test lint format clean
 
 run: $(STAMP)
-	$(BIN)/streamlit run app.py
+	@$(BIN)/python -c 'import socket; socket.create_server(("localhost", $(PORT)))' 2>/dev/null || \
+		{ echo "Port $(PORT) is taken; stop what uses it, or choose another: make run PORT=8502"; exit 1; }
+	$(BIN)/streamlit run app.py --server.port $(PORT)
 
 test: $(STAMP_DEV)
 	$(BIN)/pytest -n 2 -rs

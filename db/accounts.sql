@@ -3,7 +3,7 @@
 -- The application's login cannot read accounts.users or accounts.sessions. It signs a person in by
 -- proving the password: it asks for the salt, computes bcrypt outside, and hands over the result;
 -- the database compares its SHA-256 with what it keeps. So whoever can only run SQL as
--- backstitch_app cannot act as a user whose password he does not know.
+-- backstitch_app cannot act as a user without knowing the password.
 --
 -- This file is re-runnable. It runs as backstitch_owner; a migration applies each change of it.
 
@@ -102,7 +102,7 @@ begin
 end
 $$;
 comment on function accounts.begin(text, text, text) is
-    'Establishes the user of this transaction and returns his database role, for the caller to set: '
+    'Establishes the user of this transaction and returns their database role, for the caller to set: '
     'select set_config(''role'', accounts.begin(token, operation, reason), true).';
 
 create or replace function accounts.me()
@@ -151,7 +151,7 @@ as $$
                      or pg_has_role(current_user, 'backstitch_owner', 'usage') end
 $$;
 comment on function accounts.reads_whole_trail() is
-    'Admins, analysts and the owner see everything; a manager sees the inventory''s records and his own.';
+    'Admins, analysts and the owner see everything; a manager sees the inventory''s records and their own.';
 
 drop view if exists public.audit_logs;
 drop view if exists audit.trail;

@@ -34,7 +34,7 @@ COOKIE_DAYS = 7
 
 @dataclass(frozen=True)
 class Person:
-    """The signed-in user and the session that the database knows him by."""
+    """The signed-in user and the session by which the database knows them."""
 
     user: User
     actor: SignedIn

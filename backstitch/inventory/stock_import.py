@@ -226,7 +226,7 @@ def _product(rows: Sequence[StockRow]) -> dict[str, Any]:
 
 
 def _with_sizes(sizes: Sequence[str], added: Iterable[str]) -> list[str]:
-    """The sizes with those added: in their places, or at the end when somebody chose an order of his own."""
+    """The sizes with those added: in their places, or at the end when somebody chose another order."""
     together = [*sizes, *size_set.in_order(size for size in added if size not in sizes)]
     return size_set.in_order(together) if list(sizes) == size_set.in_order(sizes) else together
 
