@@ -69,6 +69,13 @@ SENTENCES = {
     "email_has_an_at": "This is not an email address.",
     "name_not_blank": "A user needs a name.",
     "role_known": "A role is admin, manager, analyst or viewer.",
+    "forget_another_user": "There is no such user, or it is you. Another admin can forget you.",
+    "forget_with_reason": "Say why the person is forgotten, without naming them; the reason stays on the record.",
+    "audit_deletion_by_admin": "Only an admin can delete records of the trail. Nothing was deleted.",
+    "audit_deletion_reason": "Say why the records may be deleted; the reason stays on the record.",
+    "audit_deletion_before": "Say up to which time the records may be deleted.",
+    "audit_deletion_as_sealed": "Some of these records are not as they were sealed, so nothing was deleted. "
+    "Run `python -m backstitch verify`.",
 }
 
 # SQLSTATE classes for which no constraint is named.

@@ -20,10 +20,10 @@ import psycopg
 from alembic.util import CommandError
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import URL, Connection, make_url
+from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
-from backstitch import embedded, migrations
+from backstitch import doctor, embedded, migrations
 from backstitch.database import Database
 from backstitch.errors import StartError
 from backstitch.settings import Settings
@@ -74,12 +74,16 @@ def current() -> Service:
 
 
 @contextmanager
-def running(settings: Settings, *, application: str = "backstitch") -> Iterator[Service]:
-    """Starts what is needed and stops it at the end of the block. Raises StartError with a sentence."""
+def running(settings: Settings, *, application: str = "backstitch", examined: bool = True) -> Iterator[Service]:
+    """Starts what is needed and stops it at the end of the block. Raises StartError with a sentence.
+
+    Without `examined` it starts even where the doctor finds that the trail would not be complete.
+    """
     with _server(settings) as (owner_url, lease):
         is_owner = owner_url.username != APPLICATION_LOGIN
         if is_owner:
             _migrate(owner_url)
+            _make_partitions(owner_url)
             url = _application_url(owner_url, settings)
         else:
             _require_newest(owner_url)
@@ -88,6 +92,9 @@ def running(settings: Settings, *, application: str = "backstitch") -> Iterator[
         service = Service(settings, database, owner_url if is_owner else None, lease)
         use(service)
         try:
+            if examined:
+                with database.anonymous() as connection:
+                    doctor.require_sound(connection)
             yield service
         finally:
             use(None)
@@ -215,6 +222,17 @@ def _migrate(url: URL) -> None:
             raise StartError(
                 "The database belongs to a newer version of Backstitch; install that one, or use another database."
             ) from error
+
+
+def _make_partitions(url: URL) -> None:
+    """Makes the trail's partitions of the months ahead. If it cannot, the doctor says so, and nothing is lost."""
+    try:
+        with _owner_connection(url) as connection, connection.begin():
+            connection.execute(text("set local role backstitch_owner"))
+            connection.execute(text("set local lock_timeout = '5s'"))
+            connection.execute(text("select audit.make_partitions()"))
+    except DBAPIError as error:
+        log.warning("The trail's next partitions could not be made: %s.", _reason(error.orig))
 
 
 def _require_newest(url: URL) -> None:

@@ -67,7 +67,8 @@ begin
     nobody.client_address := sign_in.address;
     nobody.operation := 'sign in';
     perform audit.write_activity(nobody, 'LOGIN_FAILED', 'User', person.id, jsonb_build_object(
-        'username', accounts.typed_name(sign_in.email),
+        'username', audit.keep_personal('User', person.id, null, 'username',
+                                        to_jsonb(accounts.typed_name(sign_in.email))),
         'cause', case when person.id is null then 'unknown user'
                       when not person.is_active then 'deactivated user'
                       else 'wrong password' end));
@@ -138,6 +139,76 @@ $$;
 comment on function accounts.demo_accounts() is
     'The users of the demo data, whose password is public; nobody else has an address under demo.example.';
 
+create or replace function accounts.mentions(words text, names text[]) returns boolean
+language sql immutable set search_path = pg_catalog, pg_temp
+as $$
+    -- As words of their own: Anu is not in “manual”.
+    select exists (select from unnest(names) name
+                   where words ~* ('(^|\W)' || regexp_replace(name, '(\W)', '\\\1', 'g') || '(\W|$)'))
+$$;
+comment on function accounts.mentions(text, text[]) is 'Whether a text has one of the names in it.';
+
+create or replace function accounts.forget_user(user_id bigint, reason text) returns bigint
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    actor audit.actor := audit.current_actor();
+    person accounts.users;
+    known_as text[];
+    pseudonym constant text := format('forgotten-%s@forgotten.example', user_id);
+    new_name constant text := format('Forgotten user %s', user_id);
+    erased bigint;
+begin
+    select * into person from accounts.users u where u.id = forget_user.user_id for no key update;
+    if person.id is null or person.id = actor.user_id then
+        raise exception 'user % cannot be forgotten', forget_user.user_id
+            using errcode = 'invalid_parameter_value', constraint = 'forget_another_user',
+                  hint = 'Another admin can forget an admin.';
+    end if;
+    -- Every address and name that the person has had here.
+    known_as := array(
+        select person.email union select person.name
+        union select p.value #>> '{}' from audit.personal_values p
+        where p.entity = 'User' and p.entity_id = person.id and p.field in ('email', 'name'));
+    if coalesce(reason, '') !~ '\S'
+        or accounts.mentions(concat_ws(' ', reason, actor.operation, actor.reason), known_as)
+    then
+        raise exception 'forgetting user % needs a reason that does not name the person', person.id
+            using errcode = 'invalid_parameter_value', constraint = 'forget_with_reason',
+                  hint = 'The reason stays on the record.';
+    end if;
+
+    -- The person as he stands; the trail keeps references to what was.
+    update accounts.users u
+    set email = pseudonym, name = new_name, password_hash = null, is_active = false, must_change_password = false
+    where u.id = person.id;
+    update accounts.sessions s
+    set address = null, user_agent = null, revoked_at = coalesce(s.revoked_at, now())
+    where s.user_id = person.id;
+
+    -- What was, wherever a record refers to it: of the user, of his sessions, of failed sign-ins under his address.
+    delete from audit.personal_values p
+    where (p.entity = 'User' and p.entity_id = person.id
+           and p.value #>> '{}' not in (pseudonym, new_name))
+        or (p.entity = 'Session' and p.parent_id = person.id)
+        or (p.entity = 'User' and p.field = 'username'
+            and lower(btrim(p.value #>> '{}')) in (select lower(known) from unnest(known_as) known));
+    get diagnostics erased = row_count;
+
+    actor.reason := forget_user.reason;
+    perform audit.write_activity(actor, 'MAINTENANCE', 'User', person.id,
+                                 jsonb_build_object('forgotten', true, 'erased_values', erased));
+    return (select count(*) from audit.records r
+            where accounts.mentions(
+                concat_ws(' ', r.operation, r.reason, r.application, r.old_values, r.new_values),
+                array_remove(array_remove(known_as, pseudonym), new_name)));
+end
+$$;
+comment on function accounts.forget_user(bigint, text) is
+    'Replaces a person''s address and name by a pseudonym, ends the sessions and erases the values that the trail '
+    'refers to. For admins, with a reason. No record changes. Returns how many records still mention the address or '
+    'the name in free text (a reason, the search of an export), which nothing can erase.';
+
 -- Reading the trail ----------------------------------------------------------------------------
 
 create or replace function accounts.reads_whole_trail() returns boolean
@@ -158,14 +229,19 @@ drop view if exists audit.trail;
 
 create view audit.trail with (security_barrier) as
 select r.id, r.recorded_at, r.transaction_id, r.user_id,
-       coalesce(u.email, case when r.action = 'LOGIN_FAILED' then r.new_values ->> 'username' end, 'system')
+       coalesce(u.email, case when r.action = 'LOGIN_FAILED' then v.new_values ->> 'username' end, 'system')
            as username,
-       u.name as user_name, r.action, r.entity, r.entity_id, r.parent_id, r.old_values, r.new_values,
+       u.name as user_name, r.action, r.entity, r.entity_id, r.parent_id, v.old_values, v.new_values,
        r.operation, r.reason, r.session_id, r.database_role, r.application,
        coalesce(s.address, r.client_address) as address, s.user_agent
 from audit.records r
 left join accounts.users u on u.id = r.user_id
 left join accounts.sessions s on s.id = r.session_id
+cross join lateral (
+    select case when r.entity = any (p.entities) then audit.revealed(r.old_values) else r.old_values end,
+           case when r.entity = any (p.entities) then audit.revealed(r.new_values) else r.new_values end
+    from (select array(select w.entity from audit.watched_tables w where w.personal <> '{}')) p (entities)
+) v (old_values, new_values)
 where (select accounts.reads_whole_trail())
     or r.entity not in ('User', 'Session')
     or r.user_id = (select m.id from accounts.me() m);
@@ -181,9 +257,39 @@ cross join lateral audit.field_changes(t.action, t.old_values, t.new_values) f;
 comment on view public.audit_logs is
     'The trail, one row per changed field. Whole records stand in new_value (CREATE) and old_value (DELETE).';
 
+create or replace function audit.operations(since timestamptz, until timestamptz)
+returns table (transaction_id bigint, started timestamptz, ended timestamptz, user_id bigint, username text,
+               user_name text, operation text, reason text, records bigint, gist text)
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    -- What one transaction did, per kind of record first. Stock cells only follow what was written into the logs.
+    with kinds as (
+        select t.transaction_id, t.action, t.entity, count(*) as records, min(t.recorded_at) as started,
+               max(t.recorded_at) as ended, max(t.user_id) as user_id, max(t.username) as username,
+               max(t.user_name) as user_name, max(t.operation) as operation, max(t.reason) as reason,
+               max(case when t.action = 'IMPORT' then t.new_values ->> 'accepted' end) as accepted
+        from audit.trail t
+        where t.recorded_at >= since and t.recorded_at < until
+        group by t.transaction_id, t.action, t.entity)
+    select k.transaction_id, min(k.started), max(k.ended), max(k.user_id), max(k.username), max(k.user_name),
+           max(k.operation), max(k.reason), sum(k.records)::bigint,
+           (array_agg(case when k.action = 'IMPORT' and k.accepted is not null
+                           then format('IMPORT %s, %s rows', k.entity, k.accepted)
+                           when k.records > 1 then format('BULK_%s %s, %s rows', k.action, k.entity, k.records)
+                           else format('%s %s', k.action, k.entity) end
+                      order by k.action = 'IMPORT' desc,
+                               k.action = 'UPDATE' and k.entity = 'ProductColorStock', k.records desc, k.entity))[1]
+    from kinds k
+    group by k.transaction_id
+$$;
+comment on function audit.operations(timestamptz, timestamptz) is
+    'What was done in a range of time, a row per transaction, as far as the reader may see it. A function and not a '
+    'view, because the range must bound the records before they are grouped.';
+
 -- Rights ---------------------------------------------------------------------------------------
 
 revoke all on all functions in schema accounts from public;
+revoke all on all functions in schema audit from public;
 
 grant usage on schema accounts to
     backstitch_app, backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
@@ -196,6 +302,8 @@ to backstitch_app;
 grant execute on function accounts.me(), accounts.sign_out() to
     backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
 
+grant execute on function accounts.forget_user(bigint, text) to backstitch_admin;
+
 grant select (id, email, name, role, is_active, must_change_password) on accounts.users
     to backstitch_admin, backstitch_manager, backstitch_analyst;
 grant insert (email, name, role, password_hash, is_active, must_change_password),
@@ -206,5 +314,6 @@ grant usage on schema audit to backstitch_admin, backstitch_manager, backstitch_
 grant select on audit.trail, public.audit_logs
     to backstitch_admin, backstitch_manager, backstitch_analyst;
 grant execute on function accounts.reads_whole_trail(), audit.field_changes(text, jsonb, jsonb),
+                          audit.operations(timestamptz, timestamptz), audit.revealed(jsonb, jsonb),
                           audit.record_activity(text, text, bigint, jsonb)
     to backstitch_admin, backstitch_manager, backstitch_analyst;

@@ -17,16 +17,18 @@
 --
 -- Limits. The owner of these objects and a superuser can disable triggers or edit the trail; nothing
 -- inside a database can prevent that. A watched table needs a primary key of one integer column.
--- Values of columns added by ADD COLUMN ... DEFAULT or rewritten by ALTER TYPE ... USING fire no trigger,
--- nor do rows that a logical replication subscription applies. A row that a row trigger changes again,
--- while the statement that wrote it still runs, gets its two records in reverse order. jsonb has no
+-- ADD COLUMN ... DEFAULT, a rename and ALTER TYPE fire no trigger: the migration calls audit.watch again, which
+-- records what they changed; an ALTER TYPE ... USING that keeps the type only audit.record_unseen can be told
+-- of. Rows that a logical replication subscription applies fire none either. A row that a row trigger changes
+-- again, while the statement that wrote it still runs, gets its two records in reverse order. jsonb has no
 -- negative zero, no array bounds and no json null apart from null; of a json column it keeps the value.
+-- What was recorded before a column was declared personal or redacted stays as it was recorded.
 --
 -- search_path is `pg_catalog, pg_temp` everywhere: with an empty one PostgreSQL looks for types and tables
 -- in pg_temp first, so a temporary domain called text would run its check with the rights of the owner.
 --
 -- This file is re-runnable. It runs as backstitch_owner; a migration applies each change of it.
--- Order: schema, tables, rights, the actor, activity, watch and unwatch, partitions, reading.
+-- Order: schema, tables, the actor, personal values, activity, watch and unwatch, partitions, reading, rights.
 
 -- Not `if not exists`, which asks for the right to create schemas, and a restored database may not grant it.
 do $$
@@ -39,6 +41,18 @@ $$;
 
 -- Tables ---------------------------------------------------------------------------------------
 
+-- A domain: PostgreSQL keeps its check ready for use, and reads that of a table anew at every statement.
+do $$
+begin
+    create domain audit.action as text constraint action_known check (value in (
+        'CREATE', 'UPDATE', 'DELETE', 'TRUNCATE',
+        'LOGIN', 'LOGIN_FAILED', 'LOGIN_LOCKED', 'LOGOUT', 'SESSION_EXPIRED', 'PASSWORD_CHANGE',
+        'EXPORT', 'IMPORT', 'UNDO', 'AUDIT_DELETE', 'AUDIT_ARCHIVE', 'MAINTENANCE', 'VERIFY'));
+exception when duplicate_object then null;
+end
+$$;
+comment on domain audit.action is 'What a record can say was done: a change of data, or an activity.';
+
 create sequence if not exists audit.records_id_seq;
 
 create table if not exists audit.records (
@@ -49,7 +63,7 @@ create table if not exists audit.records (
     parent_id bigint,
     user_id bigint,
     session_id bigint,
-    action text not null,
+    action audit.action not null,
     entity text not null,
     database_role text not null,
     application text,
@@ -59,18 +73,10 @@ create table if not exists audit.records (
     old_values jsonb,
     new_values jsonb,
     constraint records_pkey primary key (recorded_at, id),
-    constraint action_known check (action in (
-        'CREATE', 'UPDATE', 'DELETE', 'TRUNCATE',
-        'LOGIN', 'LOGIN_FAILED', 'LOGIN_LOCKED', 'LOGOUT', 'SESSION_EXPIRED', 'PASSWORD_CHANGE',
-        'EXPORT', 'IMPORT', 'UNDO', 'AUDIT_DELETE', 'AUDIT_ARCHIVE', 'MAINTENANCE', 'VERIFY')),
     -- The truth table: which sides an action fills. Activities keep their details in new_values.
     constraint action_fills_values check (
-        case action
-            when 'UPDATE' then old_values is not null and new_values is not null
-            when 'DELETE' then old_values is not null and new_values is null
-            when 'TRUNCATE' then old_values is not null and new_values is null
-            else old_values is null and new_values is not null
-        end)
+        (old_values is not null) = (action in ('UPDATE', 'DELETE', 'TRUNCATE'))
+        and (new_values is not null) = (action not in ('DELETE', 'TRUNCATE')))
 ) partition by range (recorded_at);
 
 alter sequence audit.records_id_seq owned by audit.records.id;
@@ -108,7 +114,9 @@ create table if not exists audit.watched_tables (
     entity text not null constraint entity_unique unique,
     function_name text not null constraint function_name_unique unique,
     parent text,
-    redacted text[] not null
+    redacted text[] not null,
+    personal text[] not null,
+    columns jsonb not null
 );
 
 comment on table audit.watched_tables is 'What audit.watch was told: the tables on the record, and how.';
@@ -116,6 +124,27 @@ comment on column audit.watched_tables.entity is 'The name of the record type in
 comment on column audit.watched_tables.parent is 'Column that goes into records.parent_id, e.g. product_id.';
 comment on column audit.watched_tables.redacted is
     'Columns whose values never enter the trail; that they changed does.';
+comment on column audit.watched_tables.personal is
+    'Columns whose values are kept in audit.personal_values, where they can be erased. Once in, always in.';
+comment on column audit.watched_tables.columns is
+    'The recorded columns (attnum, name, type) when the table was last watched; what differs now, a migration did.';
+
+create table if not exists audit.personal_values (
+    id bigint generated always as identity constraint personal_values_pkey primary key,
+    entity text not null,
+    entity_id bigint,
+    parent_id bigint,
+    field text not null,
+    value jsonb not null,
+    salt bytea not null constraint salt_long_enough check (length(salt) >= 16)
+);
+create index if not exists personal_values_by_record on audit.personal_values (entity, entity_id, field);
+
+comment on table audit.personal_values is
+    'Values about a person, apart from the sealed records, which hold {"personal": id, "sha256": commitment} in '
+    'their place. Erasing one leaves every record as it was; without the salt the commitment tells nothing.';
+comment on column audit.personal_values.parent_id is 'As in audit.records: of a session, the user.';
+comment on column audit.personal_values.salt is 'Random; a commitment without it could be guessed from a list of names.';
 
 create table if not exists audit.signing_keys (
     only_row boolean primary key default true constraint one_signing_key check (only_row),
@@ -257,6 +286,73 @@ $$;
 comment on function audit.require_right(regclass, text) is
     'Refuses a change by the application with a right that the role of its signed-in user does not have.';
 
+-- Personal values ------------------------------------------------------------------------------
+
+create or replace function audit.commitment(salt bytea, value jsonb) returns text
+language sql immutable strict parallel safe set search_path = pg_catalog, pg_temp
+as $$
+    select encode(sha256(salt || convert_to(value::text, 'UTF8')), 'hex')
+$$;
+comment on function audit.commitment(bytea, jsonb) is 'What a record keeps of a personal value: its salted SHA-256.';
+
+create or replace function audit.keep_personal(
+    entity text, entity_id bigint, parent_id bigint, field text, value jsonb
+) returns jsonb
+language sql volatile set search_path = pg_catalog, pg_temp
+as $$
+    insert into audit.personal_values as p (entity, entity_id, parent_id, field, value, salt)
+    select entity, entity_id, parent_id, field, value, uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
+    where value is not null
+    returning jsonb_build_object('personal', p.id, 'sha256', audit.commitment(p.salt, p.value))
+$$;
+comment on function audit.keep_personal(text, bigint, bigint, text, jsonb) is
+    'Puts a value where it can be erased, and returns the reference that goes into the record.';
+
+create or replace function audit.personal_reference(
+    entity text, entity_id bigint, parent_id bigint, field text, value jsonb
+) returns jsonb
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+declare
+    reference jsonb;
+begin
+    if value is null then
+        return null;
+    end if;
+    -- The same value of the same field keeps its reference, so that the old side of a record is the new side
+    -- of the one before.
+    select jsonb_build_object('personal', p.id, 'sha256', audit.commitment(p.salt, p.value)) into reference
+    from audit.personal_values p
+    where p.entity = personal_reference.entity and p.entity_id = personal_reference.entity_id
+        and p.field = personal_reference.field and p.value::text = personal_reference.value::text
+    order by p.id desc limit 1;
+    return coalesce(reference, audit.keep_personal(entity, entity_id, parent_id, field, value));
+end
+$$;
+comment on function audit.personal_reference(text, bigint, bigint, text, jsonb) is
+    'The reference of a personal value of a row, new or the one it has. Called by the generated trigger functions.';
+
+create or replace function audit.revealed(recorded jsonb, erased jsonb default '"forgotten"') returns jsonb
+language sql stable strict security definer set search_path = pg_catalog, pg_temp
+as $$
+    -- Details of an activity can look like a reference; only one whose commitment fits opens anything.
+    select coalesce(jsonb_object_agg(
+        f.key,
+        case when r.id is null then f.value
+             when p.id is null then erased
+             when audit.commitment(p.salt, p.value) = f.value ->> 'sha256' then p.value
+             else '"altered"' end), '{}')
+    from jsonb_each(recorded) f
+    cross join lateral (
+        select case when jsonb_typeof(f.value) = 'object' and f.value ? 'sha256'
+                         and f.value ->> 'personal' ~ '^[0-9]{1,18}$'
+                    then (f.value ->> 'personal')::bigint end) r (id)
+    left join audit.personal_values p on p.id = r.id
+$$;
+comment on function audit.revealed(jsonb, jsonb) is
+    'Recorded values with personal ones in place of their references; `forgotten` for those that were erased, '
+    '`altered` where the value does not fit the commitment of the record.';
+
 -- Activity -------------------------------------------------------------------------------------
 
 create or replace function audit.write_activity(
@@ -318,33 +414,56 @@ end
 $$;
 comment on function audit.key_column(regclass) is 'Name of the primary key column that records.entity_id holds.';
 
-create or replace function audit.columns_of(target regclass, redacted text[])
+create or replace function audit.present_columns(target regclass) returns jsonb
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    -- Generated columns are left out: they follow from the others.
+    select jsonb_agg(jsonb_build_object('attnum', a.attnum, 'name', a.attname,
+                                        'type', format_type(a.atttypid, a.atttypmod)) order by a.attnum)
+    from pg_attribute a
+    where a.attrelid = target and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+$$;
+comment on function audit.present_columns(regclass) is 'The recorded columns of a table: attnum, name, type.';
+
+create or replace function audit.value_of(w audit.watched_tables, side text, column_name text) returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select case
+        when column_name = any (w.redacted)
+            then format('case when %s.%I is not null then ''redacted'' end', side, column_name)
+        when column_name = any (w.personal)
+            then format('audit.personal_reference(%L, %s.%I, %s, %L, to_jsonb(%s.%I))',
+                        w.entity, side, audit.key_column(w.relation),
+                        case when w.parent is null then 'null' else format('%s.%I', side, w.parent) end,
+                        column_name, side, column_name)
+        else format('%s.%I', side, column_name) end
+$$;
+comment on function audit.value_of(audit.watched_tables, text, text) is
+    'SQL for what a record holds of a column of one side (o or n).';
+
+create or replace function audit.columns_of(w audit.watched_tables)
 returns table (name text, old_side text, new_side text, differs text)
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
     -- Generated columns are left out: they follow from the others. For types whose equality is not
     -- identity (1.0 = 1.00, json has none) the stored images are compared (*<>) instead of the values;
     -- the casts keep the parser from comparing the two rows column by column.
-    select a.attname,
-           case when a.attname = any (redacted) then format('case when o.%1$I is not null then ''redacted'' end', a.attname)
-                else format('o.%I', a.attname) end,
-           case when a.attname = any (redacted) then format('case when n.%1$I is not null then ''redacted'' end', a.attname)
-                else format('n.%I', a.attname) end,
-           case when a.atttypid = any (array['bigint', 'integer', 'smallint', 'boolean', 'date', 'uuid',
-                                             'timestamptz', 'timestamp']::regtype[])
-                     or (a.atttypid = any (array['text', 'varchar']::regtype[])
-                         and coalesce(c.collisdeterministic, true))
+    select a.attname, audit.value_of(w, 'o', a.attname), audit.value_of(w, 'n', a.attname),
+           case when (a.atttypid = any (array['bigint', 'integer', 'smallint', 'boolean', 'date', 'time', 'uuid',
+                                              'bytea', 'timestamptz', 'timestamp', 'text', 'varchar']::regtype[])
+                      or a.atttypid = 'numeric'::regtype and a.atttypmod >= 0)
+                     and coalesce(c.collisdeterministic, true)
                 then format('o.%1$I is distinct from n.%1$I', a.attname)
                 else format('row(o.%1$I)::record *<> row(n.%1$I)::record', a.attname) end
     from pg_attribute a
     left join pg_collation c on c.oid = a.attcollation
-    where a.attrelid = target and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+    where a.attrelid = w.relation and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
     order by a.attnum
 $$;
-comment on function audit.columns_of(regclass, text[]) is
+comment on function audit.columns_of(audit.watched_tables) is
     'The recorded columns, with the SQL that reads each side (o, n) and tells whether they differ.';
 
-create or replace function audit.row_as_jsonb(target regclass, redacted text[], side text) returns text
+create or replace function audit.row_as_jsonb(w audit.watched_tables, side text) returns text
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
     -- jsonb_build_object takes 100 arguments at most, so 50 columns a call.
@@ -352,29 +471,27 @@ as $$
     from (select (n - 1) / 50 as chunk,
                  string_agg(format('%L, %s', c.name, case side when 'o' then c.old_side else c.new_side end),
                             ', ' order by n) as pairs
-          from audit.columns_of(target, redacted) with ordinality c (name, old_side, new_side, differs, n)
+          from audit.columns_of(w) with ordinality c (name, old_side, new_side, differs, n)
           group by 1) chunks
 $$;
-comment on function audit.row_as_jsonb(regclass, text[], text) is 'SQL for a whole row (side o or n) as jsonb.';
+comment on function audit.row_as_jsonb(audit.watched_tables, text) is 'SQL for a whole row (side o or n) as jsonb.';
 
-create or replace function audit.changes_as_jsonb(target regclass, redacted text[], side text) returns text
+create or replace function audit.changes_as_jsonb(w audit.watched_tables, side text) returns text
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
     select string_agg(
         format('case when %s then jsonb_build_object(%L, %s) else ''{}'' end',
                differs, name, case side when 'o' then old_side else new_side end), E'\n            || ')
-    from audit.columns_of(target, redacted)
+    from audit.columns_of(w)
 $$;
-comment on function audit.changes_as_jsonb(regclass, text[], text) is
+comment on function audit.changes_as_jsonb(audit.watched_tables, text) is
     'SQL for the changed columns of one side (o or n) as jsonb.';
 
-create or replace function audit.trigger_source(
-    target regclass, entity text, parent text, redacted text[]
-) returns text
+create or replace function audit.trigger_source(w audit.watched_tables) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp
 as $source$
 declare
-    key constant text := quote_ident(audit.key_column(target));
+    key constant text := quote_ident(audit.key_column(w.relation));
     head constant text := $head$insert into audit.records (
             recorded_at, transaction_id, entity_id, parent_id, user_id, session_id, action, entity,
             database_role, application, client_address, operation, reason, old_values, new_values)
@@ -386,19 +503,23 @@ declare
     -- place, in which both transition tables agree; elsewhere a row comes once, and pairs by key.
     cascaded constant boolean := exists (
         select from pg_constraint c
-        where c.conrelid = target and c.contype = 'f'
+        where c.conrelid = w.relation and c.contype = 'f'
             and (c.confupdtype in ('c', 'n', 'd') or c.confdeltype in ('n', 'd')));
-    pairs constant text := case when cascaded
-        then '(select row_number() over () as audit_place, * from old_rows) o '
-             'join (select row_number() over () as audit_place, * from new_rows) n '
-             'on n.audit_place = o.audit_place and n.%1$s = o.%1$s'
-        else 'old_rows o join new_rows n on n.%1$s = o.%1$s' end;
-    whole_old constant text := audit.row_as_jsonb(target, redacted, 'o');
-    whole_new constant text := audit.row_as_jsonb(target, redacted, 'n');
-    old_parent constant text := case when parent is null then 'null' else format('o.%I', parent) end;
-    new_parent constant text := case when parent is null then 'null' else format('n.%I', parent) end;
-    deleted constant text := format(head, 'o', key, old_parent, 'DELETE', entity, whole_old, 'null');
-    created constant text := format(head, 'n', key, new_parent, 'CREATE', entity, 'null', whole_new);
+    places constant text := '(select row_number() over () as audit_place, * from old_rows) o '
+                            'join (select row_number() over () as audit_place, * from new_rows) n '
+                            'on n.audit_place = o.audit_place and n.%1$s %2$s o.%1$s';
+    kept constant text := case when cascaded then format(places, key, '=')
+                               else format('old_rows o join new_rows n on n.%1$s = o.%1$s', key) end;
+    ended constant text := case when cascaded then format(places, key, '<>')
+        else format('old_rows o where not exists (select from new_rows n where n.%1$s = o.%1$s)', key) end;
+    begun constant text := case when cascaded then format(places, key, '<>')
+        else format('new_rows n where not exists (select from old_rows o where n.%1$s = o.%1$s)', key) end;
+    whole_old constant text := audit.row_as_jsonb(w, 'o');
+    whole_new constant text := audit.row_as_jsonb(w, 'n');
+    old_parent constant text := case when w.parent is null then 'null' else format('o.%I', w.parent) end;
+    new_parent constant text := case when w.parent is null then 'null' else format('n.%I', w.parent) end;
+    deleted constant text := format(head, 'o', key, old_parent, 'DELETE', w.entity, whole_old, 'null');
+    created constant text := format(head, 'n', key, new_parent, 'CREATE', w.entity, 'null', whole_new);
 begin
     return format($body$
 #variable_conflict use_variable
@@ -417,13 +538,13 @@ begin
     elsif tg_op = 'UPDATE' then
         %2$s
         from %8$s
-        where %6$s%9$s;
+        where (%6$s)%9$s;
         -- A changed primary key pairs with nothing: the old record ended, a new one began.
-        if exists (select from old_rows o where not exists (select from new_rows n where n.%5$s = o.%5$s)) then
+        if exists (select from %5$s) then
             %3$s
-            from old_rows o where not exists (select from new_rows n where n.%5$s = o.%5$s);
+            from %5$s;
             %1$s
-            from new_rows n where not exists (select from old_rows o where n.%5$s = o.%5$s);
+            from %10$s;
         end if;
     elsif tg_op = 'DELETE' then
         %3$s
@@ -443,32 +564,89 @@ begin
 end
 $body$,
         created,
-        format(head, 'n', key, new_parent, 'UPDATE', entity,
-               audit.changes_as_jsonb(target, redacted, 'o'), audit.changes_as_jsonb(target, redacted, 'n')),
+        format(head, 'n', key, new_parent, 'UPDATE', w.entity,
+               audit.changes_as_jsonb(w, 'o'), audit.changes_as_jsonb(w, 'n')),
         deleted,
-        format(head, 'o', key, old_parent, 'TRUNCATE', entity, whole_old, 'null'),
-        key,
-        (select format('row(%s)::record *<> row(%s)::record', string_agg(format('o.%I', name), ', '),
-                       string_agg(format('n.%I', name), ', '))
-         from audit.columns_of(target, redacted)),
-        target,
-        format(pairs, key),
-        case when cascaded then ' order by o.audit_place' else '' end);
+        format(head, 'o', key, old_parent, 'TRUNCATE', w.entity, whole_old, 'null'),
+        ended,
+        (select string_agg(differs, E'\n            or ') from audit.columns_of(w)),
+        w.relation,
+        kept,
+        case when cascaded then ' order by o.audit_place' else '' end,
+        begun);
 end
 $source$;
-comment on function audit.trigger_source(regclass, text, text, text[]) is
+comment on function audit.trigger_source(audit.watched_tables) is
     'The body of the trigger function of a table, its columns spelled out. Doctor compares it with what is installed.';
 
+create or replace function audit.install_triggers(w audit.watched_tables) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- The settings make the stored bytes independent of those of the session. Without nested loops: a plan kept
+    -- from single-row updates would join the transition tables of a bulk update in quadratic time.
+    execute format(
+        'create or replace function audit.%I() returns trigger language plpgsql security definer '
+        'set search_path = pg_catalog, pg_temp set enable_nestloop = off set timezone = ''UTC'' '
+        'set datestyle = ''ISO'' set intervalstyle = ''iso_8601'' set extra_float_digits = 1 '
+        'set bytea_output = ''hex'' as %L',
+        w.function_name, audit.trigger_source(w));
+    execute format('revoke all on function audit.%I() from public', w.function_name);
+
+    execute format('create or replace trigger audit_insert after insert on %s referencing new table as new_rows '
+                   'for each statement execute function audit.%I()', w.relation, w.function_name);
+    execute format('create or replace trigger audit_update after update on %s referencing old table as old_rows '
+                   'new table as new_rows for each statement execute function audit.%I()', w.relation, w.function_name);
+    execute format('create or replace trigger audit_delete after delete on %s referencing old table as old_rows '
+                   'for each statement execute function audit.%I()', w.relation, w.function_name);
+    execute format('create or replace trigger audit_truncate before truncate on %s '
+                   'for each statement execute function audit.%I()', w.relation, w.function_name);
+    -- ALWAYS: session_replication_role = replica would skip ordinary triggers.
+    execute format('alter table %s enable always trigger audit_insert, enable always trigger audit_update, '
+                   'enable always trigger audit_delete, enable always trigger audit_truncate', w.relation);
+end
+$$;
+comment on function audit.install_triggers(audit.watched_tables) is
+    'Makes the trigger function and the four triggers of a table, or brings them up to its present columns.';
+
+create or replace function audit.column_changes(before jsonb, after jsonb) returns jsonb
+language sql immutable set search_path = pg_catalog, pg_temp
+as $$
+    with pairs as (
+        select b.name as old_name, a.name as new_name, b.type as old_type, a.type as new_type
+        from jsonb_to_recordset(before) b (attnum integer, name text, type text)
+        full join jsonb_to_recordset(after) a (attnum integer, name text, type text) using (attnum))
+    select jsonb_strip_nulls(jsonb_build_object(
+        'added', jsonb_agg(new_name order by new_name) filter (where old_name is null),
+        'dropped', jsonb_agg(old_name order by old_name) filter (where new_name is null),
+        'renamed', jsonb_object_agg(old_name, new_name) filter (where old_name <> new_name),
+        'retyped', jsonb_object_agg(new_name, jsonb_build_array(old_type, new_type))
+                       filter (where old_type <> new_type)))
+    from pairs
+$$;
+comment on function audit.column_changes(jsonb, jsonb) is
+    'What a migration did to the columns of a table: {"added": [], "dropped": [], "renamed": {old: new}, '
+    '"retyped": {column: [old, new]}}, each only where there is one.';
+
+create or replace function audit.followed(names text[], renamed jsonb) returns text[]
+language sql immutable set search_path = pg_catalog, pg_temp
+as $$
+    -- Both names stay: the old one is in old records.
+    select array(select unnest(names) union select renamed ->> name from unnest(names) name where renamed ? name
+                 order by 1)
+$$;
+comment on function audit.followed(text[], jsonb) is 'Names of columns, with the new names of those that were renamed.';
+
 create or replace function audit.watch(
-    target regclass, entity text default null, parent text default null, redacted text[] default '{}'
+    target regclass, entity text default null, parent text default null, redacted text[] default '{}',
+    personal text[] default '{}'
 ) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
     known audit.watched_tables;
-    trigger_function constant name := (
-        select format('record_%s_%s', n.nspname, c.relname)
-        from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = target);
+    w audit.watched_tables;
+    changed jsonb := '{}';
 begin
     -- Rows of a partition or a child are written past its parent's triggers, and those of an unlogged table
     -- do not outlive a crash, as their records do.
@@ -480,44 +658,56 @@ begin
                   hint = 'Partitioned, inherited, unlogged and temporary tables cannot be watched.';
     end if;
 
-    -- Called again without details (after a column was added, say), it keeps the ones it has.
-    select * into known from audit.watched_tables w where w.relation = target;
-    if known.relation is not null and watch.entity is null then
-        entity := known.entity;
-        parent := known.parent;
-        redacted := known.redacted;
+    w.relation := target;
+    w.entity := coalesce(watch.entity, (select relname from pg_class where oid = target));
+    w.function_name := (select format('record_%s_%s', n.nspname, c.relname)
+                        from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = target);
+    w.parent := watch.parent;
+    w.redacted := watch.redacted;
+    w.personal := watch.personal;
+    w.columns := audit.present_columns(target);
+
+    -- Called again without details (after a column was added, say), it keeps the ones it has; a secret or
+    -- personal column stays one under its new name.
+    select * into known from audit.watched_tables t where t.relation = target;
+    if known.relation is not null then
+        changed := audit.column_changes(known.columns, w.columns);
+        if watch.entity is null then
+            w.entity := known.entity;
+            w.parent := coalesce(changed -> 'renamed' ->> known.parent, known.parent);
+            w.redacted := audit.followed(known.redacted, coalesce(changed -> 'renamed', '{}'));
+        end if;
+        w.personal := audit.followed(array(select unnest(known.personal) union select unnest(watch.personal)),
+                                     coalesce(changed -> 'renamed', '{}'));
     end if;
-    entity := coalesce(entity, (select relname from pg_class where oid = target));
 
-    -- The settings make the stored bytes independent of those of the session.
-    execute format(
-        'create or replace function audit.%I() returns trigger language plpgsql security definer '
-        'set search_path = pg_catalog, pg_temp set timezone = ''UTC'' set datestyle = ''ISO'' '
-        'set intervalstyle = ''iso_8601'' set extra_float_digits = 1 set bytea_output = ''hex'' as %L',
-        trigger_function, audit.trigger_source(target, entity, parent, redacted));
-    execute format('revoke all on function audit.%I() from public', trigger_function);
-
-    execute format('create or replace trigger audit_insert after insert on %s referencing new table as new_rows '
-                   'for each statement execute function audit.%I()', target, trigger_function);
-    execute format('create or replace trigger audit_update after update on %s referencing old table as old_rows '
-                   'new table as new_rows for each statement execute function audit.%I()', target, trigger_function);
-    execute format('create or replace trigger audit_delete after delete on %s referencing old table as old_rows '
-                   'for each statement execute function audit.%I()', target, trigger_function);
-    execute format('create or replace trigger audit_truncate before truncate on %s '
-                   'for each statement execute function audit.%I()', target, trigger_function);
-    -- ALWAYS: session_replication_role = replica would skip ordinary triggers.
-    execute format('alter table %s enable always trigger audit_insert, enable always trigger audit_update, '
-                   'enable always trigger audit_delete, enable always trigger audit_truncate', target);
-
-    insert into audit.watched_tables as w (relation, entity, function_name, parent, redacted)
-    values (target, entity, trigger_function, parent, redacted)
+    perform audit.install_triggers(w);
+    if known.function_name <> w.function_name then
+        execute format('drop function audit.%I()', known.function_name);
+    end if;
+    insert into audit.watched_tables as t (relation, entity, function_name, parent, redacted, personal, columns)
+    values (w.relation, w.entity, w.function_name, w.parent, w.redacted, w.personal, w.columns)
     on conflict on constraint watched_once do update
-        set entity = excluded.entity, function_name = excluded.function_name,
-            parent = excluded.parent, redacted = excluded.redacted;
+        set entity = excluded.entity, function_name = excluded.function_name, parent = excluded.parent,
+            redacted = excluded.redacted, personal = excluded.personal, columns = excluded.columns;
+
+    -- From here on nobody else writes the table: creating a trigger holds its lock until commit.
+    if known.relation is null then
+        perform audit.record_unseen(target);
+    elsif changed <> '{}' then
+        perform audit.record_activity('MAINTENANCE', w.entity, null,
+                                      jsonb_build_object('table', target::text, 'columns', changed));
+        perform audit.record_unseen(target, array(
+            select jsonb_array_elements_text(changed -> 'added')
+            union select value from jsonb_each_text(changed -> 'renamed')
+            union select jsonb_object_keys(changed -> 'renamed')
+            union select jsonb_object_keys(changed -> 'retyped')));
+    end if;
 end
 $$;
-comment on function audit.watch(regclass, text, text, text[]) is
-    'Puts a table on the record, or brings its trigger function up to its present columns. For the owner only.';
+comment on function audit.watch(regclass, text, text, text[], text[]) is
+    'Puts a table on the record, with the rows it has; called again, brings its trigger function up to its present '
+    'columns and records what a migration did to them. For the owner only.';
 
 create or replace function audit.unwatch(target regclass) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp
@@ -552,18 +742,36 @@ language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
     month date;
+    partition name;
+    bounds text;
     made integer := 0;
 begin
+    -- Two that start at once make each month once.
+    perform pg_advisory_xact_lock(hashtext('audit.make_partitions'));
     for month in
         select generate_series(date_trunc('month', first::timestamp),
                                date_trunc('month', first::timestamp) + make_interval(months => months), '1 month')
     loop
         if to_regclass('audit.records_' || to_char(month, 'YYYY_MM')) is null then
-            execute format(
-                'create table audit.%I partition of audit.records for values from (%L) to (%L)',
-                'records_' || to_char(month, 'YYYY_MM'),
-                to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00',
-                to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
+            partition := 'records_' || to_char(month, 'YYYY_MM');
+            bounds := format('for values from (%L) to (%L)', to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00',
+                             to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
+            if exists (select from audit.records_default r
+                       where r.recorded_at >= month::timestamp at time zone 'UTC'
+                           and r.recorded_at < (month + interval '1 month') at time zone 'UTC')
+            then
+                -- Records of that month are there already: they move, as they are.
+                lock table audit.records_default in access exclusive mode;
+                execute format('create table audit.%I (like audit.records including defaults including constraints)',
+                               partition);
+                execute format(
+                    'with moved as (delete from audit.records_default where recorded_at >= %L and recorded_at < %L '
+                    'returning *) insert into audit.%I select * from moved',
+                    month::timestamp at time zone 'UTC', (month + interval '1 month') at time zone 'UTC', partition);
+                execute format('alter table audit.records attach partition audit.%I %s', partition, bounds);
+            else
+                execute format('create table audit.%I partition of audit.records %s', partition, bounds);
+            end if;
             made := made + 1;
         end if;
     end loop;
@@ -571,7 +779,8 @@ begin
 end
 $$;
 comment on function audit.make_partitions(date, integer) is
-    'Makes the monthly partitions (UTC) from a month on, that month and so many more. Returns how many it made.';
+    'Makes the monthly partitions (UTC) from a month on, that month and so many more, and moves into them what the '
+    'default partition has of those months. Returns how many it made.';
 
 select audit.make_partitions();
 

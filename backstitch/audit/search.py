@@ -73,7 +73,7 @@ def search(connection: Connection, *, filters: Filters, size: int = 50, before: 
     statement = text(" ".join((SELECT, "where", condition, NEWEST_FIRST, "limit :limit")))
 
     rows: list[Any] = []
-    for window_start, window_end in _backwards(filters.start, end):
+    for window_start, window_end in backwards(filters.start, end):
         values |= {"start": window_start, "end": window_end, "limit": size + 1 - len(rows)}
         rows += connection.execute(statement, values)
         if len(rows) > size:
@@ -145,7 +145,7 @@ def windows(
         width *= growth
 
 
-def _backwards(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+def backwards(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
     """Growing windows, back from now: “This month” reaches into a future that holds nothing to stop at."""
     now = datetime.now(UTC)
     if start < now < end:

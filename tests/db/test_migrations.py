@@ -133,7 +133,7 @@ def test_the_settings_and_the_lock_of_a_migration_end_with_it(clone: Clone) -> N
     assert tuple(settings) == ("0", "0", True, 0)
 
 
-@pytest.mark.parametrize("name", ["triggers.sql", "accounts.sql", "stock.sql"])
+@pytest.mark.parametrize("name", ["triggers.sql", "replay.sql", "seals.sql", "accounts.sql", "stock.sql", "doctor.sql"])
 def test_running_a_file_again_keeps_the_records_the_rights_and_the_actors(
     clone: Clone, project: Path, name: str
 ) -> None:

@@ -371,3 +371,12 @@ def test_the_loser_of_a_race_records_the_winners_value_as_the_old_one(clone: Clo
         ("UPDATE", 1, {"size": 1}, {"size": 2}),
         ("UPDATE", 1, {"size": 2}, {"size": 12}),
     ]
+
+
+def test_a_bulk_update_after_single_ones_in_the_same_session_takes_no_quadratic_time(psql: Connection) -> None:
+    psql.execute("insert into demo.things select n, 'a', 1 from generate_series(1, 30000) n")
+    # By now PL/pgSQL keeps the plan that it made for one row.
+    for number in range(1, 13):
+        psql.execute("update demo.things set name = 'b' where id = %s", [number])
+    psql.execute("set statement_timeout = '15s'")
+    assert psql.execute("update demo.things set name = 'c'").rowcount == 30_000

@@ -212,10 +212,17 @@ def test_an_added_column_is_recorded_once_the_table_is_watched_again_on_open_con
         psql.execute("update demo.things set b = 'e' where id = 1")
         migrator.execute("begin; alter table demo.things rename a to z; select audit.watch('demo.things'); commit")
         psql.execute("delete from demo.things where id = 2")
+    added_and_dropped = {"table": "demo.things", "columns": {"added": ["b"], "dropped": ["gone"]}}
+    renamed = {"table": "demo.things", "columns": {"renamed": {"a": "z"}}}
     with clone.superuser() as psql:
         assert changes(psql, "Thing")[1:] == [
+            ("MAINTENANCE", None, None, added_and_dropped),
+            ("UPDATE", 1, {"b": None}, {"b": "new"}),
             ("CREATE", 2, None, {"id": 2, "a": "c", "b": "d"}),
             ("UPDATE", 1, {"b": "new"}, {"b": "e"}),
+            ("MAINTENANCE", None, None, renamed),
+            ("UPDATE", 1, {"a": "a", "z": None}, {"a": None, "z": "a"}),
+            ("UPDATE", 2, {"a": "c", "z": None}, {"a": None, "z": "c"}),
             ("DELETE", 2, {"id": 2, "z": "c", "b": "d"}, None),
         ]
 

@@ -1,4 +1,4 @@
-"""The audit trail, the sign-in and the stock books: triggers.sql, accounts.sql and stock.sql.
+"""The audit trail, the sign-in and the stock books: triggers.sql, seals.sql, accounts.sql and stock.sql.
 
 Why: from here on every change is on the record, and stock is moved by the database.
 Locks: SHARE ROW EXCLUSIVE on each table while its triggers are created: readers pass, writers wait milliseconds.
@@ -12,8 +12,9 @@ branch_labels = None
 depends_on = None
 
 WATCH = """
-select audit.watch('accounts.users', 'User', redacted => '{password_hash}');
-select audit.watch('accounts.sessions', 'Session', parent => 'user_id', redacted => '{token_hash}');
+select audit.watch('accounts.users', 'User', redacted => '{password_hash}', personal => '{email,name}');
+select audit.watch('accounts.sessions', 'Session', parent => 'user_id', redacted => '{token_hash}',
+                   personal => '{address,user_agent}');
 select audit.watch('inventory.products', 'Product');
 select audit.watch('inventory.product_colors', 'ProductColor', parent => 'product_id');
 select audit.watch('inventory.product_color_stocks', 'ProductColorStock', parent => 'product_id');
@@ -24,6 +25,9 @@ select audit.watch('inventory.sales_logs', 'SalesLog', parent => 'product_id');
 
 def upgrade() -> None:
     run_file("triggers.sql")
+    run_file("replay.sql")
+    run_file("seals.sql")
     run_file("accounts.sql")
     run_file("stock.sql")
+    run_file("doctor.sql")
     run_as_owner(WATCH)
