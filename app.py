@@ -19,6 +19,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from backstitch import demo, logs, settings, startup
+from backstitch.audit.sealing import Sealer
 from backstitch.errors import Refused, StartError
 from backstitch.startup import Service
 from ui import downloads, errors
@@ -47,7 +48,8 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
         # What start-up made stays; the collector need not look at it again.
         gc.collect()
         gc.freeze()
-        yield {}
+        with Sealer(service.database):
+            yield {}
     finally:
         watch.cancel()
         running.__exit__(None, None, None)

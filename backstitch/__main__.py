@@ -13,15 +13,16 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import URL
 
-from backstitch import embedded, migrations, settings, startup
+from backstitch import doctor, embedded, migrations, settings, startup
 from backstitch.accounts import users
 from backstitch.accounts.permissions import Role
+from backstitch.audit import integrity, replay, sealing
 from backstitch.database import Database, System
 from backstitch.errors import Refused, StartError
 from backstitch.inventory import rejects_file
@@ -30,6 +31,7 @@ from backstitch.inventory.stock_list import read_stock_list
 from backstitch.settings import Settings
 
 BAR_WIDTH = 30
+FINDINGS_SHOWN = 1000
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -91,6 +93,55 @@ def import_stock(given: argparse.Namespace, configured: Settings) -> int:
     return 0 if result.accepted else 1
 
 
+def seal(given: argparse.Namespace, configured: Settings) -> int:
+    """Seals what was committed since the last seal."""
+    with _owner_database(configured, "seal", examined=False) as database:
+        sealed = sealing.seal(database)
+        with database.read(System()) as connection:
+            head = integrity.head(connection)
+    print(f"Sealed {_counted(sealed, 'record')}; the head of the chain is:\n{head or 'none'}")
+    return 0
+
+
+def verify(given: argparse.Namespace, configured: Settings) -> int:
+    """Seals what waits, then checks everything that was sealed and prints the head; 1 on any finding."""
+    heads = integrity.read_heads(given.head) if given.head else ()
+    since = datetime.combine(given.since, datetime.min.time(), configured.timezone) if given.since else None
+    with _owner_database(configured, "verify", examined=False) as database:
+        with database.read(System()) as connection:
+            before = integrity.status(connection)
+        sealing.seal(database)
+        found = integrity.verify(database, System(), since=since, heads=heads)
+        with database.transaction(System(), operation="verify") as connection:
+            integrity.record(connection, verification=found)
+    print("\n".join(_verdict(before, found)))
+    return 1 if found.findings else 0
+
+
+def replay_trail(given: argparse.Namespace, configured: Settings) -> int:
+    """Rebuilds every table from the trail and prints what differs; 1 on any difference."""
+    with (
+        _owner_database(configured, "replay", examined=False) as database,
+        database.read(System()) as connection,
+    ):
+        outcomes = list(replay.replay(connection))
+    print(replay.report(outcomes))
+    return 1 if any(outcome.total for outcome in outcomes) else 0
+
+
+def examine(given: argparse.Namespace, configured: Settings) -> int:
+    """Prints what would let a change past the trail; 1 on any error. Changes nothing."""
+    with startup.owner(configured) as url:
+        database = Database(url.render_as_string(hide_password=False), application="backstitch doctor", pool_size=1)
+        try:
+            with database.anonymous() as connection:
+                found = doctor.findings(connection, thorough=True)
+        finally:
+            database.dispose()
+    print(doctor.report(found))
+    return 1 if any(finding.severity == "error" for finding in found) else 0
+
+
 def psql(given: argparse.Namespace, configured: Settings) -> int:
     """Runs psql on the database as the owner's login, with the arguments given; returns its exit code."""
     with startup.owner(configured) as url:
@@ -121,6 +172,20 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--date", metavar="YYYY-MM-DD", type=_day, help="of the opening stock; default: today")
     command.set_defaults(run=import_stock)
 
+    command = commands.add_parser("seal", help="seal the trail's new records")
+    command.set_defaults(run=seal)
+
+    command = commands.add_parser("verify", help="find what was altered, removed or added in the sealed trail")
+    command.add_argument("--since", metavar="YYYY-MM-DD", type=_day, help="only what was sealed from that day on")
+    command.add_argument("--head", metavar="FILE", type=Path, help="heads kept from earlier verifications and exports")
+    command.set_defaults(run=verify)
+
+    command = commands.add_parser("replay", help="rebuild every table from the trail and compare")
+    command.set_defaults(run=replay_trail)
+
+    command = commands.add_parser("doctor", help="find what would let a change past the trail")
+    command.set_defaults(run=examine)
+
     command = commands.add_parser("psql", help="run psql on the database; further arguments are psql's")
     command.set_defaults(run=psql)
     return parser
@@ -134,9 +199,12 @@ def _day(value: str) -> date:
 
 
 @contextmanager
-def _owner_database(configured: Settings, command: str) -> Iterator[Database]:
-    """The migrated database as its owner; the trail names the command as the application."""
-    with startup.running(configured) as service:
+def _owner_database(configured: Settings, command: str, *, examined: bool = True) -> Iterator[Database]:
+    """The migrated database as its owner; the trail names the command as the application.
+
+    What only reads the trail is not `examined` first: it is wanted most when the doctor has found something.
+    """
+    with startup.running(configured, examined=examined) as service:
         if service.owner_url is None:
             raise Refused(
                 f"{command} needs the owner's login: set DATABASE_URL to one other than {startup.APPLICATION_LOGIN}.",
@@ -180,6 +248,29 @@ def _report(result: ImportResult, rejects: Path) -> str:
     if not result.rejects:
         return loaded
     return f"{loaded} {_counted(len(result.rejects), 'row')} not taken; {rejects} lists each with its reason."
+
+
+def _verdict(before: integrity.Status, found: integrity.Verification) -> list[str]:
+    """The head alone in its line, so that the output can be kept as it is for --head."""
+    state, shown = found.status, found.findings[:FINDINGS_SHOWN]
+    lines = [str(state.head or "There is no seal yet.")]
+    lines.append(
+        f"Sealed up to here: {_counted(state.sealed - state.deleted, 'record')}"
+        + (f", {state.deleted:,} more deleted on the record" if state.deleted else "")
+        + (f"; {_counted(state.unsealed, 'record')} not sealed yet" if state.unsealed else "")
+        + (f"; restored into another server {_counted(state.era - 1, 'time')}" if state.era > 1 else "")
+        + "."
+    )
+    if before.unsealed_since and datetime.now(UTC) - before.unsealed_since > timedelta(hours=1):
+        lines.append(
+            f"{_counted(before.unsealed, 'record')} had waited for a seal, since "
+            f"{before.unsealed_since.isoformat(timespec='seconds')}: the app seals while it runs."
+        )
+    lines.extend(map(str, shown))
+    if len(found.findings) > len(shown):
+        lines.append(f"... and {len(found.findings) - len(shown):,} more.")
+    lines.append("Everything is as it was sealed." if not found.findings else f"Findings: {len(found.findings):,}.")
+    return lines
 
 
 def _counted(number: int, noun: str) -> str:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, text
 
 from backstitch.accounts.sessions import current_user
-from backstitch.audit import query, rows
+from backstitch.audit import integrity, query, rows
 from backstitch.audit.csv_file import CsvFile
 from backstitch.audit.excel_file import ExcelFile
 from backstitch.audit.filters import Filters
@@ -59,6 +59,7 @@ class _Made:
     records: int
     rows: int
     rows_sha256: str
+    head: str | None  # of the chain of seals; None before the first
 
 
 def export(database: Database, actor: Actor, *, filters: Filters, format: Format, zone: ZoneInfo) -> Export:
@@ -103,7 +104,7 @@ def _write(connection: Connection, file: BufferedRandom, filters: Filters, forma
     if format is Format.CSV:
         table = CsvFile(COLUMNS, file)
         records, count = _copy(connection, filters, zone, table.write)
-        return _Made(records, count, table.close())
+        return _Made(records, count, table.close(), _head(connection))
     with tempfile.TemporaryDirectory() as folder:
         as_csv = CsvFile(COLUMNS)
         book = ExcelFile((f"{COLUMNS[0]} ({zone.key})", *COLUMNS[1:]), file, folder=folder)
@@ -113,10 +114,15 @@ def _write(connection: Connection, file: BufferedRandom, filters: Filters, forma
             as_csv.write(batch)
 
         records, count = _copy(connection, filters, zone, write)
-        made = _Made(records, count, as_csv.close())
+        made = _Made(records, count, as_csv.close(), _head(connection))
         book.about(_about(connection, filters, zone, made))
         book.close()
         return made
+
+
+def _head(connection: Connection) -> str | None:
+    head = integrity.head(connection)
+    return None if head is None else str(head)
 
 
 def _copy(
@@ -144,6 +150,7 @@ def _about(connection: Connection, filters: Filters, zone: ZoneInfo, made: _Made
         ("Records", made.records),
         ("Rows", made.rows),
         ("SHA-256 of the rows as CSV", made.rows_sha256),
+        ("Head of the chain of seals", made.head or "none yet"),
         ("Made by", names[user.id] if user else query.SYSTEM),
         ("Made at", datetime.now(UTC).astimezone(zone).isoformat(timespec="seconds")),
     ]
@@ -163,6 +170,7 @@ def _record(
         "columns": COLUMNS,
         "records": made.records,
         "rows": made.rows,
+        "chain_head": made.head,
         **file,
     }
     with database.transaction(actor, operation="export audit report") as connection:

@@ -1,0 +1,30 @@
+"""Deleting records of the trail: an admin's operation with a reason, itself on the record."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+DELETE = text(
+    "select audit.delete_records(before => :before, reason => :reason, "
+    "since => coalesce(:since, timestamptz '-infinity'), entities => :entities)"
+)
+
+
+def delete_records(
+    connection: Connection,
+    *,
+    before: datetime,
+    reason: str,
+    since: datetime | None = None,
+    entities: Sequence[str] | None = None,
+) -> int:
+    """Deletes the sealed records with since <= recorded_at < before; returns how many went.
+
+    `entities` are names in the trail, such as InwardLog; None: all. Records of transactions that ended only a
+    moment ago, and those of former deletions, stay. Raises Refused for anyone but an admin, without a reason, and
+    when a record is not as it was sealed.
+    """
+    given = {"before": before, "reason": reason, "since": since}
+    names = None if entities is None else list(entities)
+    return int(connection.execute(DELETE, given | {"entities": names}).scalar_one())

@@ -1,0 +1,593 @@
+-- Backstitch: the seals of the audit trail.
+--
+-- Purpose. Whoever can write to audit.records behind the back of db/triggers.sql (its owner, a superuser, somebody
+-- with the disk) is found out. Committed records are sealed in blocks: a seal keeps the SHA-256 of each record, and
+-- its own hash covers those and the hash of the seal before. audit.verify_seals() names each record that was altered,
+-- removed or added since, and each seal that is not what it was.
+--
+-- Which records. A block holds all committed records of a half-open range of transactions. It ends at the oldest
+-- transaction that still runs, so nothing can commit into a sealed range, and the next block begins there. Sealing
+-- reads what is new and takes no lock that a writer waits for; two sealers take turns by an advisory lock. A call that
+-- finds nothing writes nothing.
+--
+-- Eras. Transaction numbers belong to a server. After pg_dump and restore into another one they start again lower, so
+-- a new era begins: first a block of the old era with what had not been sealed, then a block with everything else
+-- that no seal lists. From there on ranges are of the new numbers; records that an earlier era lists are left out.
+--
+-- Deletion. audit.delete_records(before, reason) seals, checks what goes against its seals, deletes it, keeps its ids
+-- and digests in audit.deletions and records AUDIT_DELETE with the digest of that list. Exactly those may be missing.
+--
+-- Limits. Who can write seals can seal again from some point on, or cut the end off, so that the chain is
+-- consistent; a head (number and hash of the last seal) kept outside of the database shows it: each export and
+-- `python -m backstitch verify` print one. What is altered before it is sealed, a second or so after its commit, is
+-- sealed as altered; what was added to a database before it was restored into another server is sealed there, if no
+-- verification came between. A transaction left open holds up the seals, as whoever holds the advisory lock does.
+--
+-- The planner takes an array for ten items or so, and would look through 50,000 of them once per record: functions that
+-- join what is listed with what is there forbid nested loops, and those that read what is new, sequential scans.
+-- No literal has a backslash: standard_conforming_strings of the session decides what it means in an SQL function.
+--
+-- This file is re-runnable. It runs as backstitch_owner, after triggers.sql; a migration applies each change of it.
+-- Order: tables, digests, sealing, deletion, verification, rights.
+
+-- Tables ---------------------------------------------------------------------------------------
+
+create table if not exists audit.seals (
+    id bigint not null,
+    era integer not null constraint era_positive check (era >= 1),
+    format smallint not null,
+    from_transaction bigint not null,
+    to_transaction bigint not null,
+    sealed_at timestamptz not null,
+    system_identifier bigint,
+    record_count integer not null,
+    record_ids bigint[] not null,
+    digests bytea[] not null,
+    previous bytea not null,
+    hash bytea not null,
+    constraint seals_pkey primary key (id),
+    -- Two sealers that had not seen each other would both follow the same seal.
+    constraint seals_do_not_fork unique (previous),
+    constraint seal_range_not_empty check (from_transaction < to_transaction),
+    constraint seal_digest_for_each_record check (
+        record_count = cardinality(record_ids) and record_count = cardinality(digests))
+);
+-- Digests do not compress.
+alter table audit.seals alter column digests set storage external;
+create index if not exists seals_by_range on audit.seals using gist (int8range(from_transaction, to_transaction));
+
+comment on table audit.seals is
+    'The chain of seals: one row per block of committed records. Written by the functions of this file only.';
+comment on column audit.seals.id is 'Place in the chain: 1, 2, 3, without gaps.';
+comment on column audit.seals.era is 'Which server''s transaction numbers the range is of; see the header.';
+comment on column audit.seals.format is 'Version of audit.record_digest and audit.seal_hash that made this seal.';
+comment on column audit.seals.from_transaction is
+    'The block holds the committed records of the transactions from here up to but not including to_transaction. '
+    'A range of very many records is several blocks.';
+comment on column audit.seals.system_identifier is 'Of the server that sealed; null where it could not be read.';
+comment on column audit.seals.record_ids is 'audit.records.id of the block, ascending.';
+comment on column audit.seals.digests is 'SHA-256 of each record, in the order of record_ids.';
+comment on column audit.seals.previous is 'Hash of the seal before; 32 zero bytes for the first.';
+comment on column audit.seals.hash is 'audit.seal_hash of this row.';
+
+create table if not exists audit.deletions (
+    deletion_id bigint not null,
+    chunk integer not null,
+    record_ids bigint[] not null,
+    digests bytea[] not null,
+    constraint deletions_pkey primary key (deletion_id, chunk)
+);
+alter table audit.deletions alter column digests set storage external;
+
+comment on table audit.deletions is
+    'What audit.delete_records deleted: ids and digests, in chunks. The record AUDIT_DELETE names deletion_id and has '
+    'the digest of the whole list, so the list cannot be altered unseen.';
+
+-- Digests --------------------------------------------------------------------------------------
+
+create or replace function audit.record_digest(r audit.records) returns bytea
+language sql stable parallel safe
+begin atomic
+    -- array_send writes each item with its length, null apart from empty. The items are binary forms that no setting
+    -- of the session touches (times in microseconds, text in UTF-8, jsonb as its one canonical text).
+    select sha256(array_send(array[
+        int8send(r.id), timestamptz_send(r.recorded_at), int8send(r.transaction_id), int8send(r.entity_id),
+        int8send(r.parent_id), int8send(r.user_id), int8send(r.session_id), convert_to(r.action, 'UTF8'),
+        convert_to(r.entity, 'UTF8'), convert_to(r.database_role, 'UTF8'), convert_to(r.application, 'UTF8'),
+        inet_send(r.client_address), convert_to(r.operation, 'UTF8'), convert_to(r.reason, 'UTF8'),
+        convert_to(r.old_values::text, 'UTF8'), convert_to(r.new_values::text, 'UTF8')]));
+end;
+comment on function audit.record_digest(audit.records) is
+    'Format 1: SHA-256 over the stored values of all columns. A further column of audit.records needs a format 2, and '
+    'verification by the format of the seal.';
+
+create or replace function audit.seal_hash(s audit.seals) returns bytea
+language sql stable parallel safe
+begin atomic
+    select sha256(s.previous
+        || int8send(s.id) || int4send(s.era) || int2send(s.format)
+        || int8send(s.from_transaction) || int8send(s.to_transaction)
+        || timestamptz_send(s.sealed_at) || int8send(coalesce(s.system_identifier, 0)) || int4send(s.record_count)
+        || array_send(s.record_ids) || array_send(s.digests));
+end;
+comment on function audit.seal_hash(audit.seals) is
+    'Format 1: SHA-256 over the hash before, a header of fixed length, the ids and the digests.';
+
+create or replace function audit.list_digest(record_ids bigint[], digests bytea[]) returns bytea
+language sql stable parallel safe
+begin atomic
+    select sha256(array_send(record_ids) || array_send(digests));
+end;
+comment on function audit.list_digest(bigint[], bytea[]) is 'SHA-256 of one chunk of a deletion''s list.';
+
+-- Sealing --------------------------------------------------------------------------------------
+
+create or replace function audit.system_identifier() returns bigint
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return (select system_identifier from pg_control_system());
+exception when insufficient_privilege then
+    return null; -- some hosts keep it to themselves; a restore is then told by its lower numbers alone
+end
+$$;
+comment on function audit.system_identifier() is 'Which server this is; null where the host does not say.';
+
+create or replace function audit.seal_range(
+    of_era integer, range_start bigint, range_end bigint, even_if_empty boolean default false
+) returns bigint
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_nestloop = off set jit = off
+as $$
+declare
+    block audit.seals;
+    chunk record;
+    sealed bigint := 0;
+begin
+    select s.id, s.hash into block.id, block.hash from audit.seals s order by s.id desc limit 1;
+    block.id := coalesce(block.id, 0);
+    block.hash := coalesce(block.hash, decode(repeat('00', 32), 'hex'));
+    block.era := of_era;
+    block.format := 1;
+    block.from_transaction := range_start;
+    block.to_transaction := range_end;
+    block.system_identifier := audit.system_identifier();
+
+    for chunk in
+        with fresh as materialized (
+            select r.id, audit.record_digest(r) as digest
+            from audit.records r
+            where r.transaction_id >= range_start and r.transaction_id < range_end
+                and not exists (
+                    select from audit.seals s cross join unnest(s.record_ids) listed
+                    where s.era < of_era
+                        and int8range(s.from_transaction, s.to_transaction) && int8range(range_start, range_end)
+                        and listed = r.id))
+        select array_agg(id order by id) as ids, array_agg(digest order by id) as digests
+        from (select *, (row_number() over (order by id) - 1) / 50000 as part from fresh) parts
+        group by part
+        union all
+        select '{}', '{}' where even_if_empty and not exists (select from fresh)
+        order by 1
+    loop
+        block.id := block.id + 1;
+        block.previous := block.hash;
+        block.sealed_at := clock_timestamp();
+        block.record_ids := chunk.ids;
+        block.digests := chunk.digests;
+        block.record_count := cardinality(chunk.ids);
+        block.hash := audit.seal_hash(block);
+        insert into audit.seals select block.*;
+        sealed := sealed + block.record_count;
+    end loop;
+    return sealed;
+end
+$$;
+comment on function audit.seal_range(integer, bigint, bigint, boolean) is
+    'Seals the committed records of a range of transactions in blocks of 50,000. The caller sees to the range.';
+
+create or replace function audit.seal_committed() returns bigint
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+declare
+    last audit.seals;
+    horizon bigint;
+    leftovers_end bigint;
+begin
+    -- An older snapshot would not see the seals that others have made meanwhile.
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'sealing is refused under isolation level %', current_setting('transaction_isolation')
+            using errcode = 'feature_not_supported', constraint = 'seal_read_committed',
+                  hint = 'Use READ COMMITTED.';
+    end if;
+    select s.id, s.era, s.to_transaction, s.system_identifier
+    into last.id, last.era, last.to_transaction, last.system_identifier
+    from audit.seals s order by s.id desc limit 1;
+    -- All transactions before it have ended. Its own, if it has a number, is not before it.
+    select pg_snapshot_xmin(pg_current_snapshot())::text::bigint into horizon;
+
+    if last.id is null then
+        return audit.seal_range(1, 0, horizon);
+    elsif horizon < last.to_transaction or last.system_identifier <> audit.system_identifier() then
+        select max(r.transaction_id) + 1 into leftovers_end
+        from audit.records r where r.transaction_id >= last.to_transaction;
+        -- The first block of an era says that it began, even if it is empty.
+        return case when leftovers_end is null then 0
+                    else audit.seal_range(last.era, last.to_transaction, leftovers_end) end
+            + audit.seal_range(last.era + 1, 0, horizon, even_if_empty => true);
+    elsif horizon > last.to_transaction then
+        return audit.seal_range(last.era, last.to_transaction, horizon);
+    end if;
+    return 0;
+end
+$$;
+comment on function audit.seal_committed() is 'What audit.seal does, for a caller that has the sealers'' lock.';
+
+create or replace function audit.sealing_lock() returns bigint
+language sql immutable parallel safe
+begin atomic
+    select 7161124861523943985;
+end;
+comment on function audit.sealing_lock() is 'Key of the advisory lock by which sealers, and deletions, take turns.';
+
+create or replace function audit.seal() returns bigint
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if not pg_try_advisory_xact_lock(audit.sealing_lock()) then
+        return 0;
+    end if;
+    return audit.seal_committed();
+end
+$$;
+comment on function audit.seal() is
+    'Seals what was committed since the last seal, and returns how many records. Does nothing while another session '
+    'seals. Needs no user: it can only add what the trail holds.';
+
+create or replace function audit.chain_head()
+returns table (seal_id bigint, hash text, sealed_at timestamptz)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select s.id, encode(s.hash, 'hex'), s.sealed_at from audit.seals s order by s.id desc limit 1
+$$;
+comment on function audit.chain_head() is
+    'The last seal. Kept outside of the database, it shows whether everything up to it is still what it was.';
+
+-- Deletion -------------------------------------------------------------------------------------
+
+create or replace function audit.require_deletion_allowed(actor audit.actor, before timestamptz, reason text)
+returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if not (pg_has_role(session_user, 'backstitch_owner', 'usage')
+            or actor.user_id is not null and current_setting('backstitch.role') = 'backstitch_admin') then
+        raise exception 'audit.delete_records is refused: not an admin'
+            using errcode = 'insufficient_privilege', constraint = 'audit_deletion_by_admin';
+    elsif coalesce(reason, '') !~ '[^[:space:]]' then
+        raise exception 'audit.delete_records is refused: no reason'
+            using errcode = 'check_violation', constraint = 'audit_deletion_reason',
+                  hint = 'Say why the records may go; it stays on the record.';
+    elsif before is null then
+        raise exception 'audit.delete_records is refused: no end of the time'
+            using errcode = 'null_value_not_allowed', constraint = 'audit_deletion_before';
+    end if;
+end
+$$;
+comment on function audit.require_deletion_allowed(audit.actor, timestamptz, text) is
+    'Refuses a deletion of records by anyone but an admin or the owner, or without a reason.';
+
+create or replace function audit.list_for_deletion(
+    deletion bigint, since timestamptz, before timestamptz, entities text[]
+) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp set enable_nestloop = off set jit = off
+as $$
+declare
+    differing bigint;
+begin
+    with chosen as materialized (
+        select r.id, r.transaction_id, audit.record_digest(r) as digest
+        from audit.records r
+        where r.recorded_at >= since and r.recorded_at < before
+            and (entities is null or r.entity = any (entities))
+            and r.action <> 'AUDIT_DELETE'),
+    listed as (
+        select l.id, l.digest
+        from audit.seals s cross join lateral unnest(s.record_ids, s.digests) l (id, digest)
+        where int8range(s.from_transaction, s.to_transaction)
+            && (select int8range(min(c.transaction_id), max(c.transaction_id), '[]') from chosen c)),
+    compared as materialized (
+        select c.id, c.digest, c.digest = l.digest as as_sealed, c.transaction_id
+        from chosen c left join listed l using (id)),
+    chunks as (
+        insert into audit.deletions (deletion_id, chunk, record_ids, digests)
+        select deletion, part, array_agg(id order by id), array_agg(digest order by id)
+        from (select *, (row_number() over (order by id) - 1) / 50000 as part from compared where as_sealed) parts
+        group by part)
+    select min(c.id) into differing from compared c
+    where not c.as_sealed
+        or c.as_sealed is null
+            and c.transaction_id < (select s.to_transaction from audit.seals s order by s.id desc limit 1);
+    if differing is not null then
+        raise exception 'audit.delete_records is refused: record % is not as it was sealed', differing
+            using errcode = 'data_corrupted', constraint = 'audit_deletion_as_sealed',
+                  hint = 'Run `python -m backstitch verify`; a deletion must not cover up an alteration.';
+    end if;
+end
+$$;
+comment on function audit.list_for_deletion(bigint, timestamptz, timestamptz, text[]) is
+    'Lists in audit.deletions the sealed records of a time. Refuses when one of them is not as it was sealed.';
+
+create or replace function audit.delete_records(
+    before timestamptz, reason text, since timestamptz default '-infinity', entities text[] default null
+) returns bigint
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set enable_nestloop = off
+as $$
+declare
+    actor audit.actor := audit.current_actor();
+    deletion bigint;
+    gone record;
+    summary record;
+begin
+    perform audit.require_deletion_allowed(actor, before, reason);
+    -- One deletion or sealing at a time; what is deleted is sealed first.
+    perform pg_advisory_xact_lock(audit.sealing_lock());
+    perform audit.seal_committed();
+
+    select coalesce(max(d.deletion_id), 0) + 1 into deletion from audit.deletions d;
+    perform audit.list_for_deletion(deletion, since, before, entities);
+    select coalesce(sum(cardinality(d.record_ids)), 0) as records,
+           encode(sha256(coalesce(string_agg(audit.list_digest(d.record_ids, d.digests), '' order by d.chunk), '')),
+                  'hex') as digest
+    into summary from audit.deletions d where d.deletion_id = deletion;
+
+    with deleted as (
+        delete from audit.records r
+        using audit.deletions d cross join unnest(d.record_ids) listed (id)
+        where d.deletion_id = deletion and r.id = listed.id and r.recorded_at >= since and r.recorded_at < before
+        returning r.id, r.recorded_at)
+    select count(*) as records, min(d.id) as first_id, max(d.id) as last_id,
+           min(d.recorded_at) as oldest, max(d.recorded_at) as newest
+    into gone from deleted d;
+    if gone.records <> summary.records then
+        raise exception 'audit.delete_records: % records went instead of %', gone.records, summary.records
+            using errcode = 'data_corrupted', constraint = 'audit_deletion_as_sealed';
+    end if;
+
+    actor.reason := reason;
+    actor.operation := coalesce(actor.operation, 'delete audit records');
+    perform audit.write_activity(actor, 'AUDIT_DELETE', 'AuditReport', null, jsonb_build_object(
+        'deletion', deletion, 'records', gone.records, 'digest', summary.digest,
+        'first_id', gone.first_id, 'last_id', gone.last_id,
+        'oldest', gone.oldest at time zone 'UTC', 'newest', gone.newest at time zone 'UTC',
+        'since', nullif(since, '-infinity') at time zone 'UTC', 'before', before at time zone 'UTC',
+        'entities', to_jsonb(entities)));
+    return gone.records;
+end
+$$;
+comment on function audit.delete_records(timestamptz, text, timestamptz, text[]) is
+    'Deletes the sealed records with since <= recorded_at < before, of some entities or of all, for an admin or the '
+    'owner with a reason; returns how many went. Records of transactions that are not sealed yet, and the records of '
+    'deletions, stay. Times in the record of the deletion are UTC.';
+
+-- Verification ---------------------------------------------------------------------------------
+
+create or replace function audit.deletion_lists()
+returns table (deletion_id bigint, record_id bigint, is_genuine boolean)
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select coalesce(l.deletion_id, r.deletion_id), r.id,
+           coalesce(l.digest = r.digest and l.records = r.records, false)
+    from (select d.deletion_id, sum(cardinality(d.record_ids))::text as records,
+                 encode(sha256(string_agg(audit.list_digest(d.record_ids, d.digests), '' order by d.chunk)), 'hex')
+                     as digest
+          from audit.deletions d group by 1) l
+    full join (select a.id, a.new_values ->> 'records' as records, a.new_values ->> 'digest' as digest,
+                      case when a.new_values ->> 'deletion' ~ '^[0-9]{1,18}$'
+                           then (a.new_values ->> 'deletion')::bigint end as deletion_id
+               from audit.records a
+               where a.action = 'AUDIT_DELETE' and a.new_values ->> 'records' <> '0') r
+        on r.deletion_id = l.deletion_id
+$$;
+comment on function audit.deletion_lists() is
+    'Each list of a deletion with its record AUDIT_DELETE (null: there is none), and whether the one fits the other.';
+
+create or replace function audit.chain_findings(first_seal bigint)
+returns table (finding text, seal_id bigint, record_id bigint, detail text)
+language sql stable set search_path = pg_catalog, pg_temp set jit = off
+as $$
+    with links as (
+        select s.id, s.era, s.from_transaction, s.to_transaction, s.previous, s.hash, s.sealed_at,
+               audit.seal_hash(s) as true_hash,
+               lag(s.id, 1, 0::bigint) over chain as before_id,
+               lag(s.hash, 1, decode(repeat('00', 32), 'hex')) over chain as before_hash,
+               lag(s.era) over chain as before_era,
+               lag(s.from_transaction) over chain as before_from,
+               lag(s.to_transaction) over chain as before_to
+        from audit.seals s
+        where s.id >= first_seal - 1
+        window chain as (order by s.id))
+    select 'missing_seal', l.before_id + 1, null::bigint,
+           format('%s of the chain missing before seal %s', l.id - l.before_id - 1, l.id)
+    from links l where l.id > l.before_id + 1 and l.id >= first_seal
+    union all
+    select 'altered_seal', l.id, null, 'its content does not have its hash'
+    from links l where l.hash <> l.true_hash and l.id >= first_seal
+    union all
+    select 'broken_link', l.id, null, 'it does not follow the hash of the seal before'
+    from links l where l.previous <> l.before_hash and l.id = l.before_id + 1 and l.id >= first_seal
+    union all
+    select 'broken_link', l.id, null, 'its transactions do not follow those of the seal before'
+    from links l
+    where l.id = l.before_id + 1 and l.id >= first_seal
+        and case when l.before_era is null then (l.era, l.from_transaction) <> (1, 0)
+                 when l.era = l.before_era then l.from_transaction <> l.before_to
+                     and (l.from_transaction, l.to_transaction) <> (l.before_from, l.before_to)
+                 else (l.era, l.from_transaction) <> (l.before_era + 1, 0) end
+$$;
+comment on function audit.chain_findings(bigint) is 'What is wrong with the chain from a seal on, in itself.';
+
+create or replace function audit.record_findings(first_seal bigint, lowest_transaction bigint)
+returns table (finding text, seal_id bigint, record_id bigint, detail text)
+language sql stable
+set search_path = pg_catalog, pg_temp set enable_nestloop = off set jit = off set work_mem = '64MB'
+as $$
+    with present as (
+        select r.id, r.recorded_at, r.transaction_id, r.action, r.entity, r.entity_id,
+               audit.record_digest(r) as digest
+        from audit.records r where r.transaction_id >= lowest_transaction),
+    listed as (
+        select s.id as seal_id, l.id, l.digest
+        from audit.seals s cross join lateral unnest(s.record_ids, s.digests) l (id, digest)
+        where s.id >= first_seal),
+    differing as materialized (
+        select p.id as present_id, l.id as listed_id, l.seal_id, l.digest, p.recorded_at, p.transaction_id,
+               format('%s %s%s, recorded %s UTC', p.action, p.entity, ' ' || p.entity_id,
+                      to_char(p.recorded_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')) as detail
+        from present p full join listed l on l.id = p.id
+        where p.digest is distinct from l.digest),
+    twins as (
+        select r.id from audit.records r
+        where r.id in (select d.present_id from differing d where d.listed_id is not null)
+        group by r.id having count(*) > 1),
+    gaps as (
+        select int8range(case when s.before_era = s.era then s.before_to else 0 end, s.from_transaction) as range
+        from (select n.*, lag(n.id, 1, 0::bigint) over chain as before_id, lag(n.era, 1, 1) over chain as before_era,
+                     lag(n.to_transaction, 1, 0::bigint) over chain as before_to
+              from (select id, era, from_transaction, to_transaction from audit.seals) n
+              window chain as (order by n.id)) s
+        where s.id > s.before_id + 1
+            and s.from_transaction > case when s.before_era = s.era then s.before_to else 0 end),
+    earlier as (
+        select e.id from audit.seals s cross join unnest(s.record_ids) e (id)
+        where s.id < first_seal
+            and int8range(s.from_transaction, s.to_transaction) && int8range(lowest_transaction, null)),
+    state as (
+        select pg_snapshot_xmin(now_running)::text::bigint as horizon,
+               greatest(pg_snapshot_xmax(now_running)::text::bigint,
+                        pg_current_xact_id_if_assigned()::text::bigint + 1) as next_transaction,
+               (select s.to_transaction from audit.seals s order by s.id desc limit 1) as sealed_to,
+               (select s.system_identifier from audit.seals s order by s.id desc limit 1) as sealed_on
+        from pg_current_snapshot() now_running),
+    unlisted as (
+        select d.*, case
+            when exists (select from gaps g where g.range @> d.transaction_id) then 'uncovered_record'
+            -- Restored into another server and not sealed since: the numbers say nothing yet.
+            when s.horizon < s.sealed_to or s.sealed_on <> audit.system_identifier() then null
+            when d.transaction_id < s.sealed_to or d.transaction_id >= s.next_transaction then 'added_record'
+            when d.transaction_id < s.horizon and d.recorded_at < statement_timestamp() - interval '1 hour'
+                then 'unsealed_record' end as finding
+        from differing d cross join state s
+        where d.listed_id is null and not exists (select from earlier e where e.id = d.present_id))
+    select case when d.present_id in (select t.id from twins t) then 'added_record' else 'altered_record' end,
+           d.seal_id, d.present_id, d.detail
+    from differing d where d.present_id is not null and d.listed_id is not null
+    union all
+    select 'missing_record', d.seal_id, d.listed_id, null
+    from differing d
+    where d.present_id is null
+        and not exists (
+            select from audit.deletions x cross join lateral unnest(x.record_ids, x.digests) gone (id, digest)
+            where gone.id = d.listed_id and gone.digest = d.digest
+                and x.deletion_id in (select l.deletion_id from audit.deletion_lists() l where l.is_genuine))
+    union all
+    select u.finding, null, u.present_id, u.detail from unlisted u where u.finding is not null
+$$;
+comment on function audit.record_findings(bigint, bigint) is
+    'The records that differ from the seals, from a seal and its first transaction on.';
+
+create or replace function audit.head_findings(heads text[])
+returns table (finding text, seal_id bigint, record_id bigint, detail text)
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    -- Heads as text: number, space, hash. VERIFY records have them too; no user of the application can write those.
+    with given as (
+        select null::bigint as record_id, head from unnest(heads) head
+        union all
+        select r.id, r.new_values ->> 'chain_head' from audit.records r where r.action = 'VERIFY'),
+    parsed as (
+        select g.record_id, split_part(g.head, ' ', 1)::bigint as seal_id, split_part(g.head, ' ', 2) as hash
+        from given g where g.head ~ '^[0-9]{1,18} [0-9a-f]{64}$')
+    select case when s.id is not null then 'other_seal' else 'cut_chain' end, p.seal_id, p.record_id,
+           case when p.record_id is not null then format('head kept on record %s', p.record_id)
+                else 'head kept outside' end
+    from parsed p left join audit.seals s on s.id = p.seal_id
+    where s.id is null or encode(s.hash, 'hex') <> p.hash
+$$;
+comment on function audit.head_findings(text[]) is
+    'The heads that the chain does not hold: it was cut before that seal, or sealed again.';
+
+create or replace function audit.verify_seals(since timestamptz default '-infinity', heads text[] default '{}')
+returns table (finding text, seal_id bigint, record_id bigint, detail text)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    first_seal bigint := 1;
+    lowest_transaction bigint := 0;
+begin
+    if since > '-infinity' then
+        select s.id, s.from_transaction into first_seal, lowest_transaction
+        from audit.seals s
+        where s.sealed_at >= since and s.era = (select max(e.era) from audit.seals e)
+            -- Transaction numbers compare within an era only.
+            and not exists (select from audit.seals o where o.sealed_at >= since and o.era < s.era)
+        order by s.id limit 1;
+        if first_seal is null then
+            select coalesce(max(s.id) filter (where s.sealed_at < since and s.era = last.era), 1),
+                   coalesce(max(s.from_transaction) filter (where s.sealed_at < since and s.era = last.era), 0)
+            into first_seal, lowest_transaction
+            from audit.seals s cross join (select max(e.era) as era from audit.seals e) last
+            where not exists (select from audit.seals o where o.sealed_at >= since and o.era < last.era);
+        end if;
+    end if;
+    return query
+        select * from audit.chain_findings(first_seal)
+        union all
+        select * from audit.record_findings(first_seal, lowest_transaction)
+        union all
+        select 'altered_deletion', null, l.record_id,
+               format('the list of deletion %s does not fit its record', l.deletion_id)
+        from audit.deletion_lists() l where not l.is_genuine
+        union all
+        select * from audit.head_findings(heads)
+        order by 2, 3, 1;
+end
+$$;
+comment on function audit.verify_seals(timestamptz, text[]) is
+    'Recomputes every digest and hash, or those of the seals made since a time, and names what is not as it was '
+    'sealed; no row: nothing. heads: "number hash" of seals, as kept outside. Records that could not be sealed yet '
+    'are no findings; those of an hour ago that should have been are.';
+
+create or replace function audit.seal_status()
+returns table (seal_id bigint, hash text, sealed_at timestamptz, era integer, sealed bigint, deleted bigint,
+               unsealed bigint, unsealed_since timestamptz)
+language sql stable security definer set search_path = pg_catalog, pg_temp set enable_nestloop = off
+as $$
+    with last as (select s.* from audit.seals s order by s.id desc limit 1),
+    waiting as (
+        select r.id, r.recorded_at from audit.records r
+        where r.transaction_id >= coalesce((select l.to_transaction from last l), 0)
+            and not exists (
+                select from audit.seals s cross join unnest(s.record_ids) listed
+                where s.era < (select l.era from last l)
+                    and s.to_transaction > (select l.to_transaction from last l) and listed = r.id))
+    select l.id, encode(l.hash, 'hex'), l.sealed_at, l.era,
+           (select coalesce(sum(s.record_count), 0)::bigint from audit.seals s),
+           (select coalesce(sum(cardinality(d.record_ids)), 0)::bigint from audit.deletions d),
+           w.records, w.since
+    from (select count(*) as records, min(recorded_at) as since from waiting) w left join last l on true
+$$;
+comment on function audit.seal_status() is
+    'One row: the head, how many records were ever sealed, deleted on the record, and wait for their seal.';
+
+-- Rights ---------------------------------------------------------------------------------------
+
+revoke all on audit.seals, audit.deletions from public;
+revoke all on all functions in schema audit from public;
+
+grant usage on schema audit to backstitch_app, backstitch_admin, backstitch_manager, backstitch_analyst;
+grant execute on function audit.seal() to backstitch_app;
+grant execute on function audit.chain_head() to backstitch_admin, backstitch_manager, backstitch_analyst;
+grant execute on function audit.verify_seals(timestamptz, text[]), audit.seal_status()
+    to backstitch_admin, backstitch_analyst;
+grant execute on function audit.delete_records(timestamptz, text, timestamptz, text[]) to backstitch_admin;

@@ -1,0 +1,373 @@
+"""Ways to tamper with the trail behind its back, as its owner can, and what verification must say to each.
+
+Each works in the caller's transaction, which is rolled back afterwards, on a history made by `make_history`.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.db.trail import Connection, watched_table
+
+Named = tuple[str, int | None]  # the finding, and the record or else the seal that it names
+
+SEAL_AGAIN = """
+do $$
+declare
+    s audit.seals;
+    before audit.seals;
+begin
+    for s in select * from audit.seals order by id loop
+        s.previous := coalesce(before.hash, s.previous);
+        select array_agg(case when r.id is null then l.digest else audit.record_digest(r) end order by l.id)
+        into s.digests
+        from unnest(s.record_ids, s.digests) l (id, digest) left join audit.records r on r.id = l.id;
+        s.hash := audit.seal_hash(s);
+        update audit.seals set previous = s.previous, digests = s.digests, hash = s.hash where id = s.id;
+        before := s;
+    end loop;
+end
+$$
+"""
+
+
+@dataclass(frozen=True)
+class History:
+    """A sealed history: live record ids, the seal of each, and the seals."""
+
+    records: list[int]
+    seal_of: dict[int, int]
+    seals: list[int]
+    head: str
+
+
+def seal_all(psql: Connection) -> int:
+    """Seals all there is; a transaction of the server itself, such as an autoanalyze, may delay it."""
+    deadline = time.monotonic() + 20
+    sealed = 0
+    while True:
+        sealed += one(psql, "select audit.seal()")
+        if one(psql, "select unsealed from audit.seal_status()") == 0:
+            return sealed
+        assert time.monotonic() < deadline, "records stay unsealed"
+        time.sleep(0.02)
+
+
+def make_history(psql: Connection, *, rounds: int = 8, rows: int = 8, seed: int = 0) -> History:
+    """Inserts, updates and deletes in some tables, sealed round by round, with one deletion on the record."""
+    chance = random.Random(seed)
+    watched_table(psql, "id bigint generated always as identity primary key, name text, size int, price numeric")
+    psql.execute("select audit.record_activity('MAINTENANCE', 'Old', i) from generate_series(1, 4) i")
+    for number in range(rounds):
+        with psql.transaction():
+            psql.execute(
+                "select set_config('backstitch.operation', %s, true), set_config('backstitch.reason', %s, true)",
+                (f"round {number}", chance.choice(["", "count", "Zählung, गिनती"])),
+            )
+            psql.execute(
+                "insert into demo.things (name, size, price) select 'n' || i, i, 2.50 from generate_series(1, %s) i",
+                (rows,),
+            )
+            psql.execute("update demo.things set size = size + 1 where id %% 3 = %s", (number % 3,))
+        psql.execute("update demo.things set name = null where id = (select min(id) from demo.things)")
+        psql.execute("delete from demo.things where id = (select min(id) from demo.things)")
+        seal_all(psql)
+        if number == 1:
+            psql.execute("select audit.delete_records(now(), 'of the test', entities => '{Old}')")
+    seal_all(psql)
+    listed = psql.execute("select i, s.id from audit.seals s, unnest(record_ids) i order by 1").fetchall()
+    live = {row[0] for row in psql.execute("select id from audit.records where entity = 'Thing'").fetchall()}
+    head = one(psql, "select seal_id || ' ' || hash from audit.chain_head()")
+    seals = [row[0] for row in psql.execute("select id from audit.seals order by 1").fetchall()]
+    return History([i for i, _ in listed if i in live], dict(listed), seals, head)
+
+
+def one(psql: Connection, query: str, *values: Any) -> Any:
+    """The only value of the only row."""
+    row = psql.execute(query, values).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def findings(psql: Connection, *heads: str) -> set[Named]:
+    """What verification names."""
+    rows = psql.execute(
+        "select finding, coalesce(record_id, seal_id) from audit.verify_seals(heads => %s)", (list(heads),)
+    )
+    return set(rows.fetchall())
+
+
+def _update(psql: Connection, assignment: str, record: int, *values: Any) -> set[Named]:
+    done = psql.execute(f"update audit.records set {assignment} where id = %s", (*values, record))
+    assert done.rowcount == 1
+    return {("altered_record", record)}
+
+
+def value(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """One value in the content of a record."""
+    column = chance.choice(["old_values", "new_values"])
+    record = chance.choice(_with(psql, history, column))
+    key = chance.choice(sorted(one(psql, f"select {column} from audit.records where id = %s", record)))
+    return _update(psql, f"{column} = {column} || jsonb_build_object(%s::text, 'x')", record, key)
+
+
+def _with(psql: Connection, history: History, column: str) -> list[int]:
+    rows = psql.execute(
+        f"select id from audit.records where {column} is not null and id = any (%s)", (history.records,)
+    )
+    return sorted(row[0] for row in rows)
+
+
+def trailing_zero(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """A number that stays equal: 2.50 becomes 2.5."""
+    rows = psql.execute("select id from audit.records where new_values ->> 'price' = '2.50' order by id").fetchall()
+    return _update(psql, "new_values = new_values || '{\"price\": 2.5}'", chance.choice(rows)[0])
+
+
+def actor(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """Who did it."""
+    assignment = chance.choice(
+        [
+            "user_id = coalesce(user_id, 0) + 1",
+            "session_id = coalesce(session_id, 0) + 1",
+            "database_role = database_role || 'x'",
+            "application = coalesce(application, '') || 'x'",
+            "client_address = '192.0.2.1'",
+        ]
+    )
+    return _update(psql, assignment, chance.choice(history.records))
+
+
+def moment(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """When it was done, by a microsecond up to a day."""
+    shift = chance.choice([1, 1000, 1_000_000, 86_400_000_000]) * chance.choice([1, -1])
+    return _update(psql, "recorded_at = recorded_at + %s * interval '1 us'", chance.choice(history.records), shift)
+
+
+def operation_or_reason(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """What it was part of, and why."""
+    column = chance.choice(["operation", "reason"])
+    return _update(psql, f"{column} = coalesce({column}, '') || ' '", chance.choice(history.records))
+
+
+def what_it_is_about(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """The row that it was done to."""
+    column = chance.choice(["entity_id = entity_id + 1", "parent_id = 7", "entity = entity || 's'"])
+    return _update(psql, column, chance.choice(history.records))
+
+
+def other_transaction(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """Which transaction it belongs to: another sealed one, one not sealed yet, or one to come."""
+    record = chance.choice(history.records)
+    here = one(psql, "select transaction_id from audit.records where id = %s", record)
+    number = chance.choice([here - 1, here + 1, here + 10**6, one(psql, "select max(to_transaction) from audit.seals")])
+    return _update(psql, "transaction_id = %s", record, number)
+
+
+def deletion(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """Some records go."""
+    gone = chance.sample(history.records, chance.randint(1, 5))
+    psql.execute("delete from audit.records where id = any (%s)", (gone,))
+    return {("missing_record", record) for record in gone}
+
+
+def listed_deletion(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """A record goes, and is added to the list of a deletion that is on the record, or to a list of its own."""
+    gone = chance.choice(history.records)
+    if chance.random() < 0.5:
+        psql.execute(
+            "update audit.deletions set record_ids = record_ids || r.id, digests = digests || audit.record_digest(r) "
+            "from audit.records r where r.id = %s",
+            (gone,),
+        )
+        # Of the whole list nothing is certain any more.
+        lost = set(one(psql, "select record_ids from audit.deletions"))
+        number = one(psql, "select id from audit.records where action = 'AUDIT_DELETE'")
+    else:
+        psql.execute(
+            "insert into audit.deletions select 9, 0, array[r.id], array[audit.record_digest(r)] "
+            "from audit.records r where r.id = %s",
+            (gone,),
+        )
+        lost, number = {gone}, None
+    psql.execute("delete from audit.records where id = %s", (gone,))
+    return {("altered_deletion", number)} | {("missing_record", record) for record in lost}
+
+
+def insertion(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """A record more, in a transaction that was sealed, or in one to come."""
+    like = chance.choice(history.records)
+    number = chance.choice(["transaction_id", "transaction_id + 1000000"])
+    added = one(
+        psql,
+        "insert into audit.records (recorded_at, transaction_id, action, entity, entity_id, database_role, old_values, "
+        f"new_values) select recorded_at, {number}, action, entity, entity_id, database_role, old_values, new_values "
+        "from audit.records where id = %s returning id",
+        like,
+    )
+    return {("added_record", added)}
+
+
+def second_of_an_id(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """A record more, with the number of a genuine one."""
+    record = chance.choice(history.records)
+    psql.execute(
+        "insert into audit.records (id, recorded_at, transaction_id, action, entity, database_role, new_values) "
+        "select id, recorded_at + interval '1 us', transaction_id, 'CREATE', entity, database_role, '{}' "
+        "from audit.records where id = %s",
+        (record,),
+    )
+    return {("added_record", record)}
+
+
+def swap_of_contents(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """Two records exchange their values."""
+    first, second = _two_different(psql, history, chance)
+    psql.execute(
+        "update audit.records a set action = b.action, old_values = b.old_values, new_values = b.new_values "
+        "from audit.records b where (a.id, b.id) in ((%(a)s, %(b)s), (%(b)s, %(a)s))",
+        {"a": first, "b": second},
+    )
+    return {("altered_record", first), ("altered_record", second)}
+
+
+def swap_of_numbers(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """Two records exchange their ids."""
+    first, second = _two_different(psql, history, chance)
+    # By way of another number: records of one statement have one time, and id and time are the key.
+    for before, after in ((first, -1), (second, first), (-1, second)):
+        psql.execute("update audit.records set id = %s where id = %s", (after, before))
+    return {("altered_record", first), ("altered_record", second)}
+
+
+def _two_different(psql: Connection, history: History, chance: random.Random) -> tuple[int, int]:
+    while True:
+        first, second = chance.sample(history.records, 2)
+        if one(
+            psql,
+            "select (a.old_values, a.new_values) is distinct from (b.old_values, b.new_values) "
+            "from audit.records a, audit.records b where a.id = %s and b.id = %s",
+            first,
+            second,
+        ):
+            return first, second
+
+
+def cut_tail(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """The last seals go, with all their records: only the head that was kept knows of them."""
+    first = chance.choice(history.seals[-4:])
+    psql.execute(
+        "delete from audit.records where id in (select unnest(record_ids) from audit.seals where id >= %s)", (first,)
+    )
+    psql.execute("delete from audit.seals where id >= %s", (first,))
+    named: set[Named] = {("cut_chain", history.seals[-1])}
+    if one(psql, "select count(*) from audit.records where action = 'AUDIT_DELETE'") == 0:
+        # The deletion is no longer on the record.
+        lost = one(psql, "select record_ids from audit.deletions")
+        named |= {("altered_deletion", None)} | {("missing_record", record) for record in lost}
+    return named
+
+
+def tail_sealed_again(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """A record is altered, its seal and all after it are made anew by the sealer itself."""
+    record = chance.choice([r for r in history.records if history.seal_of[r] > history.seals[1]])
+    psql.execute("update audit.records set reason = 'another' where id = %s", (record,))
+    psql.execute("delete from audit.seals where id >= %s", (history.seal_of[record],))
+    psql.execute("select audit.seal()")
+    last = one(psql, "select seal_id from audit.chain_head()")
+    return {("other_seal" if last == history.seals[-1] else "cut_chain", history.seals[-1])}
+
+
+def chain_sealed_again(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """A record is altered, and its digest and every hash from there on are put right."""
+    operation_or_reason(psql, history, chance)
+    psql.execute(SEAL_AGAIN)
+    return {("other_seal", history.seals[-1])}
+
+
+def altered_seal(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """The row of a seal."""
+    seal = chance.choice(history.seals)
+    assignment = chance.choice(
+        [
+            "sealed_at = sealed_at + interval '1 us'",
+            "system_identifier = coalesce(system_identifier, 0) + 1",
+            "format = 2",
+            "hash = sha256(hash)",
+            "to_transaction = to_transaction + 1",
+        ]
+    )
+    psql.execute(f"update audit.seals set {assignment} where id = %s", (seal,))
+    named = {("altered_seal", seal)}
+    is_last = seal == history.seals[-1]
+    if ("hash" in assignment or "to_transaction" in assignment) and not is_last:
+        named.add(("broken_link", seal + 1))
+    if "hash" in assignment and is_last:
+        named.add(("other_seal", seal))
+    return named
+
+
+def altered_digest(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """A record is altered, and its digest in the seal, but not the seal's hash."""
+    [(_, record)] = operation_or_reason(psql, history, chance)
+    assert record is not None
+    psql.execute(
+        "update audit.seals s set digests[array_position(record_ids, r.id)] = audit.record_digest(r) "
+        "from audit.records r where r.id = %s and s.id = %s",
+        (record, history.seal_of[record]),
+    )
+    return {("altered_seal", history.seal_of[record])}
+
+
+def removed_seal(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """A seal in the middle goes; its records stand without."""
+    seal = chance.choice(history.seals[:-1])
+    psql.execute("delete from audit.seals where id = %s", (seal,))
+    rows = psql.execute("select id from audit.records").fetchall()
+    return {("missing_seal", seal)} | {
+        ("uncovered_record", record) for (record,) in rows if history.seal_of[record] == seal
+    }
+
+
+def seals_in_other_order(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """Two seals exchange their places."""
+    first, second = sorted(chance.sample(history.seals, 2))
+    psql.execute("update audit.seals set id = -id where id in (%s, %s)", (first, second))
+    psql.execute("update audit.seals set id = %s + %s + id where id < 0", (first, second))
+    places = {first, first + 1, second, second + 1} - {history.seals[-1] + 1}
+    named = {("altered_seal", first), ("altered_seal", second)} | {("broken_link", place) for place in places}
+    return named | ({("other_seal", second)} if second == history.seals[-1] else set())
+
+
+Tampering = Callable[[Connection, History, random.Random], set[Named]]
+KINDS: tuple[Tampering, ...] = (
+    value,
+    trailing_zero,
+    actor,
+    moment,
+    operation_or_reason,
+    what_it_is_about,
+    other_transaction,
+    deletion,
+    listed_deletion,
+    insertion,
+    second_of_an_id,
+    swap_of_contents,
+    swap_of_numbers,
+    cut_tail,
+    tail_sealed_again,
+    chain_sealed_again,
+    altered_seal,
+    altered_digest,
+    removed_seal,
+    seals_in_other_order,
+)
+
+
+def found(psql: Connection, history: History, kind: Tampering, seed: int) -> tuple[set[Named], set[Named]]:
+    """What verification names after the tampering, and what it has to; nothing of it stays."""
+    with psql.transaction(force_rollback=True):
+        expected = kind(psql, history, random.Random(f"{kind.__name__} {seed}"))
+        return findings(psql, history.head), expected
