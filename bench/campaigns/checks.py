@@ -1,0 +1,30 @@
+"""What must hold after a campaign, each as a list of what breaks it: empty is good."""
+
+from typing import Any
+
+from bench.campaigns.shop import Connection
+
+# Cells whose quantity is not what came in less what went out.
+UNBALANCED = """
+select s.product_id, s.colour_code, s.size, s.quantity, coalesce(m.moved, 0)
+from inventory.product_color_stocks s
+full join (select product_id, colour_code, size, sum(quantity) as moved
+           from (select product_id, colour_code, size, quantity from inventory.inward_logs
+                 union all
+                 select product_id, colour_code, size, -quantity from inventory.sales_logs) movements
+           group by 1, 2, 3) m using (product_id, colour_code, size)
+where s.quantity is distinct from coalesce(m.moved, 0)
+"""
+
+
+def replay_differences(connection: Connection) -> list[Any]:
+    """Rebuilds every watched table from the trail and compares: the one place that knows how."""
+    return connection.execute(
+        "select w.entity, d.* from audit.watched_tables w join pg_class c on c.oid = w.relation, "
+        "audit.differences(w.relation) d limit 100"
+    ).fetchall()
+
+
+def unbalanced(connection: Connection) -> list[Any]:
+    """Cells whose stock is not inward less sales."""
+    return connection.execute(UNBALANCED).fetchall()

@@ -1,0 +1,1 @@
+"""The Django app of django-pghistory in bench/audit_write.py."""
