@@ -40,10 +40,10 @@ table_tab, charts_tab = st.tabs(["Records", "Charts"], on_change="rerun", key="a
 if table_tab.open:
     with table_tab:
         # Where each page so far began: pages are read by key, so page 40 costs what page 1 costs.
-        if st.session_state.get("audit_filters") != filters:
-            st.session_state["audit_filters"], st.session_state["audit_pages"] = filters, [None]
-        starts = st.session_state["audit_pages"]
         size = st.session_state.get("audit_size", 50)
+        if st.session_state.get("audit_paged") != (filters, size):
+            st.session_state["audit_paged"], st.session_state["audit_pages"] = (filters, size), [None]
+        starts = st.session_state["audit_pages"]
         with session.read() as connection:
             page = search.search(connection, filters=filters, size=size, before=starts[-1])
         records = page.records

@@ -58,14 +58,20 @@ with session.read() as connection:
 @st.dialog("Inward entry", icon=":material/input:", on_dismiss=log_tables.close)
 def edit_entry(entry: InwardEntry) -> None:
     """Corrects or deletes one entry."""
+    # A click inside runs the dialog alone, with what it was opened with; the entry may have been read anew.
+    entry = log_tables.opened(InwardEntry) or entry
     log_tables.heading(entry)
+    version = f"{entry.id}_{entry.version}"  # a field that outlived its version would carry old figures into the next
     with st.form("edit_inward", border=False):
-        quantity = entry_forms.quantity(entry.quantity, key="edit_inward_quantity")
-        day = st.date_input("Date", entry.date, key="edit_inward_date", format="DD/MM/YYYY")
+        quantity = entry_forms.quantity(entry.quantity, key=f"edit_inward_quantity_{version}")
+        day = st.date_input("Date", entry.date, key=f"edit_inward_date_{version}", format="DD/MM/YYYY")
         category = st.selectbox(
-            "Category", ["Supply", "Return"], ["Supply", "Return"].index(entry.category), key="edit_inward_category"
+            "Category",
+            ["Supply", "Return"],
+            ["Supply", "Return"].index(entry.category),
+            key=f"edit_inward_category_{version}",
         )
-        stakeholder = st.text_input("Received from", entry.stakeholder_name, key="edit_inward_stakeholder")
+        stakeholder = st.text_input("Received from", entry.stakeholder_name, key=f"edit_inward_stakeholder_{version}")
         saved = st.form_submit_button("Save", type="primary", key="edit_inward_save")
     if saved:
         with log_tables.stale_shown(entry), feedback.refusals():

@@ -40,10 +40,11 @@ with session.read() as connection:
         connection, search=search or "", category=category, inactive=inactive, after=starts[-1], size=PAGE_SIZE + 1
     )
     total = catalogue.count_products(connection, search=search or "", category=category, inactive=inactive)
+    none_at_all = total == 0 and catalogue.count_products(connection, inactive=True) == 0
 more = len(lines) > PAGE_SIZE
 lines = lines[:PAGE_SIZE]
 
-if not lines and not any(filters):
+if none_at_all:
     st.info(
         "No products yet. Add the first one, or load a stock list with `python -m backstitch import-stock FILE.csv`.",
         icon=":material/styler:",

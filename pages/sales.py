@@ -58,12 +58,15 @@ with session.read() as connection:
 @st.dialog("Sales entry", icon=":material/output:", on_dismiss=log_tables.close)
 def edit_entry(entry: SalesEntry) -> None:
     """Corrects or deletes one entry."""
+    # A click inside runs the dialog alone, with what it was opened with; the entry may have been read anew.
+    entry = log_tables.opened(SalesEntry) or entry
     log_tables.heading(entry)
+    version = f"{entry.id}_{entry.version}"  # a field that outlived its version would carry old figures into the next
     with st.form("edit_sale", border=False):
-        quantity = entry_forms.quantity(entry.quantity, key="edit_sale_quantity")
-        day = st.date_input("Date", entry.date, key="edit_sale_date", format="DD/MM/YYYY")
-        store = st.text_input("Store", entry.store, key="edit_sale_store")
-        agency = st.text_input("Agency (optional)", entry.agency, key="edit_sale_agency")
+        quantity = entry_forms.quantity(entry.quantity, key=f"edit_sale_quantity_{version}")
+        day = st.date_input("Date", entry.date, key=f"edit_sale_date_{version}", format="DD/MM/YYYY")
+        store = st.text_input("Store", entry.store, key=f"edit_sale_store_{version}")
+        agency = st.text_input("Agency (optional)", entry.agency, key=f"edit_sale_agency_{version}")
         saved = st.form_submit_button("Save", type="primary", key="edit_sale_save")
     if saved:
         with log_tables.stale_shown(entry), feedback.refusals():

@@ -16,13 +16,25 @@ from ui import formats, session
 Key = TypeVar("Key", bound=Hashable)
 
 SYSTEM = 0  # no user has this id
-KEYS = ("period", "from", "to", "user", "action", "type", "product", "text")
+ALL_PRODUCTS = 0  # nor a product
+# The default stands first: a widget with a default elsewhere cannot be set back to it without a warning in the log.
+PERIODS = [periods.DEFAULT.value, *(period.value for period in Period if period is not periods.DEFAULT)]
+CLEARED: dict[str, object] = {
+    "period": periods.DEFAULT.value,
+    "from": None,
+    "to": None,
+    "user": [],
+    "action": [],
+    "type": [],
+    "product": ALL_PRODUCTS,
+    "text": "",
+}
 
 
 def clear() -> None:
-    """Back to the default report."""
-    for key in KEYS:
-        st.session_state.pop(key, None)
+    """Back to the default report. Set, not forgotten: a bound widget would take its value from the URL again."""
+    for key, value in CLEARED.items():
+        st.session_state[key] = value
 
 
 def filter_bar() -> Filters:
@@ -34,8 +46,7 @@ def filter_bar() -> Filters:
         period = Period(
             st.selectbox(
                 "Period",
-                [period.value for period in Period],
-                index=list(Period).index(periods.DEFAULT),
+                PERIODS,
                 key="period",
                 bind="query-params",
                 width=190,
@@ -43,15 +54,15 @@ def filter_bar() -> Filters:
         )
         first = last = None
         if period is Period.CUSTOM:
-            first = st.date_input("From", None, key="from", format="DD/MM/YYYY", bind="query-params", width=150)
-            last = st.date_input("To (inclusive)", None, key="to", format="DD/MM/YYYY", bind="query-params", width=150)
+            first = st.date_input("From", None, key="from", format="DD/MM/YYYY", bind="query-params", width=185)
+            last = st.date_input("To (inclusive)", None, key="to", format="DD/MM/YYYY", bind="query-params", width=185)
         users = _choice("User", {**people, SYSTEM: "System"}, "user")
         actions = _choice("Action", search.actions(), "action")
         types = _choice("Record type", search.entities(), "type")
         product = st.selectbox(
             "Product",
-            [None, *products],
-            format_func=lambda key: "All products" if key is None else products[key],
+            [ALL_PRODUCTS, *products],
+            format_func=lambda key: "All products" if key == ALL_PRODUCTS else products[key],
             key="product",
             bind="query-params",
             filter_mode="contains",
@@ -69,7 +80,7 @@ def filter_bar() -> Filters:
         include_system=SYSTEM in users,
         actions=tuple(actions),
         entities=tuple(types),
-        product_id=product,
+        product_id=None if product == ALL_PRODUCTS else product,
         text=text or "",
     )
 

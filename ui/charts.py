@@ -47,7 +47,7 @@ def _by_day(data: pd.DataFrame, now: datetime) -> alt.LayerChart:
         alt.Chart(data)
         .mark_bar()
         .encode(
-            x=alt.X("yearmonthdate(day):T", title="Day"),
+            x=alt.X("yearmonthdate(day):T", title="Day", axis=alt.Axis(format="%d %b")),
             y=alt.Y("records:Q", title="Records", stack=True, axis=alt.Axis(tickMinStep=1)),
             color=alt.Color("action:N", title="Action", legend=alt.Legend(orient="top")),
             tooltip=[

@@ -9,34 +9,6 @@ from ui import HERE, feedback, session
 st.set_page_config(page_title="Backstitch", page_icon=str(HERE / "icon.svg"), layout="wide")
 st.logo(str(HERE / "logo.svg"), icon_image=str(HERE / "icon.svg"), size="large")
 
-authenticator = session.authenticator()
-person = session.resume(authenticator)
-
-if person is None:
-    if st.session_state.pop("cookie_over", False):
-        authenticator.cookie_controller.delete_cookie()
-    st.navigation([st.Page(lambda: None, title="Sign in")], position="hidden")
-    with st.empty().container(horizontal_alignment="center"), st.container(width=420):
-        st.title("Backstitch")
-        st.caption("Inventory in which every change is on the record.")
-        signed_in = session.sign_in(authenticator)
-        if st.session_state.get("authentication_status") is False:
-            st.error("Email or password is not right. Check both and try again.", icon=":material/block:")
-        accounts = demo.accounts(startup.current().database) if session.is_local() else []
-        if accounts:
-            with st.container(border=True):
-                st.markdown(f"**Demo data.** Sign in as one of these, password `{demo.PASSWORD}`:")
-                st.markdown("\n".join(f"- `{account}`" for account in accounts))
-    if signed_in:
-        # The next run has no form, and its element that sets the cookie stays long enough to do so.
-        st.session_state["cookie_due"] = True
-        st.rerun()
-    st.stop()
-
-session.establish(person)
-if st.session_state.pop("cookie_due", False):
-    authenticator.cookie_controller.set_cookie()
-
 PAGES = {
     "Inventory": [
         (
@@ -89,6 +61,41 @@ PAGES = {
         ),
     ],
 }
+
+authenticator = session.authenticator()
+person = session.resume(authenticator)
+
+if person is None:
+    session.drop_cookie(authenticator)
+    # Every address leads to the sign-in, and stays, so that the person arrives where the link pointed.
+    st.navigation(
+        [
+            st.Page(lambda: None, title="Sign in", url_path=page.url_path, default=not page.url_path)
+            for pages in PAGES.values()
+            for _, page in pages
+        ],
+        position="hidden",
+    )
+    with st.empty().container(horizontal_alignment="center"), st.container(width=420):
+        st.title("Backstitch")
+        st.caption("Inventory in which every change is on the record.")
+        signed_in = session.sign_in(authenticator)
+        if st.session_state.get("authentication_status") is False:
+            st.error("Email or password is not right. Check both and try again.", icon=":material/block:")
+        accounts = demo.accounts(startup.current().database) if session.is_local() else []
+        if accounts:
+            with st.container(border=True):
+                st.markdown(f"**Demo data.** Sign in as one of these, password `{demo.PASSWORD}`:")
+                st.markdown("\n".join(f"- `{account}`" for account in accounts))
+    if signed_in:
+        # The next run has no form, and its element that sets the cookie stays long enough to do so.
+        st.session_state["cookie_due"] = True
+        st.rerun()
+    st.stop()
+
+session.establish(person)
+session.keep_cookie(authenticator)
+
 visible = {
     section: [page for permission, page in pages if person.user.may(permission)] for section, pages in PAGES.items()
 }

@@ -50,8 +50,8 @@ def columns(matrix: Matrix) -> dict[str, Any]:
 
 
 def _row_names(matrix: Matrix) -> list[str]:
-    """The colours' names; with the code where two colours share a name."""
-    names = [colour.color for colour in matrix.colours]
+    """The colours' names; with the code where two colours share a name, or one is called like the totals."""
+    names = [TOTAL, *(colour.color for colour in matrix.colours)]
     return [
         f"{colour.color} ({colour.colour_code})" if names.count(colour.color) > 1 else colour.color
         for colour in matrix.colours

@@ -56,19 +56,24 @@ def _add() -> None:
 
 @st.dialog("Product", width="medium", icon=":material/styler:", on_dismiss=close)
 def _edit(product: Product, editable: bool) -> None:
+    # A click inside runs the dialog alone, with what it was opened with; the product may have been read anew.
+    product = st.session_state.get(OPEN, product)
     st.subheader(formats.plain(product.sku))
     with st.form("edit_product", border=False):
         fields = _fields(product, disabled=not editable)
-        colours = st.text_input("Add colours", placeholder="Teal, Wine", key="edit_colours", disabled=not editable)
+        colours = st.text_input(
+            "Add colours", placeholder="Teal, Wine", key=_key("colours", product), disabled=not editable
+        )
         saved = st.form_submit_button("Save", type="primary", key="edit_save", disabled=not editable)
     if saved and editable:
         with feedback.refusals():
             _save(product, _details(fields), colours)
     if editable:
         verb = "Deactivate" if product.is_active else "Take back into use"
+        operation = "deactivate product" if product.is_active else "take product back into use"
         if st.button(verb, icon=":material/power_settings_new:", key="edit_active"):
             with feedback.refusals():
-                with session.write(f"{verb.lower()} product") as connection:
+                with session.write(operation) as connection:
                     products.set_active(connection, product_id=product.id, is_active=not product.is_active)
                 close()
                 state = "deactivated" if product.is_active else "taken back into use"
@@ -104,11 +109,9 @@ def _on_record(product: Product | ProductDetails) -> dict[str, str]:
 
 
 def _fields(product: Product | None, *, disabled: bool = False) -> dict[str, str]:
-    prefix = "edit" if product else "new"
-
     def line(label: str, name: str, value: object, **options: object) -> str:
         typed = st.text_input(
-            label, "" if value is None else str(value), key=f"{prefix}_{name}", disabled=disabled, **options
+            label, "" if value is None else str(value), key=_key(name, product), disabled=disabled, **options
         )
         return typed or ""
 
@@ -139,13 +142,19 @@ def _fields(product: Product | None, *, disabled: bool = False) -> dict[str, str
     }
 
 
+def _key(name: str, product: Product | None) -> str:
+    # A field that outlived the version it was filled from would carry the old figures, and what was typed
+    # over them, past the check for a stale edit.
+    return f"edit_{name}_{product.id}_{product.version}" if product else f"new_{name}"
+
+
 def _details(fields: dict[str, str]) -> ProductDetails:
     reorder = _number("Reorder level", fields["reorder"]) or Decimal(0)
     if reorder != reorder.to_integral_value():
         raise Refused("The reorder level is a whole number. Nothing was saved.", rule="fractional_quantity")
     return ProductDetails(
-        sku=fields["sku"],
-        name=fields["name"],
+        sku=fields["sku"].strip(),
+        name=fields["name"].strip(),
         sizes=tuple(sizes.parse(fields["sizes"])),
         description=fields["description"],
         category=fields["category"],
@@ -157,11 +166,11 @@ def _details(fields: dict[str, str]) -> ProductDetails:
 
 
 def _number(label: str, typed: str) -> Decimal | None:
-    typed = typed.strip().replace(",", "")
-    if not typed:
+    digits = typed.strip().replace(",", "")
+    if not digits:
         return None
     try:
-        number = Decimal(typed)
+        number = Decimal(digits)
     except InvalidOperation:
         number = Decimal("NaN")
     if not number.is_finite():

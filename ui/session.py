@@ -126,6 +126,24 @@ def _checked(email: str) -> Person | None:
     return Person(user, actor) if user else None
 
 
+def keep_cookie(made: stauth.Authenticate) -> None:
+    """Sets the cookie after a sign-in: drawn until the browser says it is done, lest a quick click take it away."""
+    if st.session_state.get("cookie_due"):
+        made.cookie_controller.set_cookie()
+        if st.session_state.get("set"):
+            del st.session_state["cookie_due"]
+
+
+def drop_cookie(made: stauth.Authenticate) -> None:
+    """Deletes the cookie after a sign-out, in the same way."""
+    if st.session_state.get("cookie_over"):
+        # The library's own list of cookies does not matter; the browser's does.
+        with contextlib.suppress(KeyError):
+            made.cookie_controller.cookie_model.cookie_manager.delete(SIGN_IN_COOKIE)
+        if st.session_state.get("delete"):
+            del st.session_state["cookie_over"]
+
+
 def forget() -> None:
     """Drops what this tab remembers of the user; the cookie is not asked again in this tab."""
     for key in list(st.session_state):

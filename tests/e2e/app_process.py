@@ -96,7 +96,8 @@ class App:
                 element = message.delta.new_element
                 for text in (element.heading.body, element.markdown.body, element.alert.body, element.button.label):
                     if text:
-                        texts.append(text)
+                        # Texts from data are escaped, lest they be read as Markdown.
+                        texts.append(text.replace("\\", ""))
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """The exit code; negative for a signal that was not handled."""

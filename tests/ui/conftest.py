@@ -13,6 +13,7 @@ from backstitch.accounts.permissions import Role
 from backstitch.settings import Settings
 from backstitch.startup import Service
 from tests.conftest import BROWSER, Clone, email_of
+from tests.ui.shop import Shop
 
 Open = Callable[..., AppTest]
 
@@ -39,6 +40,12 @@ def service(clone: Clone, tmp_path: Path) -> Iterator[Service]:
 
 
 @pytest.fixture
+def shop(clone: Clone) -> Shop:
+    """An empty shop, filled and looked at without a page."""
+    return Shop(clone)
+
+
+@pytest.fixture
 def signed_out(service: Service, project: Path) -> AppTest:
     """A fresh tab in which nobody is signed in."""
     return AppTest.from_file(str(project / "ui" / "main.py"), default_timeout=30)
@@ -46,15 +53,21 @@ def signed_out(service: Service, project: Path) -> AppTest:
 
 @pytest.fixture
 def open_page(service: Service, project: Path) -> Open:
-    """Opens a page as the user of a role: `open_page("stock", Role.VIEWER)`; a tab that is signed in already."""
+    """Opens a page as the user of a role: `open_page("stock", Role.VIEWER)`; a tab that is signed in already.
 
-    def opened(page: str, role: Role, **query: str) -> AppTest:
+    Further arguments are the query of the URL.
+    """
+
+    def opened(page: str, role: Role, **query: str | list[str]) -> AppTest:
         tab = AppTest.from_file(str(project / "ui" / "main.py"), default_timeout=30)
         tab.session_state["tab_secret"] = BROWSER
         tab.session_state["username"] = email_of(role)
-        tab.run()
+        if page != "products":  # where everybody starts
+            tab.run()
         for name, value in query.items():
             tab.query_params[name] = value
-        return tab.switch_page(f"../pages/{page}.py").run()
+        tab.switch_page(f"../pages/{page}.py").run() if page != "products" else tab.run()
+        assert not tab.exception
+        return tab
 
     return opened

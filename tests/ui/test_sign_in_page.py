@@ -33,9 +33,7 @@ def test_an_address_is_taken_whatever_its_case_and_the_spaces_around_it(signed_o
 
 def test_a_wrong_password_gets_a_sentence_and_a_record(signed_out: AppTest, clone: Clone) -> None:
     _sign_in(signed_out.run(), email_of(Role.MANAGER), "wrong")
-    assert [error.value for error in signed_out.error] == [
-        "Email or password is not right. Check both and try again."
-    ]
+    assert [error.value for error in signed_out.error] == ["Email or password is not right. Check both and try again."]
     with clone.superuser() as connection:
         found = connection.execute(
             "select username, new_values from audit.trail where action = 'LOGIN_FAILED'"
@@ -45,9 +43,7 @@ def test_a_wrong_password_gets_a_sentence_and_a_record(signed_out: AppTest, clon
 
 def test_an_unknown_user_gets_the_same_sentence_as_a_wrong_password(signed_out: AppTest) -> None:
     _sign_in(signed_out.run(), "nobody@example.com", "wrong")
-    assert [error.value for error in signed_out.error] == [
-        "Email or password is not right. Check both and try again."
-    ]
+    assert [error.value for error in signed_out.error] == ["Email or password is not right. Check both and try again."]
 
 
 def test_signing_out_ends_the_session_and_shows_the_sign_in(open_page: Open, clone: Clone) -> None:

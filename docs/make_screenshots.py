@@ -1,0 +1,165 @@
+"""Makes the pictures of docs/screenshots. By hand: `.venv/bin/python docs/make_screenshots.py STOCK.csv`
+
+Starts the app with demo data on a home of its own, imports STOCK.csv (columns as in a seller's stock list), and
+looks at the pages with Chromium. Each picture is 1280 pixels wide and, with 256 colours, below 200 KB.
+"""
+
+import io
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from PIL import Image
+from playwright.sync_api import Page, expect, sync_playwright
+
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT))
+
+from tests import homes  # noqa: E402
+from tests.e2e.app_process import App, environment  # noqa: E402
+from tests.e2e.conftest import ARGUMENTS, CHROMIUM, TIMEOUT  # noqa: E402
+from tests.e2e.screen import (  # noqa: E402
+    choose,
+    choose_product,
+    click_open,
+    done,
+    rows,
+    says,
+    sees,
+    sees_the_sign_in_only,
+    sign_in,
+    table,
+    type_in_row,
+)
+
+FOLDER = PROJECT / "docs" / "screenshots"
+WIDTH = 1280
+LARGEST = 200_000  # bytes
+
+
+def main(stock_list: Path) -> None:
+    """Makes all pictures."""
+    FOLDER.mkdir(exist_ok=True)
+    with running(stock_list) as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        context = browser.new_context(
+            base_url=url, viewport={"width": WIDTH, "height": 860}, locale="en-GB", color_scheme="light"
+        )
+        context.set_default_timeout(TIMEOUT)
+        expect.set_options(timeout=TIMEOUT)
+        page = context.new_page()
+        sign_in_page(page)
+        inward(page)
+        stock_matrix(page)
+        audit_report(page)
+        diff(page)
+        charts(page)
+        browser.close()
+
+
+@contextmanager
+def running(stock_list: Path) -> Iterator[str]:
+    """The address of an app with demo data and the stock list."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        app = App(home, BACKSTITCH_DEMO="yes")
+        try:
+            app.ready()
+            command = [sys.executable, "-m", "backstitch", "import-stock", str(stock_list)]
+            rejects = Path(folder) / "rejects.csv"
+            subprocess.run([*command, "--rejects", str(rejects)], cwd=PROJECT, env=environment(home), check=True)
+            yield f"http://localhost:{app.port}"
+            app.stop()
+        finally:
+            if app.process.poll() is None:
+                app.kill()
+            homes.clear(home)
+
+
+def take(page: Page, name: str, height: int = 860) -> None:
+    """Saves what a window of this height shows."""
+    page.set_viewport_size({"width": WIDTH, "height": height})
+    page.mouse.move(WIDTH - 4, height - 4)
+    page.evaluate("document.activeElement.blur()")
+    page.evaluate("document.fonts.ready")
+    done(page)
+    picture = Image.open(io.BytesIO(page.screenshot(animations="disabled"))).convert("RGB")
+    file = FOLDER / f"{name}.png"
+    picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(file, optimize=True)
+    assert file.stat().st_size < LARGEST, f"{file} has {file.stat().st_size} bytes"
+    print(f"{file.relative_to(PROJECT)}: {file.stat().st_size // 1000} KB", flush=True)
+
+
+def sign_in_page(page: Page) -> None:
+    page.goto("/")
+    sees_the_sign_in_only(page)
+    take(page, "sign-in")
+    sign_in(page)
+
+
+def inward(page: Page) -> None:
+    """A delivery just recorded, and the next one being typed."""
+    page.goto("/inward")
+    sees(page, "Inward")
+    choose_product(page, "inward_product", "KT-104", "Mustard")
+    type_in_row(page, table(page, "inward_grid_0"), ["6", "12", "12", "6"])
+    choose(page, "inward_stakeholder", "Jaipur Block Prints")
+    page.get_by_role("button", name="Record goods in").click()
+    says(page, "Recorded 36 pieces of KT-104 Mustard in: S 6, M 12, L 12, XL 6.")
+    type_in_row(page, table(page, "inward_grid_1"), ["4", "8", "8", "4", "2"])
+    take(page, "inward")
+
+
+def stock_matrix(page: Page) -> None:
+    """A design of the demo data: those of the stock list have one colour each."""
+    page.goto("/stock?product=LG-301+%C2%B7+Ankle+leggings")
+    sees(page, "Stock matrix")
+    expect(page.get_by_label("Product")).to_have_value("LG-301 · Ankle leggings")
+    table(page)
+    take(page, "stock-matrix", 680)
+
+
+def audit_report(page: Page) -> None:
+    """What a manager changed in thirty days; the sidebar makes room for the table."""
+    page.goto("/audit?period=Last+30+days&user=Ravi+Menon&action=Changed")
+    sees(page, "Audit report")
+    page.get_by_test_id("stSidebarHeader").hover()
+    page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
+    expect(page.get_by_test_id("stExpandSidebarButton")).to_be_visible()
+    expect(page.get_by_role("button", name="Sign out")).not_to_be_in_viewport()
+    table(page)
+    take(page, "audit-report")
+    page.get_by_test_id("stExpandSidebarButton").click()
+
+
+def diff(page: Page) -> None:
+    """A quantity that was corrected, opened."""
+    page.goto("/audit?period=All+time&action=Changed&type=Inward+entry")
+    sees(page, "Audit report")
+    table(page)
+    dialog = click_open(page)
+    rows(dialog.get_by_test_id("stDataFrame").first)
+    take(page, "diff")
+
+
+def charts(page: Page) -> None:
+    """The thirty days up to yesterday: the import of today would dwarf the work of a day."""
+    today = datetime.now(ZoneInfo("Asia/Kolkata")).date()
+    page.goto(f"/audit?period=Custom&from={today - timedelta(days=30)}&to={today - timedelta(days=1)}")
+    sees(page, "Audit report")
+    page.get_by_role("tab", name="Charts").click()
+    expect(page.get_by_test_id("stVegaLiteChart").locator("canvas, svg.marks")).to_have_count(5)
+    take(page, "charts", 1480)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    os.chdir(PROJECT)
+    main(Path(sys.argv[1]).resolve())

@@ -1,0 +1,100 @@
+"""A running app with demo data, and a real Chromium to look at it with."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+
+from backstitch import embedded, startup
+from tests import homes
+from tests.e2e.app_process import App
+from tests.e2e.screen import Shop
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # As root Chromium has no sandbox.
+    *(["--no-sandbox"] if os.geteuid() == 0 else []),
+]
+TIMEOUT = 60_000  # milliseconds; what is waited for comes at once on a quiet machine
+
+PROBE = re.compile(r"//[^/]+/[^/]+/_stcore/")
+
+OpenPage = Callable[..., Page]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without Chromium the tests that need it are skipped, and say so."""
+    if CHROMIUM:
+        return
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason="no chromium in PATH (Debian: apt install chromium)"))
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The real app with demo data on a home of its own, and its database."""
+    home = tmp_path_factory.mktemp("browser") / "home"
+    app = App(home, BACKSTITCH_DEMO="yes")
+    try:
+        app.ready()
+        with embedded.start(home) as lease:
+            conninfo = lease.server.conninfo(startup.DATABASE_NAME)
+            with psycopg.connect(conninfo, autocommit=True, application_name="psql") as connection:
+                yield Shop(f"http://localhost:{app.port}", connection)
+            assert app.stop() == 0
+    finally:
+        if app.process.poll() is None:
+            app.kill()
+        homes.clear(home)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests; each test has contexts, that is browsers as the app sees them, of its own."""
+    expect.set_options(timeout=TIMEOUT)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def open_page(shop: Shop, browser: Browser) -> Iterator[OpenPage]:
+    """Opens an address in a browser that has never been here; fails at the end if its console has an error."""
+    contexts: list[BrowserContext] = []
+    wrong: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        # Streamlit looks for its server under the path of the page first, which is noise of its own.
+        if message.type == "error" and not PROBE.search(message.location["url"]):
+            wrong.append(f"{message.text} ({message.location['url']})")
+
+    def opened(path: str = "/", **options: Any) -> Page:
+        context = browser.new_context(
+            base_url=shop.url, **({"viewport": {"width": 1600, "height": 1000}, "locale": "en-GB"} | options)
+        )
+        contexts.append(context)
+        context.set_default_timeout(TIMEOUT)
+        page = context.new_page()
+        page.on("console", note)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
+        page.goto(path)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert wrong == []

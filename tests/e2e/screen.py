@@ -1,0 +1,135 @@
+"""What the browser tests see and do on the screen, in the words of the person in front of it."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+import psycopg
+from playwright.sync_api import Locator, Page, Position, expect
+
+from backstitch import demo
+
+PAGES = {"/": "Products", "/stock": "Stock matrix", "/inward": "Inward", "/sales": "Sales", "/audit": "Audit report"}
+FIRST_CELL: Position = {"x": 110, "y": 53}  # of a table with a narrow first column: the middle of its second, first row
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The app's address, and its database as its owner sees it."""
+
+    url: str
+    connection: "psycopg.Connection[Any]"
+
+    def query(self, sql: LiteralString, *values: object) -> list[tuple[Any, ...]]:
+        """A statement typed into psql; what it returns."""
+        cursor = self.connection.execute(sql, values or None)
+        return cursor.fetchall() if cursor.description else []
+
+
+def sign_in(page: Page, who: str = "manager") -> Page:
+    """Signs in on the page that is open; returns once the browser keeps the sign-in."""
+    expect(page.get_by_label("Email")).to_be_visible()
+    done(page)
+    page.get_by_label("Email").fill(f"{who}@demo.example")
+    page.get_by_label("Password", exact=True).fill(demo.PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_attached()
+    page.wait_for_function("document.cookie.includes('backstitch_sign_in=')")
+    return page
+
+
+def sees_the_sign_in_only(page: Page) -> None:
+    """Asserts that nothing of the app shows but the sign-in."""
+    expect(page.get_by_label("Email")).to_be_visible()
+    expect(page.locator("h1")).to_have_text(["Backstitch"])
+    expect(page.get_by_test_id("stDataFrame")).to_have_count(0)
+    expect(page.get_by_test_id("stSidebarNavLink")).to_have_count(0)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def go(page: Page, title: str) -> None:
+    """Follows the navigation."""
+    page.get_by_test_id("stSidebarNavLink").filter(has_text=title).click()
+    sees(page, title)
+
+
+def sees(page: Page, title: str) -> None:
+    """Waits until the page with this title is there, and done."""
+    expect(page.locator("h1")).to_have_text([title])
+    done(page)
+
+
+def done(page: Page) -> None:
+    """Waits until the script has run to its end, and what it did not draw again has gone."""
+    expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
+    expect(page.locator("[data-stale=true]")).to_have_count(0)
+
+
+def table(page: Page, key: str = "") -> Locator:
+    """The table of a keyed widget, or the only one on the page; its cells are drawn, and listed for screen readers."""
+    within = page.locator(f".st-key-{key}") if key else page
+    found = within.get_by_test_id("stDataFrame")
+    expect(cell(found, 1, 0)).to_be_attached()
+    return found
+
+
+def cell(within: Locator, column: int, row: int) -> Locator:
+    """A cell as a screen reader is told of it."""
+    return within.get_by_test_id(f"glide-cell-{column}-{row}")
+
+
+def rows(within: Locator) -> list[list[str]]:
+    """The texts of the rows on the screen, once it has drawn them."""
+    expect(cell(within, 1, 0)).to_be_attached()
+    return [row.locator("td").all_inner_texts() for row in within.locator("tbody tr").all()]
+
+
+def type_in_row(page: Page, grid: Locator, texts: list[str]) -> None:
+    """Types texts into the cells of the first row, from the first one on, as with a keyboard."""
+    done(page)
+    grid.click(position=FIRST_CELL)
+    for column, text in enumerate(texts, start=1):
+        expect(cell(grid, column, 0)).to_have_attribute("aria-selected", "true")
+        page.keyboard.press("Enter")
+        field = page.get_by_test_id("portal").locator("textarea, input")
+        field.fill(text)
+        page.keyboard.press("Tab")
+        expect(cell(grid, column, 0)).to_have_text(text)
+
+
+def choose(page: Page, key: str, text: str) -> None:
+    """Types into a choice and takes what it offers, or what was typed."""
+    box = page.locator(f".st-key-{key} input").first
+    box.fill(text)
+    box.press("Enter")
+
+
+def choose_product(page: Page, key: str, text: str, colour: str) -> None:
+    """Chooses the product to enter quantities for; returns once the grid is that of its first colour."""
+    choose(page, key, text)
+    expect(page.locator(f"input[aria-label=Colour][value='{colour}']")).to_be_attached()
+    done(page)
+
+
+def click_open(page: Page, row: int = 0) -> Locator:
+    """Opens a record of the report; returns its dialog."""
+    table(page).click(position={"x": 40, "y": 53 + 35 * row})
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    done(page)
+    return dialog
+
+
+def count_line(page: Page) -> Locator:
+    """What the report says it has."""
+    return page.get_by_text(re.compile(r"^[\d,]+ records? · times in "))
+
+
+def count_of_records(page: Page) -> int:
+    """How many records the report says it has."""
+    return int(count_line(page).inner_text().split()[0].replace(",", ""))
+
+
+def says(page: Page, text: str) -> None:
+    """Waits for a message with exactly this text; the icon's name stands before it."""
+    expect(page.get_by_test_id("stAlert").get_by_text(text, exact=True)).to_be_visible()

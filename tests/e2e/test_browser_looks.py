@@ -1,0 +1,71 @@
+"""How it looks where it may not fit: a phone, a dark room, and names that look like code."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import OpenPage
+from tests.e2e.screen import PAGES, Shop, done, sees, sees_the_sign_in_only, sign_in
+
+pytestmark = pytest.mark.browser
+
+PHONE = {"width": 390, "height": 844}
+HOSTILE = "<img src=x onerror=alert(1)> **bold** $x^2$ :red[x] [a](javascript:alert(1))"
+OVERFLOW = """
+() => [document.documentElement, document.body, ...document.querySelectorAll('[data-testid=stMain]')]
+    .map(element => element.scrollWidth - element.clientWidth).filter(pixels => pixels > 0)
+"""
+
+
+def test_every_page_fits_a_phone_and_the_way_out_is_in_the_sidebar(open_page: OpenPage) -> None:
+    page = sign_in(open_page("/", viewport=PHONE))
+    for path, title in PAGES.items():
+        page.goto(path)
+        sees(page, title)
+        assert page.evaluate(OVERFLOW) == [], path
+    expect(page.get_by_role("button", name="Sign out")).not_to_be_in_viewport()
+    page.get_by_test_id("stExpandSidebarButton").click()
+    page.get_by_role("button", name="Sign out").click()
+    sees_the_sign_in_only(page)
+    assert page.evaluate(OVERFLOW) == []
+
+
+def test_a_phone_can_record_goods(open_page: OpenPage) -> None:
+    page = sign_in(open_page("/inward", viewport=PHONE))
+    sees(page, "Inward")
+    page.get_by_role("button", name="Record goods in").click()
+    expect(page.get_by_test_id("stAlertContentError")).to_contain_text("Enter a quantity for at least one size.")
+
+
+def colours(page: Page) -> tuple[str, str]:
+    style = "element => [getComputedStyle(element).backgroundColor, getComputedStyle(element).color]"
+    background, text = page.get_by_test_id("stApp").evaluate(style)
+    return background, text
+
+
+def test_a_dark_room_gets_dark_pages_and_a_light_one_light_ones(open_page: OpenPage) -> None:
+    dark, light = open_page("/", color_scheme="dark"), open_page("/", color_scheme="light")
+    for page in (dark, light):
+        expect(page.get_by_label("Email")).to_be_visible()
+    assert colours(dark) == ("rgb(23, 26, 31)", "rgb(230, 227, 221)")
+    assert colours(light) == ("rgb(253, 252, 250)", "rgb(35, 39, 46)")
+    sign_in(dark)
+    dark.goto("/audit?period=Last+30+days")
+    sees(dark, "Audit report")
+    dark.get_by_role("tab", name="Charts").click()
+    expect(dark.get_by_test_id("stVegaLiteChart").locator("canvas, svg.marks")).to_have_count(5)
+    assert colours(dark) == ("rgb(23, 26, 31)", "rgb(230, 227, 221)")
+
+
+def test_a_name_that_looks_like_code_is_shown_and_not_run(open_page: OpenPage, shop: Shop) -> None:
+    shop.query("insert into inventory.products (sku, name, sizes) values ('AA-0', %s, '{S}')", HOSTILE)
+    try:
+        page = sign_in(open_page("/stock"))
+        sees(page, "Stock matrix")
+        expect(page.get_by_label("Product")).to_have_value(f"AA-0 · {HOSTILE}")
+        for path, title in PAGES.items():
+            page.goto(path)
+            sees(page, title)
+            done(page)
+            expect(page.locator("img[src=x], .katex, a[href^=javascript]")).to_have_count(0)
+    finally:
+        shop.query("delete from inventory.products where sku = 'AA-0'")

@@ -1,0 +1,152 @@
+"""A shop for the tests of the pages: goods put on its shelves by the library, and looked at past the pages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from streamlit.testing.v1 import AppTest
+
+from backstitch.accounts.permissions import Role
+from backstitch.inventory import catalogue, logs, movements, products
+from backstitch.inventory.catalogue import Product
+from backstitch.inventory.logs import InwardEntry, LogFilter, SalesEntry
+from backstitch.inventory.movements import Inward, Sale
+from backstitch.inventory.products import ProductDetails
+from tests.conftest import Clone
+
+SEED = "seed"
+DAY = date(2026, 11, 2)
+MANAGER = "manager@example.com"
+
+TRAIL = """
+    select username, operation, action, entity, old_values, new_values from audit.trail
+    where operation is distinct from %s and entity in
+        ('Product', 'ProductColor', 'ProductColorStock', 'InwardLog', 'SalesLog')
+    order by id
+"""
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What a test does to the shop; what it writes is on the record as operation `seed`."""
+
+    clone: Clone
+
+    def product(
+        self,
+        sku: str = "AN201",
+        name: str = "Leggings",
+        *,
+        sizes: Sequence[str] = ("S", "M", "L"),
+        colours: Sequence[str] = ("Red", "Navy Blue"),
+        **details: Any,
+    ) -> int:
+        """The id of a new product."""
+        made = ProductDetails(sku=sku, name=name, sizes=sizes, **({"unit_price": Decimal("549.00")} | details))
+        with self.clone.app.transaction(self.clone.actor(Role.MANAGER), operation=SEED) as connection:
+            return products.create_product(connection, details=made, colours=colours)
+
+    def receive(self, product_id: int, colour_code: str = "RED", *, stakeholder: str = "Mill", **sizes: int) -> None:
+        """Goods in, a quantity per size."""
+        with self.clone.app.transaction(self.clone.actor(Role.MANAGER), operation=SEED) as connection:
+            movements.record_inward(
+                connection,
+                product_id=product_id,
+                colour_code=colour_code,
+                quantities=sizes,
+                inward=Inward(DAY, "Supply", stakeholder),
+            )
+
+    def sell(self, product_id: int, colour_code: str = "RED", *, store: str = "Bandra", **sizes: int) -> None:
+        """Goods out, a quantity per size."""
+        with self.clone.app.transaction(self.clone.actor(Role.MANAGER), operation=SEED) as connection:
+            movements.record_sale(
+                connection, product_id=product_id, colour_code=colour_code, quantities=sizes, sale=Sale(DAY, store)
+            )
+
+    def run(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """A statement typed into psql; what it returns."""
+        with self.clone.superuser() as connection:
+            cursor = connection.execute(sql, values)
+            return cursor.fetchall() if cursor.description else []
+
+    def read_product(self, product_id: int = 1) -> Product:
+        """The product as a page reads it, with its version."""
+        with self.clone.app.read(self.clone.actor(Role.VIEWER)) as connection:
+            return catalogue.product(connection, product_id=product_id)
+
+    def stock(self, product_id: int) -> dict[tuple[str, str], int]:
+        """What is on hand, without the empty cells."""
+        with self.clone.app.read(self.clone.actor(Role.VIEWER)) as connection:
+            cells = catalogue.matrix(connection, product_id=product_id).cells
+        return {cell: quantity for cell, quantity in cells.items() if quantity}
+
+    def inward(self) -> list[InwardEntry]:
+        """Goods in, newest first."""
+        with self.clone.app.read(self.clone.actor(Role.VIEWER)) as connection:
+            return logs.inward_log(connection, log_filter=LogFilter())
+
+    def sales(self) -> list[SalesEntry]:
+        """Goods out, newest first."""
+        with self.clone.app.read(self.clone.actor(Role.VIEWER)) as connection:
+            return logs.sales_log(connection, log_filter=LogFilter())
+
+    def trail(self) -> list[tuple[Any, ...]]:
+        """What the pages wrote: user, operation, action, entity, old and new values, in order."""
+        return self.run(TRAIL, SEED)
+
+
+def run(tab: AppTest) -> AppTest:
+    """The tab after a run that raised nothing."""
+    tab.run()
+    assert not tab.exception
+    return tab
+
+
+def click(tab: AppTest, key: str) -> AppTest:
+    """The tab after a click."""
+    tab.button(key=key).click()
+    return run(tab)
+
+
+def field(tab: AppTest, name: str) -> Any:
+    """The field of an open dialog; its key goes on with the version of the record."""
+    (found,) = [
+        widget
+        for widgets in (tab.text_input, tab.date_input, tab.selectbox)
+        for widget in widgets
+        if widget.key and widget.key.startswith(f"edit_{name}_")
+    ]
+    return found
+
+
+def choose_or_type(tab: AppTest, key: str, name: str) -> None:
+    """Fills a choice that takes new names; AppTest by itself only chooses."""
+    box = tab.selectbox(key=key)
+    if name not in box.options:
+        box.options.append(name)
+    box.set_value(name)
+
+
+def type_in_grid(tab: AppTest, key: str, **cells: str | None) -> None:
+    """What a person types into the entry grid, a text per size."""
+    tab.session_state[key] = {"edited_rows": {0: cells}, "added_rows": [], "deleted_rows": []}
+
+
+def sentences(elements: Sequence[Any]) -> list[str]:
+    """The texts of Markdown elements as the screen shows them: `\\.` is a full stop."""
+    return [unescaped(element.value) for element in elements]
+
+
+def unescaped(markdown: str) -> str:
+    """What escaped Markdown shows. Raises AssertionError for Markdown that is more than escaped text."""
+    shown, rest = "", markdown
+    while rest:
+        if rest[0] == "\\":
+            rest = rest[1:]
+        else:
+            assert rest[0] not in "`*_{}[]()<>#+-.!|$:~^=&@/", f"not escaped: {markdown}"
+        shown, rest = shown + rest[0], rest[1:]
+    return shown

@@ -1,0 +1,162 @@
+"""Every page for every role: what shows, what is disabled, and what is not there."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from backstitch import startup
+from backstitch.accounts import sessions
+from backstitch.accounts.permissions import Role
+from backstitch.settings import PROJECT
+from backstitch.startup import Service
+from tests.conftest import BROWSER, email_of
+from tests.ui.conftest import Open
+from tests.ui.shop import Shop, run
+from ui.session import Person
+
+EDITORS = [Role.ADMIN, Role.MANAGER]
+READERS = [Role.ANALYST, Role.VIEWER]
+OF_THE_TRAIL = [Role.ADMIN, Role.MANAGER, Role.ANALYST]
+
+
+@pytest.fixture
+def stocked(shop: Shop) -> Shop:
+    """One product with goods in and out."""
+    product = shop.product()
+    shop.receive(product, S=5, M=2)
+    shop.sell(product, S=1)
+    return shop
+
+
+def buttons(tab: AppTest) -> list[str]:
+    return sorted(button.label for button in tab.button if button.label != "Sign out")
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("page", ["products", "stock", "inward", "sales"])
+def test_every_role_sees_the_inventory_and_who_is_signed_in(
+    open_page: Open, stocked: Shop, page: str, role: Role
+) -> None:
+    tab = open_page(page, role)
+    titles = {"products": "Products", "stock": "Stock matrix", "inward": "Inward", "sales": "Sales"}
+    assert [title.value for title in tab.title] == [titles[page]]
+    assert [text.value for text in tab.text] == [f"{role.value.title()} Rao · {role.value}"]
+    assert not tab.error
+
+
+@pytest.mark.parametrize("role", EDITORS)
+def test_admins_and_managers_have_the_forms(open_page: Open, stocked: Shop, role: Role) -> None:
+    assert buttons(open_page("products", role)) == ["Add product"]
+    assert buttons(open_page("inward", role)) == ["Record goods in"]
+    assert buttons(open_page("sales", role)) == ["Record goods out"]
+
+
+@pytest.mark.parametrize("role", READERS)
+def test_analysts_and_viewers_have_no_forms(open_page: Open, stocked: Shop, role: Role) -> None:
+    for page in ("products", "inward", "sales"):
+        tab = open_page(page, role)
+        assert buttons(tab) == [] and not tab.expander and not tab.data_editor
+
+
+def listed(tab: AppTest) -> list[str]:
+    return [str(label) for label in tab.dataframe[0].value["open"]]
+
+
+def test_the_products_open_for_editing_or_for_a_look(open_page: Open, stocked: Shop) -> None:
+    assert [listed(open_page("products", role)) for role in Role] == [
+        [":material/edit: Edit"],
+        [":material/edit: Edit"],
+        [":material/visibility: View"],
+        [":material/visibility: View"],
+    ]
+
+
+@pytest.mark.parametrize("role", READERS)
+def test_a_product_that_is_open_for_a_look_has_every_field_disabled(open_page: Open, stocked: Shop, role: Role) -> None:
+    tab = open_page("products", role)
+    tab.session_state["product_dialog"] = stocked.read_product()
+    run(tab)
+    fields = [field for field in tab.text_input if field.key and field.key.startswith("edit_")]
+    assert {field.label: field.value for field in fields} == {
+        "SKU": "AN201",
+        "Name": "Leggings",
+        "Category": "",
+        "Price": "549.00",
+        "Reorder level": "0",
+        "HSN code": "",
+        "GST rate %": "",
+        "Sizes, in order": "S, M, L",
+        "Description": "",
+        "Add colours": "",
+    }
+    assert all(field.disabled for field in fields)
+    assert tab.button(key="edit_save").disabled
+    assert buttons(tab) == ["Save"]
+
+
+@pytest.mark.parametrize("role", READERS)
+@pytest.mark.parametrize("page", ["inward", "sales"])
+def test_an_entry_does_not_open_for_those_who_may_not_edit(
+    open_page: Open, stocked: Shop, page: str, role: Role
+) -> None:
+    tab = open_page(page, role)
+    tab.session_state["entry_dialog"] = {"inward": stocked.inward, "sales": stocked.sales}[page]()[0]
+    run(tab)
+    assert buttons(tab) == [] and not tab.text_input
+
+
+@pytest.mark.parametrize("role", OF_THE_TRAIL)
+def test_all_but_viewers_reach_the_trail(open_page: Open, stocked: Shop, role: Role) -> None:
+    links = [link.value for link in open_page("stock", role).page_link]
+    assert links == ["All changes to AN201"]
+    tab = open_page("audit", role)
+    assert [title.value for title in tab.title] == ["Audit report"]
+    assert [link.label for link in tab.link_button] == ["Download CSV", "Download Excel"]
+
+
+def test_a_viewer_has_no_audit_report_and_no_link_to_it(open_page: Open, stocked: Shop) -> None:
+    assert not open_page("stock", Role.VIEWER).page_link
+    with pytest.raises(ValueError, match="Could not find a navigation page"):
+        open_page("audit", Role.VIEWER)
+
+
+AUDIT_ALONE = """
+import runpy
+import streamlit as st
+from ui import session
+from tests.ui.test_roles import person
+session.establish(person("{role}"))
+runpy.run_path("{page}")
+"""
+
+
+def person(role: str) -> Person:
+    """The user of a role, as `ui/main.py` would have found him."""
+    actor = sessions.actor(BROWSER, email_of(Role(role)))
+    with startup.current().database.read(actor) as connection:
+        user = sessions.current_user(connection)
+    assert user is not None
+    return Person(user, actor)
+
+
+def test_the_audit_page_itself_refuses_a_viewer_whoever_lets_him_in(stocked: Shop, service: Service) -> None:
+    script = AUDIT_ALONE.format(role="viewer", page=PROJECT / "pages" / "audit.py")
+    tab = run(AppTest.from_string(script, default_timeout=30))
+    assert [error.value for error in tab.error] == [
+        "Your role does not include this page. Ask an admin if you need it."
+    ]
+    assert not tab.dataframe and not tab.title and not tab.selectbox
+
+
+def test_a_page_without_a_person_shows_nothing_at_all(stocked: Shop, service: Service) -> None:
+    for name in ("products", "stock", "inward", "sales", "audit"):
+        page = str(PROJECT / "pages" / f"{name}.py")
+        tab = run(AppTest.from_string(f"import runpy\nrunpy.run_path({page!r})", default_timeout=30))
+        assert [list(part) for part in (tab.title, tab.dataframe, tab.markdown, tab.button)] == [[], [], [], []]
+
+
+def test_a_person_whose_role_was_taken_away_loses_the_page_at_the_next_click(open_page: Open, stocked: Shop) -> None:
+    tab = open_page("audit", Role.ANALYST)
+    stocked.run("update accounts.users set role = 'viewer' where role = 'analyst'")
+    run(tab)
+    assert [title.value for title in tab.title] == ["Products"]
+    assert not tab.error and not tab.link_button
