@@ -7,7 +7,7 @@ import streamlit as st
 from backstitch.accounts.permissions import Permission
 from backstitch.audit import search, wording
 from backstitch.errors import Refused
-from ui import audit_filters, charts, diffs, downloads, formats, session
+from ui import audit_filters, charts, diffs, downloads, formats, operation_table, session
 
 user = session.require(Permission.READ_TRAIL)
 zone = formats.timezone()
@@ -35,7 +35,7 @@ if total == 0:
     )
     st.stop()
 
-table_tab, charts_tab = st.tabs(["Records", "Charts"], on_change="rerun", key="audit_view")
+table_tab, steps_tab, charts_tab = st.tabs(["Records", "Operations", "Charts"], on_change="rerun", key="audit_view")
 
 if table_tab.open:
     with table_tab:
@@ -102,6 +102,10 @@ if table_tab.open:
                     args=(page.next_cursor,),
                 )
             st.selectbox("Rows a page", [25, 50, 100], index=1, key="audit_size", width=120)
+
+if steps_tab.open:
+    with steps_tab:
+        operation_table.show(filters, zone)
 
 if charts_tab.open:
     with charts_tab, session.read() as connection:

@@ -1,8 +1,11 @@
 """One record of the trail, opened: what changed, who did it from where, and what else the same step did."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from backstitch.audit import search, wording
+from backstitch.audit.operations import Operation
 from backstitch.audit.search import Record
 from ui import formats, session
 
@@ -10,8 +13,8 @@ OPEN = "audit_record"
 TOGETHER = 100
 
 
-def open_record(record: Record) -> None:
-    """Opens the dialog for a record."""
+def open_record(record: Record | Operation) -> None:
+    """Opens the dialog for a record, or for all that one operation did."""
     st.session_state[OPEN] = record
 
 
@@ -22,9 +25,11 @@ def close() -> None:
 
 def show_open() -> None:
     """Draws the dialog that is open, if any."""
-    record = st.session_state.get(OPEN)
-    if isinstance(record, Record):
-        _show(record)
+    opened = st.session_state.get(OPEN)
+    if isinstance(opened, Record):
+        _show(opened)
+    elif isinstance(opened, Operation):
+        _show_operation(opened)
 
 
 @st.dialog("On the record", width="large", icon=":material/difference:", on_dismiss=close)
@@ -79,7 +84,9 @@ def _changes(record: Record) -> None:
 
 def _together(record: Record) -> None:
     with session.read() as connection:
-        page = search.same_transaction(connection, record=record, size=TOGETHER)
+        page = search.same_transaction(
+            connection, transaction_id=record.transaction_id, near=record.recorded_at, size=TOGETHER
+        )
     others = [other for other in page.records if other.id != record.id]
     if not others:
         return
@@ -87,17 +94,33 @@ def _together(record: Record) -> None:
     with st.expander(
         f"What the same step did as well ({formats.counted(len(others), 'record')}{more})", icon=":material/stacks:"
     ):
-        st.dataframe(
-            [
-                {
-                    "action": wording.action_word(other.action),
-                    "type": wording.entity_word(other.entity),
-                    "record": other.label,
-                    "change": wording.summary(other, formats.currency()),
-                }
-                for other in others
-            ],
-            hide_index=True,
-            alt="Records of the same transaction",
-            column_config={"action": "Action", "type": "Record type", "record": "Record", "change": "Change"},
+        _list(others)
+
+
+def _list(records: Sequence[Record]) -> None:
+    st.dataframe(
+        [
+            {
+                "action": wording.action_word(record.action),
+                "type": wording.entity_word(record.entity),
+                "record": record.label,
+                "change": wording.summary(record, formats.currency()),
+            }
+            for record in records
+        ],
+        hide_index=True,
+        alt="Records of the same transaction",
+        column_config={"action": "Action", "type": "Record type", "record": "Record", "change": "Change"},
+    )
+
+
+@st.dialog("What one step did", width="large", icon=":material/stacks:", on_dismiss=close)
+def _show_operation(operation: Operation) -> None:
+    with session.read() as connection:
+        page = search.same_transaction(
+            connection, transaction_id=operation.transaction_id, near=operation.ended, size=TOGETHER
         )
+    st.text(f"{operation.user_name or operation.username} · {operation.operation or 'no operation named'}")
+    shown = f", the newest {TOGETHER} of them below" if page.next_cursor is not None else ""
+    st.text(f"{operation.gist}; {formats.counted(operation.records, 'record')} in all{shown}")
+    _list(page.records)

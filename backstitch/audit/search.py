@@ -110,17 +110,13 @@ def record(connection: Connection, *, id: int, recorded_at: datetime) -> Record 
 
 
 def same_transaction(
-    connection: Connection, *, record: Record, size: int = 1_000, before: Cursor | None = None
+    connection: Connection, *, transaction_id: int, near: datetime, size: int = 1_000, before: Cursor | None = None
 ) -> Page:
-    """The records of the transaction of `record`: what the same click, bulk operation or import did.
+    """The records of a transaction: what one click, bulk operation or import did.
 
-    Only those within half a day: the numbers of transactions start again after a restore.
+    Only those within half a day of `near`: the numbers of transactions start again after a restore.
     """
-    values = {
-        "transaction_id": record.transaction_id,
-        "start": record.recorded_at - HALF_A_DAY,
-        "end": record.recorded_at + HALF_A_DAY,
-    }
+    values = {"transaction_id": transaction_id, "start": near - HALF_A_DAY, "end": near + HALF_A_DAY}
     return _select(connection, OF_TRANSACTION, values, size=size, before=before)
 
 

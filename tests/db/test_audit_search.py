@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from backstitch.accounts import sessions
 from backstitch.accounts.permissions import Role
@@ -29,6 +30,10 @@ def user_id(clone: Clone, role: Role) -> int:
 
 def told(records: list[Record]) -> list[tuple[str, str]]:
     return [(record.action, record.label) for record in records]
+
+
+def same_transaction(connection: Connection, of: search.Record, **page: Any) -> search.Page:
+    return search.same_transaction(connection, transaction_id=of.transaction_id, near=of.recorded_at, **page)
 
 
 def test_the_newest_record_comes_first_and_every_record_has_a_name(shop: Shop) -> None:
@@ -333,10 +338,10 @@ def test_one_record_is_found_by_its_key(shop: Shop) -> None:
 def test_the_records_of_a_transaction_are_found_from_any_of_them(shop: Shop) -> None:
     moved, received, *_ = shop.found()
     with shop.clone.app.read(shop.clone.actor(Role.ANALYST)) as connection:
-        assert search.same_transaction(connection, record=received).records == [moved, received]
-        first = search.same_transaction(connection, record=moved, size=1)
+        assert same_transaction(connection, received).records == [moved, received]
+        first = same_transaction(connection, moved, size=1)
         assert (first.records, first.next_cursor) == ([moved], moved.cursor)
-        rest = search.same_transaction(connection, record=moved, size=1, before=first.next_cursor)
+        rest = same_transaction(connection, moved, size=1, before=first.next_cursor)
         assert (rest.records, rest.next_cursor) == ([received], None)
 
 
@@ -348,7 +353,7 @@ def test_a_transaction_of_the_same_number_months_ago_is_another_one(shop: Shop) 
             "update audit.records set recorded_at = recorded_at - interval '70 days' where entity = 'InwardLog'"
         )
     with shop.clone.app.read(shop.clone.actor(Role.ANALYST)) as connection:
-        assert search.same_transaction(connection, record=moved).records == [moved]
+        assert same_transaction(connection, moved).records == [moved]
 
 
 def test_a_history_is_that_of_one_record(shop: Shop) -> None:

@@ -85,13 +85,9 @@ def rows(within: Locator) -> list[list[str]]:
 
 
 def type_in_row(page: Page, grid: Locator, texts: list[str]) -> None:
-    """Types texts into the cells of the first row, from the first one on, as with a keyboard."""
+    """Types texts into the cells of the first row of a grid just drawn, from the first one on, as with a keyboard."""
     done(page)
     grid.click(position=FIRST_CELL)
-    # A click into a grid that was left a moment ago brings back the cell that was selected then.
-    page.keyboard.press("Home")
-    expect(cell(grid, 0, 0)).to_have_attribute("aria-selected", "true")
-    page.keyboard.press("ArrowRight")
     for column, text in enumerate(texts, start=1):
         expect(cell(grid, column, 0)).to_have_attribute("aria-selected", "true")
         page.keyboard.press("Enter")

@@ -71,19 +71,27 @@ def test_goods_that_come_in_through_the_grid_are_on_the_record_with_the_name(ope
     ]
 
 
-def test_a_negative_quantity_gets_a_sentence_and_stays_in_the_grid(open_page: OpenPage, shop: Shop) -> None:
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("-2", "The quantity for size S is negative. Nothing was saved."),
+        ("99999", "There is not enough stock for this. Nothing was saved."),
+    ],
+    ids=["negative", "more than there is"],
+)
+def test_a_wrong_quantity_gets_a_sentence_and_stays_in_the_grid(
+    open_page: OpenPage, shop: Shop, typed: str, sentence: str
+) -> None:
     page = sign_in(open_page("/sales"))
     sees(page, "Sales")
+    choose_product(page, "sales_product", "KT-118", "Indigo")
     before = shop.query("select count(*), max(id) from inventory.sales_logs")
     grid = table(page, "sales_grid_0")
-    type_in_row(page, grid, ["-2"])
+    type_in_row(page, grid, [typed])
     choose(page, "sales_store", "Bandra")
     page.get_by_role("button", name="Record goods out").click()
-    says(page, "The quantity for size 32 is negative. Nothing was saved.")
-    expect(cell(grid, 1, 0)).to_have_text("-2")
-    type_in_row(page, grid, ["99999"])
-    page.get_by_role("button", name="Record goods out").click()
-    says(page, "There is not enough stock for this. Nothing was saved.")
+    says(page, sentence)
+    expect(cell(grid, 1, 0)).to_have_text(typed)
     assert shop.query("select count(*), max(id) from inventory.sales_logs") == before
 
 

@@ -343,3 +343,14 @@ def test_the_default_period_is_seven_days_with_today(open_page: Open, shop: Shop
     shop.run("update audit.records set recorded_at = now() - interval '8 days' where entity = 'SalesLog'")
     assert ("Sales entry",) not in rows(open_page("audit", Role.ANALYST), "type")
     assert ("Sales entry",) in rows(open_page("audit", Role.ANALYST, period="Last 30 days"), "type")
+
+
+def test_an_operation_is_one_line_that_opens_to_its_records(open_page: Open, product: int) -> None:
+    tab = open_page("audit", Role.MANAGER, product="AN201 · Leggings")
+    tab.session_state["audit_view"] = "Operations"
+    run(tab)
+    assert rows(tab, "user", "gist", "records") == [
+        ("Manager Rao", "CREATE sales entry", 2),
+        ("Manager Rao", "CREATE inward entry", 2),
+        ("Manager Rao", "CREATE product", 3),
+    ]
