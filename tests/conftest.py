@@ -6,6 +6,7 @@ same tests on another version.
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from backstitch.accounts import sessions, users
 from backstitch.accounts.permissions import Role
 from backstitch.database import Database, SignedIn
 from backstitch.startup import conninfo
+
+# Started in the background of a shell, the tests and what they start would ignore Ctrl-C, which some of them send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 APP_PASSWORD = "application-of-the-tests"
 PASSWORD = "correct horse battery staple"

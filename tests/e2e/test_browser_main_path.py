@@ -29,6 +29,7 @@ from tests.e2e.screen import (
     says,
     sees,
     sees_the_sign_in_only,
+    settled,
     sign_in,
     table,
     type_in_row,
@@ -265,8 +266,11 @@ def test_a_download_is_itself_seen_in_the_report(analyst: Page, tmp_path: Path) 
 def test_a_stale_edit_is_refused_and_the_next_begins_with_what_stands_now(open_page: OpenPage, shop: Shop) -> None:
     page = sign_in(open_page("/?product_search=TP-515"))
     sees(page, "Products")
+    settled(page)
     table(page).click(position=FIRST_CELL)
     dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Name")).to_have_value("Crop top")
+    done(page)
     dialog.get_by_label("Name").fill("Mine")
     shop.query("update inventory.products set unit_price = 654 where sku = 'TP-515'")
     dialog.get_by_role("button", name="Save").click()
