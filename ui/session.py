@@ -81,14 +81,19 @@ def _address() -> str | None:
 def authenticator() -> stauth.Authenticate:
     """The library's form, cookie and sign-out button, made afresh each run with no credentials in it."""
     credentials: dict[str, dict[str, object]] = {"usernames": {}}
-    made = stauth.Authenticate(
-        credentials,
-        cookie_name=SIGN_IN_COOKIE,
-        cookie_key=startup.secret(startup.current().settings.home, "cookie_key"),
-        cookie_expiry_days=COOKIE_DAYS,
-        auto_hash=False,
-        login_sleep_time=0,
-    )
+    # The library draws a component that would read the cookies in the browser, and run the script again when it
+    # has, over whatever was clicked meanwhile. The connection brings the cookies, so it leaves before it loads.
+    reader = st.empty()
+    with reader:
+        made = stauth.Authenticate(
+            credentials,
+            cookie_name=SIGN_IN_COOKIE,
+            cookie_key=startup.secret(startup.current().settings.home, "cookie_key"),
+            cookie_expiry_days=COOKIE_DAYS,
+            auto_hash=False,
+            login_sleep_time=0,
+        )
+    reader.empty()
     made.authentication_controller.authentication_model = _CheckedByDatabase(credentials, auto_hash=False)
     return made
 
@@ -126,6 +131,7 @@ def _checked(email: str) -> Person | None:
     return Person(user, actor) if user else None
 
 
+@st.fragment  # the browser's answer runs this alone, and so cannot take away what was clicked meanwhile
 def keep_cookie(made: stauth.Authenticate) -> None:
     """Sets the cookie after a sign-in: drawn until the browser says it is done, lest a quick click take it away."""
     if st.session_state.get("cookie_due"):
@@ -134,6 +140,7 @@ def keep_cookie(made: stauth.Authenticate) -> None:
             del st.session_state["cookie_due"]
 
 
+@st.fragment
 def drop_cookie(made: stauth.Authenticate) -> None:
     """Deletes the cookie after a sign-out, in the same way."""
     if st.session_state.get("cookie_over"):

@@ -65,15 +65,6 @@ def done(page: Page) -> None:
     expect(page.locator("[data-stale=true]")).to_have_count(0)
 
 
-def settled(page: Page) -> None:
-    """Waits until the cookie component, which reports some time after a page has loaded, has had its run.
-
-    That run would take away the answer to a button pressed just before.
-    """
-    page.wait_for_load_state("networkidle")
-    done(page)
-
-
 def table(page: Page, key: str = "") -> Locator:
     """The table of a keyed widget, or the only one on the page; its cells are drawn, and listed for screen readers."""
     within = page.locator(f".st-key-{key}") if key else page
@@ -95,7 +86,6 @@ def rows(within: Locator) -> list[list[str]]:
 
 def type_in_row(page: Page, grid: Locator, texts: list[str]) -> None:
     """Types texts into the cells of the first row of a grid just drawn, from the first one on, as with a keyboard."""
-    settled(page)
     grid.click(position=FIRST_CELL)
     for column, text in enumerate(texts, start=1):
         expect(cell(grid, column, 0)).to_have_attribute("aria-selected", "true")

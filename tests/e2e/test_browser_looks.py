@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.screen import PAGES, Shop, done, sees, sees_the_sign_in_only, settled, sign_in
+from tests.e2e.screen import PAGES, Shop, done, sees, sees_the_sign_in_only, sign_in
 
 pytestmark = pytest.mark.browser
 
@@ -32,7 +32,6 @@ def test_every_page_fits_a_phone_and_the_way_out_is_in_the_sidebar(open_page: Op
 def test_a_phone_can_record_goods(open_page: OpenPage) -> None:
     page = sign_in(open_page("/inward", viewport=PHONE))
     sees(page, "Inward")
-    settled(page)
     page.get_by_role("button", name="Record goods in").click()
     expect(page.get_by_test_id("stAlertContentError")).to_contain_text("Enter a quantity for at least one size.")
 

@@ -29,7 +29,6 @@ from tests.e2e.screen import (
     says,
     sees,
     sees_the_sign_in_only,
-    settled,
     sign_in,
     table,
     type_in_row,
@@ -266,7 +265,6 @@ def test_a_download_is_itself_seen_in_the_report(analyst: Page, tmp_path: Path) 
 def test_a_stale_edit_is_refused_and_the_next_begins_with_what_stands_now(open_page: OpenPage, shop: Shop) -> None:
     page = sign_in(open_page("/?product_search=TP-515"))
     sees(page, "Products")
-    settled(page)
     table(page).click(position=FIRST_CELL)
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_label("Name")).to_have_value("Crop top")

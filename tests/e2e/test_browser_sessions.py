@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.screen import PAGES, Shop, sees, sees_the_sign_in_only, settled, sign_in, table
+from tests.e2e.screen import PAGES, Shop, sees, sees_the_sign_in_only, sign_in, table
 
 pytestmark = pytest.mark.browser
 
@@ -42,7 +42,6 @@ def test_a_viewer_downloads_nothing_and_has_no_report(open_page: OpenPage) -> No
 def test_a_reload_keeps_the_session_and_the_page(open_page: OpenPage) -> None:
     page = sign_in(open_page("/audit"))
     sees(page, "Audit report")
-    settled(page)
     page.reload()
     sees(page, "Audit report")
     table(page)
@@ -57,7 +56,6 @@ def test_signing_out_ends_the_session_for_good(open_page: OpenPage, shop: Shop) 
     page.get_by_role("button", name="Sign out").click()
     sees_the_sign_in_only(page)
     page.wait_for_function("!document.cookie.includes('backstitch_sign_in=')")
-    settled(page)
     page.reload()
     sees_the_sign_in_only(page)
     assert page.request.get(EXPORT).status == 401
