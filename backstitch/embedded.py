@@ -46,6 +46,7 @@ __all__ = ["EmbeddedServer", "EmbeddedServerError", "Lease", "bin_dir", "start"]
 
 LOG_LIMIT = 10 * 1024 * 1024  # bytes
 PATIENCE = 120.0  # seconds that a living server may stay silent; "starting up" is an answer and has no limit
+STOP_PATIENCE = 60  # seconds for each way of stopping
 PAUSE = 0.02  # seconds between two questions to the server
 PROC = Path("/proc")
 NAMES = ("postgres", "postmaster")  # of the server's process
@@ -139,7 +140,7 @@ def start(home: Path, options: Mapping[str, str] | None = None) -> Lease:
     {"fsync": "off"}; a server that already runs keeps its own. Raises EmbeddedServerError.
     """
     home = Path(os.path.realpath(home))
-    with in_plain_words(home, embedded_files.ROOT_FOLDER):
+    with in_plain_words(home, embedded_files.ROOT_FOLDER, shown=True):
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         place = embedded_files.find_place(home)
         programs, major = embedded_files.find_programs(place.account)
@@ -271,12 +272,17 @@ def _is_postgres_of(pid: int, place: Place) -> bool:
 
 
 def _shut_down(place: Place, server: EmbeddedServer) -> None:
-    """Stop the server and wait for its end; it may need minutes to write what is in memory."""
+    """Stop the server and wait for its end."""
     # pg_ctl signals whatever process postmaster.pid names: surely the server only while the server answers.
     if _ping(server) == Ping.NO_RESPONSE:
         return
-    command = [str(server.bin_dir / "pg_ctl"), "stop", "-D", str(server.data_dir), "-m", "fast", "-w"]
-    done = run([*command, "-t", "600"], place.account)
+    # A server that still recovers, or writes out much, can take minutes to end in good order. Past our patience it
+    # ends at once, as in a crash: nothing that was committed is lost, and the next start recovers it.
+    for mode in ("fast", "immediate"):
+        command = [str(server.bin_dir / "pg_ctl"), "stop", "-D", str(server.data_dir), "-m", mode, "-w"]
+        done = run([*command, "-t", str(STOP_PATIENCE)], place.account)
+        if done.returncode == 0:
+            break
     if done.returncode and _ping(server) != Ping.NO_RESPONSE:
         raise EmbeddedServerError(f"The server of {place.home} does not stop: end its process.", done.stdout)
     with contextlib.suppress(OSError):

@@ -136,8 +136,11 @@ def explain(output: str, where: Path, otherwise: str) -> EmbeddedServerError:
 
 
 @contextlib.contextmanager
-def in_plain_words(home: Path, elsewhere: Path) -> Iterator[None]:
-    """Turn the system's errors into sentences on the folder concerned, and log what is behind each."""
+def in_plain_words(home: Path, elsewhere: Path, *, shown: bool = False) -> Iterator[None]:
+    """Turn the system's errors into sentences on the folder concerned, and log what is behind each.
+
+    Whoever shows the sentence to the user says so: it is then not logged as well.
+    """
     try:
         yield
     except OSError as error:
@@ -146,5 +149,6 @@ def in_plain_words(home: Path, elsewhere: Path) -> Iterator[None]:
         otherwise = f"{where} cannot be used ({error.strerror}): choose another folder."
         raise explain(str(error), where, otherwise) from error
     except EmbeddedServerError as error:
-        _log.error("%s %s", error, error.detail)
+        if error.detail or not shown:
+            _log.error("%s", error.detail if shown else f"{error} {error.detail}")
         raise

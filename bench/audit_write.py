@@ -103,7 +103,7 @@ class Contender:
         return "nothing, through the ORM" if self.orm else "nothing"
 
 
-RECORDS = "select count(*) from audit.records where entity = 'Product of the bench'"
+RECORDS = "select count(*) from audit.records where entity = 'Article'"
 BOTH, NEW = "old, new", "new"
 CONTENDERS = (
     Contender("nothing", "nothing", "-"),
@@ -194,7 +194,7 @@ def install(server: Server, contender: Contender) -> None:
         if contender.database == "backstitch":
             connection.execute("alter table products owner to backstitch_owner")
             connection.execute("grant select, insert, update, delete on products to backstitch_manager")
-            connection.execute("select audit.watch('products', 'Product of the bench')")
+            connection.execute("select audit.watch('products', 'Article')")
     if contender.installer:
         command = [sys.executable, str(HERE / "audit_write_peers.py"), contender.installer]
         subprocess.run([*command, server.text_url(contender.database)], check=True)
@@ -409,8 +409,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=100_000, help="rows per bulk statement")
     parser.add_argument("--orm-rows", type=int, default=2_000, help="objects per unit of work")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--warm-up", type=int, default=2, help="runs before those that count")
-    parser.add_argument("--seconds", type=int, default=4, help="of single-row updates in each run")
+    parser.add_argument("--warm-up", type=int, default=1, help="runs before those that count")
+    parser.add_argument("--seconds", type=int, default=3, help="of single-row updates in each run")
     parser.add_argument("--only", help="contenders whose name matches this regular expression; nothing is always in")
     parser.add_argument("--output", type=Path, default=HERE / "results" / "audit_write.json")
     return parser.parse_args()

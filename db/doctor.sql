@@ -82,9 +82,8 @@ as $$
            'has a trigger function without the rights, the owner or the settings it should have',
            format('drop function audit.%I() cascade, then ', (w).function_name) || watch_again
     from tables
-    where function_oid is not null and (not prosecdef or proowner <> relowner or proconfig is distinct from array[
-        'search_path=pg_catalog, pg_temp', 'enable_nestloop=off', 'TimeZone=UTC', 'DateStyle=ISO',
-        'IntervalStyle=iso_8601', 'extra_float_digits=1', 'bytea_output=hex'])
+    where function_oid is not null
+        and (not prosecdef or proowner <> relowner or proconfig is distinct from audit.trigger_settings(w))
     union all
     -- An AFTER trigger of one row, or one of a statement that comes before audit_..., can write the row again first.
     select 'order of triggers', 'error', name, format('has a trigger %I that can write rows before they are recorded', t.tgname),
@@ -101,23 +100,41 @@ create or replace function audit.stock_findings() returns setof audit.finding
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
     select 'triggers of the stock', 'error', e.relation, format('is without its trigger %s', e.name),
-           'run db/stock.sql as backstitch_owner, then count the stock'
-    from (select relation, name, kind, function_name, argument
-          from (values ('inventory.inward_logs', '1'), ('inventory.sales_logs', '-1')) l (relation, argument)
+           'run the files of db/ as backstitch_owner, then count the stock'
+    from (select relation, name, kind, function_name,
+                 case when function_name = 'move_stock' then argument else '' end as argument
+          from (values ('inventory.inward_logs', '1'), ('inventory.sales_logs', '-1'),
+                       ('inventory.stock_adjustments', '1')) l (relation, argument)
           cross join (values ('move_stock_insert', 4, 'move_stock'), ('move_stock_update', 16, 'move_stock'),
                              ('move_stock_delete', 8, 'move_stock'), ('move_stock_truncate', 34, 'refuse_truncate')
                      ) m (name, kind, function_name)
           union all values ('inventory.product_color_stocks', 'check_cell', 31, 'check_cell', ''),
-                           ('inventory.products', 'check_sizes', 23, 'check_sizes', '')
+                           ('inventory.products', 'check_sizes', 23, 'check_sizes', ''),
+                           ('inventory.sales_logs', 'check_sale_insert', 4, 'check_sale', ''),
+                           ('inventory.sales_logs', 'check_sale_update', 16, 'check_sale', ''),
+                           ('inventory.sales_logs', 'keep_sale_of_order_insert', 7, 'keep_sale_of_order', ''),
+                           ('inventory.sales_logs', 'keep_sale_of_order_update', 19, 'keep_sale_of_order', ''),
+                           ('inventory.sales_logs', 'keep_sale_of_order_delete', 11, 'keep_sale_of_order', ''),
+                           ('inventory.orders', 'check_order', 31, 'check_order', ''),
+                           ('inventory.orders', 'follow_order', 16, 'follow_order', ''),
+                           ('inventory.order_lines', 'check_order_lines_insert', 4, 'check_order_lines', ''),
+                           ('inventory.order_lines', 'check_order_lines_update', 16, 'check_order_lines', ''),
+                           ('inventory.order_lines', 'check_order_lines_delete', 8, 'check_order_lines', '')
+          union all
+          select w.relation::text, m.name, m.kind, 'require_reason', w.entity
+          from (select distinct entity from inventory.reason_policies where required) p
+          join audit.watched_tables w using (entity)
+          cross join (values ('reason_insert', 4), ('reason_update', 16), ('reason_delete', 8)) m (name, kind)
          ) e (relation, name, kind, function_name, argument)
     where not exists (
         select from pg_trigger t join pg_proc p on p.oid = t.tgfoid
         where t.tgrelid = to_regclass(e.relation) and t.tgname = e.name and t.tgtype = e.kind
             and p.pronamespace = 'inventory'::regnamespace and p.proname = e.function_name
-            and t.tgenabled = 'A' and t.tgqual is null
-            and (e.function_name <> 'move_stock' or t.tgargs = convert_to(e.argument, 'UTF8') || '\x00'))
+            -- Only the sales of orders are guarded under a condition.
+            and t.tgenabled = 'A' and (t.tgqual is null or e.function_name = 'keep_sale_of_order')
+            and (e.argument = '' or t.tgargs = convert_to(e.argument, 'UTF8') || '\x00'))
 $$;
-comment on function audit.stock_findings() is 'Triggers without which the stock would not follow its movements.';
+comment on function audit.stock_findings() is 'Triggers without which the stock would not follow its movements, nor orders and reasons their rules.';
 
 create or replace function audit.function_findings() returns setof audit.finding
 language sql stable set search_path = pg_catalog, pg_temp
@@ -180,7 +197,8 @@ as $$
         select format('has rights on %s', c.oid::regclass), format('revoke all on %s from %s', c.oid::regclass, r.rolname)
         from pg_class c
         where not r.rolsuper
-            and (c.relnamespace = 'audit'::regnamespace or c.oid = to_regclass('accounts.sessions'))
+            and (c.relnamespace in ('audit'::regnamespace, 'runtime'::regnamespace)
+                 or c.oid = to_regclass('accounts.sessions'))
             and case when c.relkind = 'S' then has_sequence_privilege(r.oid, c.oid, 'usage, select, update')
                      when c.relkind in ('r', 'p')
                      then has_table_privilege(r.oid, c.oid, 'select, insert, update, delete, truncate, references, trigger')

@@ -4,8 +4,10 @@
 -- Everything here reads one snapshot per statement and takes no lock that a writer waits for, so it is right
 -- while people write. A reader who wants several tables as of one moment opens a REPEATABLE READ transaction.
 --
--- Limits. The order of the ids is taken for the order of the changes; triggers.sql says when it is not.
--- Secrets are left out: the trail does not have them.
+-- The order of the ids is the order of the changes, save within one statement that changes a row twice (triggers.sql
+-- says when). So where a row does not replay by id, each transaction's records of it may come in any order that does.
+--
+-- Limits. Secrets are left out: the trail does not have them.
 --
 -- This file is re-runnable. It runs as backstitch_owner; a migration applies each change of it.
 
@@ -17,6 +19,19 @@ end
 $$;
 comment on type audit.replayed_row is
     'A row as its records leave it (null: deleted), and the first record that does not say what was there before.';
+
+create table if not exists audit.baselines (
+    entity text not null,
+    entity_id bigint not null,
+    record_id bigint not null,
+    row_values jsonb,
+    constraint baselines_pkey primary key (entity, entity_id, record_id)
+);
+comment on table audit.baselines is
+    'Where the replay of a row goes on after audit.delete_records took records of it. The digest of the whole table is '
+    'in the record of the last deletion.';
+comment on column audit.baselines.record_id is 'The last of the row''s records that went: the baseline takes its place.';
+comment on column audit.baselines.row_values is 'The row as that record left it; null: deleted. Personal values as references.';
 
 create or replace function audit.fits(row_values jsonb, said jsonb) returns boolean
 language sql immutable parallel safe set search_path = pg_catalog, pg_temp
@@ -35,7 +50,8 @@ language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
 begin
     -- Of the two tests the quick one stands first; the other knows columns that no record has mentioned yet.
-    if (case when action = 'CREATE' then state.row_values is not null
+    if (case when action = 'BASELINE' then false
+             when action = 'CREATE' then state.row_values is not null
              when state.row_values is null then true
              else row(state.row_values || old_values)::record *<> row(state.row_values)::record
                   and not audit.fits(state.row_values, old_values) end)
@@ -43,6 +59,7 @@ begin
         state.broken_at := coalesce(state.broken_at, record_id);
     end if;
     state.row_values := case action when 'CREATE' then new_values
+                                    when 'BASELINE' then new_values
                                     when 'UPDATE' then coalesce(state.row_values, old_values) || new_values end;
     return state;
 end
@@ -54,17 +71,87 @@ create or replace aggregate audit.replay_of(bigint, text, jsonb, jsonb) (
 comment on aggregate audit.replay_of(bigint, text, jsonb, jsonb) is
     'Replays the records of one row: id, action, old and new values, to be given in the order of the ids.';
 
+create or replace view audit.replay_steps as
+    select r.entity, r.entity_id, r.id, r.transaction_id, r.action::text, r.old_values, r.new_values
+    from audit.records r where r.action in ('CREATE', 'UPDATE', 'DELETE', 'TRUNCATE')
+    union all
+    select b.entity, b.entity_id, b.record_id, null, 'BASELINE', null, b.row_values
+    from audit.baselines b;
+comment on view audit.replay_steps is 'What a replay goes through: the records of changes, and the baselines.';
+
+create or replace function audit.replay_transaction(state audit.replayed_row, steps audit.replay_steps[])
+returns audit.replayed_row
+language plpgsql immutable set search_path = pg_catalog, pg_temp
+as $$
+declare
+    step audit.replay_steps;
+    next_state audit.replayed_row;
+    place integer;
+begin
+    while cardinality(steps) > 0 loop
+        -- The first that says what is there now; if none does, the first.
+        foreach place in array array(select generate_series(1, cardinality(steps))) || 1 loop
+            step := steps[place];
+            next_state := audit.replay_step(row(state.row_values, null)::audit.replayed_row,
+                                            step.id, step.action, step.old_values, step.new_values);
+            exit when next_state.broken_at is null;
+        end loop;
+        state := row(next_state.row_values, coalesce(state.broken_at, next_state.broken_at))::audit.replayed_row;
+        steps := steps[:place - 1] || steps[place + 1:];
+    end loop;
+    return state;
+end
+$$;
+comment on function audit.replay_transaction(audit.replayed_row, audit.replay_steps[]) is
+    'Replays what one transaction did to a row, in an order in which each record says what was there before it.';
+
+create or replace function audit.replay_row(of_entity text, row_id bigint, last_record bigint, redacted text[])
+returns audit.replayed_row
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+    state audit.replayed_row;
+    attempt audit.replayed_row;
+    run record;
+begin
+    -- A number of a transaction can come again in another era; a run of it is one transaction.
+    for run in
+        select array_agg(step order by (step).id) as up, array_agg(step order by (step).id desc) as down
+        from (select row(s.entity, s.entity_id, s.id, s.transaction_id, s.action, s.old_values - redacted,
+                         s.new_values - redacted)::audit.replay_steps as step,
+                     row_number() over (order by s.id)
+                     - row_number() over (partition by s.transaction_id order by s.id) as run_of, s.transaction_id
+              from audit.replay_steps s
+              where s.entity = of_entity and s.entity_id = row_id and s.id <= last_record) steps
+        group by run_of, transaction_id
+        order by min((step).id)
+    loop
+        attempt := audit.replay_transaction(row(state.row_values, null)::audit.replayed_row, run.up);
+        if attempt.broken_at is not null then
+            attempt := audit.replay_transaction(row(state.row_values, null)::audit.replayed_row, run.down);
+        end if;
+        state := row(attempt.row_values, coalesce(state.broken_at, attempt.broken_at))::audit.replayed_row;
+    end loop;
+    return state;
+end
+$$;
+comment on function audit.replay_row(text, bigint, bigint, text[]) is
+    'Replays one row up to a record, transaction by transaction, whatever the order within each.';
+
 create or replace function audit.replayed(w audit.watched_tables)
 returns table (entity_id bigint, row_values jsonb, broken_at bigint)
 language sql stable rows 100000 set search_path = pg_catalog, pg_temp set work_mem = '64MB'
 as $$
-    select r.entity_id, (r.replay).row_values, (r.replay).broken_at
-    from (select t.entity_id,
-                 audit.replay_of(t.id, t.action, t.old_values - w.redacted, t.new_values - w.redacted order by t.id)
+    select r.entity_id, (v.replay).row_values, (v.replay).broken_at
+    from (select s.entity_id,
+                 audit.replay_of(s.id, s.action, s.old_values - w.redacted, s.new_values - w.redacted order by s.id)
                      as replay
-          from audit.records t
-          where t.entity = w.entity and t.action in ('CREATE', 'UPDATE', 'DELETE', 'TRUNCATE')
-          group by t.entity_id) r
+          from audit.replay_steps s
+          where s.entity = w.entity
+          group by s.entity_id) r
+    cross join lateral (
+        select case when (r.replay).broken_at is null then r.replay
+                    else audit.replay_row(w.entity, r.entity_id, 9223372036854775807, w.redacted) end as replay) v
 $$;
 comment on function audit.replayed(audit.watched_tables) is
     'Every row that the trail knows of a table, as its records leave it; personal values as references.';
@@ -181,4 +268,35 @@ comment on function audit.record_unseen(regclass, text[]) is
     'Records what no trigger saw: the named columns of rows that the trail knows, or, with no columns named, whatever '
     'it lacks. Called by audit.watch; by a migration after an ALTER TYPE ... USING that keeps the type. Owner only.';
 
+create or replace function audit.drop_baselines() returns text
+language plpgsql volatile set search_path = pg_catalog, pg_temp set enable_nestloop = off set work_mem = '64MB'
+as $$
+begin
+    -- One that the next follows at once says nothing more, nor does one that says `deleted` before any change.
+    delete from audit.baselines b
+    using (select s.entity, s.entity_id, s.id, s.action,
+                  count(*) filter (where s.action <> 'BASELINE') over of_row as changes_before,
+                  lead(s.action) over of_row as after
+           from audit.replay_steps s
+           where (s.entity, s.entity_id) in (select n.entity, n.entity_id from audit.baselines n)
+           window of_row as (partition by s.entity, s.entity_id order by s.id)) s
+    where s.action = 'BASELINE' and b.entity = s.entity and b.entity_id = s.entity_id and b.record_id = s.id
+        and (s.after = 'BASELINE' or s.changes_before = 0 and b.row_values is null);
+    return audit.baselines_digest();
+end
+$$;
+comment on function audit.drop_baselines() is
+    'After the records of a deletion went: drops baselines that nothing goes on from. Returns audit.baselines_digest().';
+
+create or replace function audit.baselines_digest() returns text
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select encode(sha256(coalesce(string_agg(
+        sha256(array_send(array[convert_to(b.entity, 'UTF8'), int8send(b.entity_id), int8send(b.record_id),
+                                convert_to(b.row_values::text, 'UTF8')])), '' order by b.record_id), '')), 'hex')
+    from audit.baselines b
+$$;
+comment on function audit.baselines_digest() is 'SHA-256 over all baselines.';
+
+revoke all on audit.baselines, audit.replay_steps from public;
 revoke all on all functions in schema audit from public;

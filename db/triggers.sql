@@ -19,8 +19,9 @@
 -- inside a database can prevent that. A watched table needs a primary key of one integer column.
 -- ADD COLUMN ... DEFAULT, a rename and ALTER TYPE fire no trigger: the migration calls audit.watch again, which
 -- records what they changed; an ALTER TYPE ... USING that keeps the type only audit.record_unseen can be told
--- of. Rows that a logical replication subscription applies fire none either. A row that a row trigger changes
--- again, while the statement that wrote it still runs, gets its two records in reverse order. jsonb has no
+-- of. Rows that a logical replication subscription applies fire none either. A row that one statement changes twice
+-- (by a row trigger, through two foreign keys, in a CTE that is not read to its end) can get its two records in
+-- reverse order, in which the trail shows them; replay finds the order. jsonb has no
 -- negative zero, no array bounds and no json null apart from null; of a json column it keeps the value.
 -- What was recorded before a column was declared personal or redacted stays as it was recorded.
 --
@@ -72,11 +73,7 @@ create table if not exists audit.records (
     reason text,
     old_values jsonb,
     new_values jsonb,
-    constraint records_pkey primary key (recorded_at, id),
-    -- The truth table: which sides an action fills. Activities keep their details in new_values.
-    constraint action_fills_values check (
-        (old_values is not null) = (action in ('UPDATE', 'DELETE', 'TRUNCATE'))
-        and (new_values is not null) = (action not in ('DELETE', 'TRUNCATE')))
+    constraint records_pkey primary key (recorded_at, id)
 ) partition by range (recorded_at);
 
 alter sequence audit.records_id_seq owned by audit.records.id;
@@ -479,73 +476,129 @@ comment on function audit.row_as_jsonb(audit.watched_tables, text) is 'SQL for a
 create or replace function audit.changes_as_jsonb(w audit.watched_tables, side text) returns text
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
-    select string_agg(
+    select coalesce(string_agg(
         format('case when %s then jsonb_build_object(%L, %s) else ''{}'' end',
-               differs, name, case side when 'o' then old_side else new_side end), E'\n            || ')
+               differs, name, case side when 'o' then old_side else new_side end), E'\n            || '), '''{}''::jsonb')
     from audit.columns_of(w)
+    where name <> audit.key_column(w.relation)
 $$;
 comment on function audit.changes_as_jsonb(audit.watched_tables, text) is
-    'SQL for the changed columns of one side (o or n) as jsonb.';
+    'SQL for the changed columns of one side (o or n) of a row that keeps its key, as jsonb.';
+
+create or replace function audit.has_cascades(target regclass) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select exists (select from pg_constraint c
+                   where c.conrelid = target and c.contype = 'f'
+                       and (c.confupdtype in ('c', 'n', 'd') or c.confdeltype in ('n', 'd')))
+$$;
+comment on function audit.has_cascades(regclass) is
+    'Whether a foreign key can update rows of the table, and so one row several times within one statement.';
+
+create or replace function audit.insert_source(
+    w audit.watched_tables, id text, parent text, action text, old_values text, new_values text
+) returns text
+language sql immutable set search_path = pg_catalog, pg_temp
+as $source$
+    select format($insert$insert into audit.records (
+            recorded_at, transaction_id, entity_id, parent_id, user_id, session_id, action, entity,
+            database_role, application, client_address, operation, reason, old_values, new_values)
+        select moment, transaction_number, %s, %s, user_id, session_id, %s, %L,
+            database_role, application, client_address, operation, reason,
+            %s,
+            %s$insert$, id, parent, action, w.entity, old_values, new_values)
+$source$;
+comment on function audit.insert_source(audit.watched_tables, text, text, text, text, text) is
+    'The statement of a trigger function that writes records, up to its FROM.';
+
+create or replace function audit.update_source(w audit.watched_tables, key text, deleted text, created text)
+returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $source$
+declare
+    differs constant text := (select string_agg(c.differs, E'\n            or ') from audit.columns_of(w) c);
+    changed_old constant text := audit.changes_as_jsonb(w, 'o');
+    changed_new constant text := audit.changes_as_jsonb(w, 'n');
+    parent constant text := case when w.parent is null then 'null'
+        else format('case when n.%1$s is null then o.%2$I else n.%2$I end', key, w.parent) end;
+    places constant text := '(select row_number() over () as audit_place, * from old_rows) o '
+                            'join (select row_number() over () as audit_place, * from new_rows) n '
+                            'on n.audit_place = o.audit_place and n.%1$s %2$s o.%1$s';
+begin
+    if not audit.has_cascades(w.relation) then
+        -- A changed primary key pairs with nothing: the old record ended, a new one began. The full join keeps both,
+        -- and no plan of it is quadratic, not even one that is kept from single-row updates.
+        return format('%s
+        from old_rows o full join new_rows n on n.%2$s = o.%2$s
+        where %3$s;',
+            audit.insert_source(
+                w, format('coalesce(n.%1$s, o.%1$s)', key), parent,
+                format('case when o.%1$s is null then ''CREATE''::audit.action '
+                       'when n.%1$s is null then ''DELETE''::audit.action else action end', key),
+                format('case when n.%1$s is null then %2$s
+            when o.%1$s is not null then %3$s end', key, audit.row_as_jsonb(w, 'o'), changed_old),
+                format('case when o.%1$s is null then %2$s
+            when n.%1$s is not null then %3$s end', key, audit.row_as_jsonb(w, 'n'), changed_new)),
+            key, differs);
+    end if;
+    -- A row that comes several times has several versions. They pair by place, in which both tables agree.
+    return format('%1$s
+        from %2$s
+        where (%3$s)
+        order by o.audit_place;
+        if exists (select from %4$s) then
+            %5$s
+            from %4$s;
+            %6$s
+            from %4$s;
+        end if;',
+        audit.insert_source(w, 'n.' || key, parent, 'action', changed_old, changed_new),
+        format(places, key, '='), differs, format(places, key, '<>'), deleted, created);
+end
+$source$;
+comment on function audit.update_source(audit.watched_tables, text, text, text) is
+    'The part of a trigger function that records an update.';
 
 create or replace function audit.trigger_source(w audit.watched_tables) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp
 as $source$
 declare
     key constant text := quote_ident(audit.key_column(w.relation));
-    head constant text := $head$insert into audit.records (
-            recorded_at, transaction_id, entity_id, parent_id, user_id, session_id, action, entity,
-            database_role, application, client_address, operation, reason, old_values, new_values)
-        select moment, transaction_number, %1$s.%2$s, %3$s, actor.user_id, actor.session_id, %4$L, %5$L,
-            actor.database_role, actor.application, actor.client_address, actor.operation, actor.reason,
-            %6$s,
-            %7$s$head$;
-    -- A foreign key that writes here can change a row several times in one statement. Its versions pair by
-    -- place, in which both transition tables agree; elsewhere a row comes once, and pairs by key.
-    cascaded constant boolean := exists (
-        select from pg_constraint c
-        where c.conrelid = w.relation and c.contype = 'f'
-            and (c.confupdtype in ('c', 'n', 'd') or c.confdeltype in ('n', 'd')));
-    places constant text := '(select row_number() over () as audit_place, * from old_rows) o '
-                            'join (select row_number() over () as audit_place, * from new_rows) n '
-                            'on n.audit_place = o.audit_place and n.%1$s %2$s o.%1$s';
-    kept constant text := case when cascaded then format(places, key, '=')
-                               else format('old_rows o join new_rows n on n.%1$s = o.%1$s', key) end;
-    ended constant text := case when cascaded then format(places, key, '<>')
-        else format('old_rows o where not exists (select from new_rows n where n.%1$s = o.%1$s)', key) end;
-    begun constant text := case when cascaded then format(places, key, '<>')
-        else format('new_rows n where not exists (select from old_rows o where n.%1$s = o.%1$s)', key) end;
-    whole_old constant text := audit.row_as_jsonb(w, 'o');
-    whole_new constant text := audit.row_as_jsonb(w, 'n');
     old_parent constant text := case when w.parent is null then 'null' else format('o.%I', w.parent) end;
     new_parent constant text := case when w.parent is null then 'null' else format('n.%I', w.parent) end;
-    deleted constant text := format(head, 'o', key, old_parent, 'DELETE', w.entity, whole_old, 'null');
-    created constant text := format(head, 'n', key, new_parent, 'CREATE', w.entity, 'null', whole_new);
+    whole_old constant text := audit.row_as_jsonb(w, 'o');
+    whole_new constant text := audit.row_as_jsonb(w, 'n');
 begin
     return format($body$
 #variable_conflict use_variable
 declare
-    actor constant audit.actor := audit.current_actor();
+    actor audit.actor;
+    user_id bigint;
+    session_id bigint;
+    database_role constant text := session_user;
+    application constant text := nullif(current_setting('application_name'), '');
+    client_address constant inet := inet_client_addr();
+    operation constant text := nullif(current_setting('backstitch.operation', true), '');
+    reason constant text := nullif(current_setting('backstitch.reason', true), '');
+    action constant audit.action := case tg_op when 'INSERT' then 'CREATE' else tg_op end;
     moment constant timestamptz := clock_timestamp();
     -- There is no cast from xid8 to a type that a block range index takes.
     transaction_number constant bigint := pg_current_xact_id()::text::bigint;
 begin
-    if session_user = 'backstitch_app' then
-        perform audit.require_right(tg_relid, tg_op);
+    -- A login of its own without a signature is the system, as audit.current_actor would say too.
+    if database_role = 'backstitch_app' or current_setting('backstitch.signature', true) <> '' then
+        actor := audit.current_actor();
+        user_id := actor.user_id;
+        session_id := actor.session_id;
+        if database_role = 'backstitch_app' then
+            perform audit.require_right(tg_relid, tg_op);
+        end if;
     end if;
     if tg_op = 'INSERT' then
         %1$s
         from new_rows n;
     elsif tg_op = 'UPDATE' then
         %2$s
-        from %8$s
-        where (%6$s)%9$s;
-        -- A changed primary key pairs with nothing: the old record ended, a new one began.
-        if exists (select from %5$s) then
-            %3$s
-            from %5$s;
-            %1$s
-            from %10$s;
-        end if;
     elsif tg_op = 'DELETE' then
         %3$s
         from old_rows o;
@@ -557,40 +610,59 @@ begin
                 using errcode = 'feature_not_supported', constraint = 'truncate_read_committed',
                       hint = 'Use READ COMMITTED, or DELETE.';
         end if;
-        %4$s
-        from %7$s o;
+        %3$s
+        from %4$s o;
     end if;
     return null;
 end
 $body$,
-        created,
-        format(head, 'n', key, new_parent, 'UPDATE', w.entity,
-               audit.changes_as_jsonb(w, 'o'), audit.changes_as_jsonb(w, 'n')),
-        deleted,
-        format(head, 'o', key, old_parent, 'TRUNCATE', w.entity, whole_old, 'null'),
-        ended,
-        (select string_agg(differs, E'\n            or ') from audit.columns_of(w)),
-        w.relation,
-        kept,
-        case when cascaded then ' order by o.audit_place' else '' end,
-        begun);
+        audit.insert_source(w, 'n.' || key, new_parent, 'action', 'null', whole_new),
+        audit.update_source(
+            w, key, audit.insert_source(w, 'o.' || key, old_parent, '''DELETE''', whole_old, 'null'),
+            audit.insert_source(w, 'n.' || key, new_parent, '''CREATE''', 'null', whole_new)),
+        audit.insert_source(w, 'o.' || key, old_parent, 'action', whole_old, 'null'),
+        w.relation);
 end
 $source$;
 comment on function audit.trigger_source(audit.watched_tables) is
     'The body of the trigger function of a table, its columns spelled out. Doctor compares it with what is installed.';
 
+create or replace function audit.trigger_settings(w audit.watched_tables) returns text[]
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    -- They make the stored bytes independent of the session's settings. Each costs a single-row change time, so a
+    -- table has those that its types ask for; of a type that is not known here, all.
+    select array['search_path=pg_catalog, pg_temp']
+        || case when audit.has_cascades(w.relation) then array['enable_nestloop=off'] else '{}' end
+        || case when bool_or(t.plain is null) or bool_or(t.element = 'timestamptz'::regtype)
+                then array['TimeZone=UTC'] else '{}' end
+        || case when bool_or(t.plain is null)
+                then array['DateStyle=ISO', 'IntervalStyle=iso_8601', 'extra_float_digits=1', 'bytea_output=hex']
+                else '{}' end
+    from (select coalesce(e.oid, c.oid) as element,
+                 nullif(coalesce(e.typtype, c.typtype) = 'e' or coalesce(e.oid, c.oid) = any (
+                     array['bigint', 'integer', 'smallint', 'boolean', 'numeric', 'text', 'varchar', 'bpchar', 'uuid',
+                           'date', 'timestamp', 'timestamptz', 'json', 'jsonb', 'inet']::regtype[]), false) as plain
+          from pg_attribute a
+          join pg_type c on c.oid = a.atttypid
+          left join pg_type e on e.oid = c.typelem and c.typcategory = 'A'
+          where a.attrelid = w.relation and a.attnum > 0 and not a.attisdropped and a.attgenerated = '') t
+$$;
+comment on function audit.trigger_settings(audit.watched_tables) is
+    'The settings of a table''s trigger function, as pg_proc.proconfig has them. Doctor compares them, too.';
+
 create or replace function audit.install_triggers(w audit.watched_tables) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 begin
-    -- The settings make the stored bytes independent of those of the session. Without nested loops: a plan kept
-    -- from single-row updates would join the transition tables of a bulk update in quadratic time.
     execute format(
-        'create or replace function audit.%I() returns trigger language plpgsql security definer '
-        'set search_path = pg_catalog, pg_temp set enable_nestloop = off set timezone = ''UTC'' '
-        'set datestyle = ''ISO'' set intervalstyle = ''iso_8601'' set extra_float_digits = 1 '
-        'set bytea_output = ''hex'' as %L',
-        w.function_name, audit.trigger_source(w));
+        'create or replace function audit.%I() returns trigger language plpgsql security definer %s as %L',
+        w.function_name,
+        (select string_agg(format('set %s to %s', split_part(s, '=', 1),
+                                  case when s ~ '^search_path' then split_part(s, '=', 2)
+                                       else quote_literal(split_part(s, '=', 2)) end), ' ')
+         from unnest(audit.trigger_settings(w)) s),
+        audit.trigger_source(w));
     execute format('revoke all on function audit.%I() from public', w.function_name);
 
     execute format('create or replace trigger audit_insert after insert on %s referencing new table as new_rows '
@@ -681,6 +753,15 @@ begin
                                      coalesce(changed -> 'renamed', '{}'));
     end if;
 
+    if w.parent is not null and not exists (
+        select from pg_attribute a
+        where a.attrelid = target and a.attname = w.parent and a.attnum > 0 and not a.attisdropped
+            and a.atttypid in ('bigint'::regtype, 'integer'::regtype, 'smallint'::regtype))
+    then
+        raise exception 'audit.watch: % has no integer column %', target, w.parent
+            using errcode = 'undefined_column', constraint = 'parent_column',
+                  hint = 'parent names the column that refers to the record this one belongs to, such as product_id.';
+    end if;
     perform audit.install_triggers(w);
     if known.function_name <> w.function_name then
         execute format('drop function audit.%I()', known.function_name);

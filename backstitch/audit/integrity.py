@@ -47,6 +47,7 @@ class Kind(StrEnum):
     ADDED_RECORD = "added_record"
     UNCOVERED_RECORD = "uncovered_record"
     UNSEALED_RECORD = "unsealed_record"
+    MISSHAPEN_RECORD = "misshapen_record"
     ALTERED_SEAL = "altered_seal"
     MISSING_SEAL = "missing_seal"
     BROKEN_LINK = "broken_link"
@@ -61,6 +62,7 @@ SENTENCES = {
     Kind.ADDED_RECORD: "Record {record} was added behind the back of the trail",
     Kind.UNCOVERED_RECORD: "Record {record} has lost its seal",
     Kind.UNSEALED_RECORD: "Record {record} should have been sealed long ago",
+    Kind.MISSHAPEN_RECORD: "Record {record} does not hold what its action asks for",
     Kind.ALTERED_SEAL: "Seal {seal} was altered",
     Kind.MISSING_SEAL: "Seal {seal} is missing",
     Kind.BROKEN_LINK: "Seal {seal} does not follow the one before it",

@@ -25,6 +25,12 @@ def replay_differences(connection: Connection) -> list[Any]:
     ).fetchall()
 
 
+def verification(connection: Connection) -> list[Any]:
+    """Seals what there is, and what verification finds then."""
+    connection.execute("select audit.seal()")
+    return connection.execute("select * from audit.verify_seals() limit 100").fetchall()
+
+
 def unbalanced(connection: Connection) -> list[Any]:
     """Cells whose stock is not inward less sales."""
     return connection.execute(UNBALANCED).fetchall()

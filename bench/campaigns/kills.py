@@ -295,6 +295,8 @@ def run(one: Campaign, options: argparse.Namespace) -> dict[str, Any]:
     with one.place.superuser() as psql:
         version = psql.execute("select current_setting('server_version')").fetchone()
         stored = psql.execute("select count(*) from audit.records").fetchone()
+        one.found += [f"replay: {difference}" for difference in checks.replay_differences(psql)[:3]]
+        one.found += [f"verify: {finding}" for finding in checks.verification(psql)[:3]]
     return {
         "server": version and version[0],
         "synchronous_commit": options.synchronous_commit,

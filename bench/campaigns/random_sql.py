@@ -60,6 +60,7 @@ def inspect(psql: Connection, ledgers: list[Ledger], after: int) -> dict[str, li
     merged = Ledger(entries=[entry for ledger in ledgers for entry in ledger.entries])
     return {
         "replay differences": checks.replay_differences(psql),
+        "findings of verification": checks.verification(psql),
         "cells out of balance": checks.unbalanced(psql),
         "records of the wrong user": merged.wrong_actors(psql, after),
         "unexpected errors": [finding for ledger in ledgers for finding in ledger.findings][:20],
