@@ -22,8 +22,8 @@ from backstitch import demo, logs, settings, startup
 from backstitch.audit.sealing import Sealer
 from backstitch.errors import Refused, StartError
 from backstitch.startup import Service
-from ui import downloads, errors
-from ui.middleware import BrowserCookie
+from ui import downloads, errors, hardening, single_sign_on
+from ui.middleware import BrowserCookie, Gate, SecurityHeaders
 
 log = logging.getLogger("backstitch")
 
@@ -35,7 +35,10 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     """Runs the service as long as the app; a start that fails ends in one sentence and exit code 1."""
     logs.to_standard_error()
     try:
-        running = startup.running(settings.load())
+        configured = settings.load()
+        for sentence in hardening.weakened(st.get_option):
+            log.warning("%s", sentence)
+        running = startup.running(configured)
         service = await asyncio.to_thread(running.__enter__)
     except StartError as error:
         print(f"Backstitch cannot start. {error}", file=sys.stderr, flush=True)
@@ -43,6 +46,7 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
         os._exit(1)
     watch = asyncio.create_task(_watch(service))
     try:
+        await asyncio.to_thread(startup.allow_single_sign_on, service, allowed=single_sign_on.is_configured())
         if service.settings.demo:
             await asyncio.to_thread(_load_demo, service)
         # What start-up made stays; the collector need not look at it again.
@@ -78,6 +82,10 @@ app = st.App(
     Path(__file__).resolve().parent / "ui" / "main.py",
     lifespan=lifespan,
     routes=downloads.routes(),
-    middleware=[Middleware(BrowserCookie)],
+    middleware=[
+        Middleware(SecurityHeaders),
+        Middleware(Gate, hosts=hardening.hosts, authenticate=downloads.is_live),
+        Middleware(BrowserCookie),
+    ],
     on_script_error=errors.show,
 )

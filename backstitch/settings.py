@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from backstitch import company
+from backstitch.company import Company
 from backstitch.errors import StartError
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -26,6 +28,11 @@ class Settings:
     currency: str
     demo: bool
     session_lifetime: timedelta
+    session_idle: timedelta = timedelta(hours=8)
+    hosts: tuple[str, ...] = ()
+    cookie_key: str | None = field(default=None, repr=False)
+    single_sign_on_key: str | None = field(default=None, repr=False)
+    company: Company = field(default_factory=Company)
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -37,6 +44,11 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         currency=environment.get("BACKSTITCH_CURRENCY") or "₹",
         demo=_flag("BACKSTITCH_DEMO", environment.get("BACKSTITCH_DEMO") or _demo_default(environment)),
         session_lifetime=_hours("BACKSTITCH_SESSION_HOURS", environment.get("BACKSTITCH_SESSION_HOURS") or "168"),
+        session_idle=_hours("BACKSTITCH_IDLE_HOURS", environment.get("BACKSTITCH_IDLE_HOURS") or "8"),
+        hosts=tuple(environment.get("BACKSTITCH_HOSTS", "").replace(",", " ").lower().split()),
+        cookie_key=_secret("BACKSTITCH_COOKIE_KEY", environment),
+        single_sign_on_key=_secret("BACKSTITCH_SINGLE_SIGN_ON_KEY", environment),
+        company=company.load(environment),
     )
 
 
@@ -59,6 +71,16 @@ def _flag(variable: str, value: str) -> bool:
     if value.lower() not in choices:
         raise StartError(f"{variable} is “{value}”; use yes or no.")
     return choices[value.lower()]
+
+
+def _secret(variable: str, environment: Mapping[str, str]) -> str | None:
+    value = environment.get(variable) or None
+    if value is not None and len(value) < 32:
+        raise StartError(
+            f"{variable} is too short to be a secret; use 32 random characters or more, "
+            'such as `python -c "import secrets; print(secrets.token_urlsafe(32))"` prints.'
+        )
+    return value
 
 
 def _hours(variable: str, value: str) -> timedelta:

@@ -5,16 +5,13 @@ maintenance. The application itself connects as backstitch_app, which owns nothi
 already names backstitch_app, nothing is migrated: the database must be up to date.
 """
 
-import contextlib
+import hashlib
 import logging
 import os
 import re
-import secrets
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
 from alembic.util import CommandError
@@ -23,7 +20,7 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
-from backstitch import doctor, embedded, migrations
+from backstitch import doctor, embedded, installation, migrations
 from backstitch.database import Database
 from backstitch.errors import StartError
 from backstitch.settings import Settings
@@ -108,9 +105,25 @@ def owner(settings: Settings) -> Iterator[URL]:
         yield url
 
 
+def recreate_database(owner_url: URL) -> None:
+    """Drops the embedded server's database with all that is in it, and makes it anew."""
+    try:
+        with psycopg.connect(conninfo(owner_url.set(database="postgres")), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(owner_url.database or ""))
+            )
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(owner_url.database or "")))
+    except psycopg.Error as error:
+        raise StartError(
+            f"The database could not be made anew: {_reason(error)}; see postgres.log and start again."
+        ) from error
+    _migrate(owner_url)
+    _make_partitions(owner_url)
+
+
 @contextmanager
 def _server(settings: Settings) -> Iterator[tuple[URL, embedded.Lease | None]]:
-    prepare_home(settings.home)
+    installation.prepare_home(settings.home)
     if settings.database_url is not None:
         yield _checked(_parsed(settings.database_url)), None
         return
@@ -122,35 +135,21 @@ def _server(settings: Settings) -> Iterator[tuple[URL, embedded.Lease | None]]:
         raise StartError(str(error)) from error
 
 
-def prepare_home(home: Path) -> None:
-    """Makes the folder of this installation, readable by this account only."""
-    with _writing(home):
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (home / "secrets").mkdir(exist_ok=True, mode=0o700)
+def allow_single_sign_on(service: Service, *, allowed: bool) -> None:
+    """Lets the database believe the application about an identity provider, or no longer.
 
-
-@contextmanager
-def _writing(home: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StartError(
-            f"Cannot write to {home} ({error.strerror}); set BACKSTITCH_HOME to a folder that you may write to."
-        ) from error
-
-
-def secret(home: Path, name: str) -> str:
-    """The secret `name` of this installation: 32 random bytes as text, made at first use, mode 0600."""
-    path = home / "secrets" / name
-    if not path.exists():
-        with _writing(home), tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="ascii") as fresh:
-            fresh.write(secrets.token_urlsafe(32))
-            fresh.flush()
-            os.fsync(fresh.fileno())
-            # A link appears whole or not at all, and never replaces what another process made first.
-            with contextlib.suppress(FileExistsError):
-                os.link(fresh.name, path)
-    return path.read_text(encoding="ascii")
+    Only the owner's login can; without it the database stays as it is.
+    """
+    if service.owner_url is None:
+        return
+    with _owner_connection(service.owner_url) as connection, connection.begin():
+        connection.execute(text("set local role backstitch_owner"))
+        connection.execute(text("delete from runtime.single_sign_on"))
+        if allowed:
+            connection.execute(
+                text("insert into runtime.single_sign_on (secret_hash) values (:hash)"),
+                {"hash": hashlib.sha256(installation.single_sign_on_key(service.settings).encode()).digest()},
+            )
 
 
 def _parsed(url: str) -> URL:
@@ -260,7 +259,7 @@ def _owner_connection(url: URL) -> Iterator[Connection]:
 
 def _application_url(owner_url: URL, settings: Settings) -> URL:
     """The URL of backstitch_app; sets its password on the server where it differs."""
-    password = os.environ.get("BACKSTITCH_APP_PASSWORD") or secret(settings.home, "application_login")
+    password = os.environ.get("BACKSTITCH_APP_PASSWORD") or installation.secret(settings.home, "application_login")
     url = owner_url.set(username=APPLICATION_LOGIN, password=password)
     try:
         psycopg.connect(conninfo(url), connect_timeout=10).close()

@@ -1,132 +1,8 @@
--- Backstitch: sign-in, sessions and the start of a transaction, as the database sees them.
---
--- The application's login cannot read accounts.users or accounts.sessions. It signs a person in by
--- proving the password: it asks for the salt, computes bcrypt outside, and hands over the result;
--- the database compares its SHA-256 with what it keeps. So whoever can only run SQL as
--- backstitch_app cannot act as a user without knowing the password.
+-- Backstitch: people, what they may read of the trail, and the rights of the roles. Signing in is db/sign_in.sql.
 --
 -- This file is re-runnable. It runs as backstitch_owner; a migration applies each change of it.
 
--- Sign-in --------------------------------------------------------------------------------------
-
-create or replace function accounts.password_salt(email text) returns text
-language sql stable security definer set search_path = pg_catalog, pg_temp
-as $$
-    -- An unknown user gets a salt too, always the same one, so that it takes as long and looks alike.
-    select coalesce(
-        (select split_part(u.password_hash, ':', 2) from accounts.users u
-         where lower(u.email) = lower(btrim(password_salt.email)) and u.password_hash is not null),
-        (select '$2b$12$' || left(translate(encode(hash, 'base64'), '+', '.'), 21)
-                || substr('.Oeu', 1 + get_byte(hash, 31) % 4, 1)
-         from audit.signing_keys k,
-              sha256(k.key || convert_to('salt ' || lower(btrim(email)), 'UTF8')) hash))
-$$;
-comment on function accounts.password_salt(text) is 'The bcrypt salt with which to compute the proof of a password.';
-
-create or replace function accounts.typed_name(typed text) returns text
-language sql immutable set search_path = pg_catalog, pg_temp
-as $$
-    select left(regexp_replace(typed, '[[:cntrl:]]', '', 'g'), 254)
-$$;
-comment on function accounts.typed_name(text) is 'A user name as somebody typed it, fit for the record.';
-
-create or replace function accounts.sign_in(
-    email text, proof text, token text, address inet, user_agent text, lifetime interval
-) returns boolean
-language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
-as $$
-declare
-    person accounts.users;
-    session_id bigint;
-    hash_of_token constant bytea := sha256(convert_to(token, 'UTF8'));
-    nobody audit.actor;
-begin
-    -- One sign-in of a user at a time: two with the same token would collide.
-    select * into person from accounts.users u where lower(u.email) = lower(btrim(sign_in.email))
-    for no key update;
-
-    if person.is_active
-        and split_part(person.password_hash, ':', 3) = encode(sha256(convert_to(proof, 'UTF8')), 'hex')
-    then
-        session_id := nextval(pg_get_serial_sequence('accounts.sessions', 'id'));
-        perform audit.sign_actor(person.id, session_id, 'definer', 'sign in', null);
-        update accounts.sessions s set revoked_at = now()
-        where s.token_hash = hash_of_token and s.revoked_at is null;
-        insert into accounts.sessions (id, user_id, token_hash, address, user_agent, expires_at)
-        overriding system value
-        values (session_id, person.id, hash_of_token, sign_in.address, left(sign_in.user_agent, 400),
-                now() + lifetime);
-        perform audit.write_activity(audit.current_actor(), 'LOGIN', 'User', person.id, '{}');
-        -- Signed for this sign-in only: the rest of the transaction acts as nobody.
-        perform audit.forget_actor();
-        return true;
-    end if;
-
-    nobody.database_role := session_user;
-    nobody.application := nullif(current_setting('application_name'), '');
-    nobody.client_address := sign_in.address;
-    nobody.operation := 'sign in';
-    perform audit.write_activity(nobody, 'LOGIN_FAILED', 'User', person.id, jsonb_build_object(
-        'username', audit.keep_personal('User', person.id, null, 'username',
-                                        to_jsonb(accounts.typed_name(sign_in.email))),
-        'cause', case when person.id is null then 'unknown user'
-                      when not person.is_active then 'deactivated user'
-                      else 'wrong password' end));
-    return false;
-end
-$$;
-comment on function accounts.sign_in(text, text, text, inet, text, interval) is
-    'Checks the proof of a password (the bcrypt result); opens a session for the token, or returns false. '
-    'Both are on the record, a failure with the name that was typed.';
-
-create or replace function accounts.begin(
-    token text, operation text default null, reason text default null
-) returns text
-language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
-as $$
-declare
-    session_id bigint;
-    user_id bigint;
-    role text;
-begin
-    select s.id, u.id, 'backstitch_' || u.role into session_id, user_id, role
-    from accounts.sessions s join accounts.users u on u.id = s.user_id
-    where s.token_hash = sha256(convert_to(token, 'UTF8'))
-        and s.revoked_at is null and s.expires_at > now() and u.is_active;
-    if session_id is null then
-        raise exception 'no live session for this token'
-            using errcode = 'invalid_authorization_specification', constraint = 'session_live',
-                  hint = 'Sign in again.';
-    end if;
-    perform audit.sign_actor(user_id, session_id, role, operation, reason);
-    return role;
-end
-$$;
-comment on function accounts.begin(text, text, text) is
-    'Establishes the user of this transaction and returns their database role, for the caller to set: '
-    'select set_config(''role'', accounts.begin(token, operation, reason), true).';
-
-create or replace function accounts.me()
-returns table (id bigint, email text, name text, role text, must_change_password boolean)
-language sql stable security definer set search_path = pg_catalog, pg_temp
-as $$
-    select u.id, u.email, u.name, u.role, u.must_change_password
-    from accounts.users u where u.id = (audit.current_actor()).user_id
-$$;
-comment on function accounts.me() is 'The user of this transaction; no row for system.';
-
-create or replace function accounts.sign_out() returns void
-language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
-as $$
-declare
-    actor constant audit.actor := audit.current_actor();
-begin
-    update accounts.sessions s set revoked_at = now()
-    where s.id = actor.session_id and s.revoked_at is null;
-    perform audit.write_activity(actor, 'LOGOUT', 'User', actor.user_id, '{}');
-end
-$$;
-comment on function accounts.sign_out() is 'Ends the session of this transaction.';
+-- People ----------------------------------------------------------------------------------------
 
 create or replace function accounts.demo_accounts()
 returns table (email text, name text, role text)
@@ -229,7 +105,7 @@ drop view if exists audit.trail;
 
 create view audit.trail with (security_barrier) as
 select r.id, r.recorded_at, r.transaction_id, r.user_id,
-       coalesce(u.email, case when r.action = 'LOGIN_FAILED' then v.new_values ->> 'username' end, 'system')
+       coalesce(u.email, case when r.action in ('LOGIN_FAILED', 'LOGIN_LOCKED') then v.new_values ->> 'username' end, 'system')
            as username,
        u.name as user_name, r.action, r.entity, r.entity_id, r.parent_id, v.old_values, v.new_values,
        r.operation, r.reason, r.session_id, r.database_role, r.application,
@@ -293,14 +169,7 @@ revoke all on all functions in schema audit from public;
 
 grant usage on schema accounts to
     backstitch_app, backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
-grant execute on function
-    accounts.password_salt(text),
-    accounts.sign_in(text, text, text, inet, text, interval),
-    accounts.begin(text, text, text),
-    accounts.demo_accounts()
-to backstitch_app;
-grant execute on function accounts.me(), accounts.sign_out() to
-    backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
+grant execute on function accounts.demo_accounts() to backstitch_app;
 
 grant execute on function accounts.forget_user(bigint, text) to backstitch_admin;
 

@@ -9,9 +9,11 @@ import contextlib
 import ipaddress
 import logging
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import streamlit as st
 import streamlit_authenticator as stauth
@@ -19,17 +21,19 @@ from sqlalchemy import Connection
 from streamlit_authenticator.models import AuthenticationModel
 from streamlit_authenticator.utilities import LoginError
 
-from backstitch import startup
+from backstitch import installation, startup
 from backstitch.accounts import sessions
 from backstitch.accounts.permissions import Permission
-from backstitch.accounts.sessions import Browser, User
+from backstitch.accounts.sessions import Assertion, Browser, Locked, User
+from backstitch.audit import undo
 from backstitch.database import SignedIn
 from backstitch.errors import SignedOut
-from ui import BROWSER_COOKIE, SIGN_IN_COOKIE
+from ui import BROWSER_COOKIE, SIGN_IN_COOKIE, cookies
 
 log = logging.getLogger(__name__)
 
-COOKIE_DAYS = 7
+NOTE_USE = 60  # seconds between two notes in the database that a tab is in use
+NOT_RIGHT = "Email or password is not right. Check both and try again."
 
 
 @dataclass(frozen=True)
@@ -46,13 +50,20 @@ class _CheckedByDatabase(AuthenticationModel):  # type: ignore[misc]
     def check_credentials(self, username: str, password: str) -> bool:
         """Whether the password is right; opens the session and hands the library this one user."""
         service = startup.current()
-        if not sessions.sign_in(
-            service.database,
-            email=username,
-            password=password,
-            browser=_browser(),
-            lifetime=service.settings.session_lifetime,
-        ):
+        try:
+            right = sessions.sign_in(
+                service.database,
+                email=username,
+                password=password,
+                browser=_browser(),
+                lifetime=service.settings.session_lifetime,
+                idle_limit=service.settings.session_idle,
+            )
+        except Locked as locked:
+            st.session_state["sign_in_refused"] = str(locked)
+            return False
+        if not right:
+            st.session_state["sign_in_refused"] = NOT_RIGHT
             return False
         self.credentials["usernames"][username] = {"email": username, "name": username, "roles": []}
         return True
@@ -80,6 +91,7 @@ def _address() -> str | None:
 
 def authenticator() -> stauth.Authenticate:
     """The library's form, cookie and sign-out button, made afresh each run with no credentials in it."""
+    settings = startup.current().settings
     credentials: dict[str, dict[str, object]] = {"usernames": {}}
     # The library draws a component that would read the cookies in the browser, and run the script again when it
     # has, over whatever was clicked meanwhile. The connection brings the cookies, so it leaves before it loads.
@@ -88,19 +100,23 @@ def authenticator() -> stauth.Authenticate:
         made = stauth.Authenticate(
             credentials,
             cookie_name=SIGN_IN_COOKIE,
-            cookie_key=startup.secret(startup.current().settings.home, "cookie_key"),
-            cookie_expiry_days=COOKIE_DAYS,
+            cookie_key=installation.cookie_key(settings),
+            cookie_expiry_days=settings.session_lifetime / timedelta(days=1),
             auto_hash=False,
             login_sleep_time=0,
         )
     reader.empty()
+    # The cookie is read here (ui/cookies.py): the library raises for an odd one.
+    made.cookie_controller.get_cookie = lambda: None
     made.authentication_controller.authentication_model = _CheckedByDatabase(credentials, auto_hash=False)
     return made
 
 
-def resume(made: stauth.Authenticate) -> Person | None:
+def resume() -> Person | None:
     """The person of this tab, or of the browser's cookie after a reload; None when nobody is signed in."""
-    email = st.session_state.get("username") or _cookie_username(made)
+    email = st.session_state.get("username")
+    if not email and not st.session_state.get("logout"):
+        email = cookies.username(st.context.cookies.get(SIGN_IN_COOKIE))
     if not email:
         return None
     person = _checked(email)
@@ -112,19 +128,15 @@ def resume(made: stauth.Authenticate) -> Person | None:
     return person
 
 
-def _cookie_username(made: stauth.Authenticate) -> str | None:
-    # A cookie with a good signature but odd content is "please sign in", not a traceback.
-    with contextlib.suppress(Exception):
-        token = made.cookie_controller.get_cookie()
-        if token and isinstance(token["username"], str):
-            return token["username"]
-    return None
-
-
 def _checked(email: str) -> Person | None:
-    actor = sessions.actor(_browser().secret, email)
+    database, actor = startup.current().database, sessions.actor(_browser().secret, email)
+    if time.monotonic() >= st.session_state.get("note_use_at", 0):
+        # False for a session that is over, which is now on the record.
+        if not sessions.seen(database, actor):
+            return None
+        st.session_state["note_use_at"] = time.monotonic() + NOTE_USE
     try:
-        with startup.current().database.read(actor) as connection:
+        with database.read(actor) as connection:
             user = sessions.current_user(connection)
     except SignedOut:
         return None
@@ -154,9 +166,16 @@ def drop_cookie(made: stauth.Authenticate) -> None:
 def forget() -> None:
     """Drops what this tab remembers of the user; the cookie is not asked again in this tab."""
     for key in list(st.session_state):
-        if key != "tab_secret":
+        if key not in {"tab_secret", "assertion_tried"}:
             del st.session_state[key]
     st.session_state["logout"] = True
+
+
+def leave() -> None:
+    """Drops what this tab remembers of a user who has just been signed out, and the cookie; ends this run."""
+    forget()
+    st.session_state["cookie_over"] = True
+    st.rerun()
 
 
 def sign_in(made: stauth.Authenticate) -> bool:
@@ -166,7 +185,27 @@ def sign_in(made: stauth.Authenticate) -> bool:
             fields={"Form name": "Sign in", "Username": "Email", "Password": "Password", "Login": "Sign in"},
             key="sign_in",
         )
+    refused = st.session_state.pop("sign_in_refused", None)
+    if refused:
+        st.error(refused, icon=":material/block:")
     return bool(st.session_state.get("authentication_status"))
+
+
+def sign_in_as(said: Assertion) -> str | None:
+    """Signs in whom the identity provider names; the tab then remembers them. Or says why not."""
+    service = startup.current()
+    cause = sessions.sign_in_by_provider(
+        service.database,
+        said,
+        secret=installation.single_sign_on_key(service.settings),
+        browser=_browser(),
+        lifetime=service.settings.session_lifetime,
+        idle_limit=service.settings.session_idle,
+    )
+    if cause is None:
+        st.session_state["username"] = said.email.strip().lower()
+        st.session_state["authentication_status"] = True
+    return cause
 
 
 def sign_out() -> None:
@@ -207,9 +246,14 @@ def read() -> Iterator[Connection]:
 
 @contextmanager
 def write(operation: str, *, reason: str | None = None) -> Iterator[Connection]:
-    """A transaction as the signed-in user; `operation` says in words what it does."""
+    """A transaction as the signed-in user; `operation` says in words what it does.
+
+    What undoes it is there for `feedback.done` when it has committed.
+    """
     with startup.current().database.transaction(current().actor, operation=operation, reason=reason) as connection:
         yield connection
+        written = undo.this_transaction(connection)
+    st.session_state["written"] = written
 
 
 def is_local() -> bool:

@@ -20,13 +20,16 @@ class Permission(StrEnum):
     READ_TRAIL = "read the trail"
     READ_WHOLE_TRAIL = "read the trail of accounts"
     MANAGE_USERS = "manage users"
+    OWN_ACCOUNT = "see the own account"
 
+
+EVERYBODY = frozenset({Permission.SEE_INVENTORY, Permission.OWN_ACCOUNT})
 
 ALLOWED: dict[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset(Permission),
-    Role.MANAGER: frozenset({Permission.SEE_INVENTORY, Permission.EDIT_INVENTORY, Permission.READ_TRAIL}),
-    Role.ANALYST: frozenset({Permission.SEE_INVENTORY, Permission.READ_TRAIL, Permission.READ_WHOLE_TRAIL}),
-    Role.VIEWER: frozenset({Permission.SEE_INVENTORY}),
+    Role.MANAGER: EVERYBODY | {Permission.EDIT_INVENTORY, Permission.READ_TRAIL},
+    Role.ANALYST: EVERYBODY | {Permission.READ_TRAIL, Permission.READ_WHOLE_TRAIL},
+    Role.VIEWER: EVERYBODY,
 }
 
 

@@ -91,6 +91,8 @@ def _make(database: Database, actor: SignedIn, filters: Filters, format: Format,
 def _require_reader(database: Database, actor: SignedIn) -> None:
     with database.read(actor) as connection:
         user = current_user(connection)
+    if user is not None and user.must_change_password:
+        raise _NotAllowed("Choose a password of your own first.", rule="password_due")
     if user is None or not user.may(Permission.READ_TRAIL):
         raise _NotAllowed("Your role does not read the audit trail. Ask an admin if you need it.", rule="read_trail")
 

@@ -83,14 +83,58 @@ create table accounts.sessions (
     user_agent text,
     created_at timestamptz not null default now(),
     expires_at timestamptz not null,
+    idle_limit interval not null default '8 hours',
     revoked_at timestamptz
 );
 create unique index live_session_by_token on accounts.sessions (token_hash)
     where revoked_at is null;
+create index sessions_by_token on accounts.sessions (token_hash);
 create index sessions_by_user on accounts.sessions (user_id);
 
 comment on table accounts.sessions is
     'Sign-ins. Only the SHA-256 of the token is kept; a change is attributed to the user of a live row.';
+comment on column accounts.sessions.expires_at is 'The absolute end, however busy the session is.';
+comment on column accounts.sessions.idle_limit is
+    'How long after it was last seen (runtime.session_activity) the session ends by itself.';
+
+-- What is written all day and means nothing tomorrow, so it is not on the record: of the attempts the trail has
+-- each failure and each lock-out, of the activity each beginning and each end of a session.
+create schema runtime;
+
+create table runtime.sign_in_attempts (
+    key bytea primary key,
+    failures integer not null constraint failures_not_negative check (failures >= 0),
+    locked_until timestamptz,
+    forget_at timestamptz not null
+);
+create index sign_in_attempts_to_forget on runtime.sign_in_attempts (forget_at);
+
+comment on table runtime.sign_in_attempts is
+    'Failed sign-ins per user name, per known browser and per network, until they are forgotten.';
+comment on column runtime.sign_in_attempts.key is
+    'A keyed hash of the name, the browser or the network, so that nothing about a person is kept here.';
+
+create table runtime.session_activity (
+    session_id bigint primary key,
+    last_seen_at timestamptz not null
+);
+
+create table runtime.used_assertions (
+    key bytea primary key,
+    forget_at timestamptz not null
+);
+
+comment on table runtime.used_assertions is
+    'Keyed hashes of what an identity provider has said and was believed, once; kept until it is too old anyway.';
+
+create table runtime.single_sign_on (
+    only_row boolean primary key default true constraint one_single_sign_on check (only_row),
+    secret_hash bytea not null
+);
+
+comment on table runtime.single_sign_on is
+    'SHA-256 of the secret with which the application vouches for the identity provider; empty without one.';
+comment on table runtime.session_activity is 'When a session was last seen, to the minute; written by accounts.seen.';
 
 create table inventory.products (
     id bigint generated always as identity primary key,

@@ -1,4 +1,4 @@
-"""The audit trail, the sign-in and the stock books: triggers.sql, seals.sql, accounts.sql and stock.sql.
+"""The audit trail, the sign-in and the stock books: triggers.sql, seals.sql, sign_in.sql, accounts.sql, stock.sql.
 
 Why: from here on every change is on the record, and stock is moved by the database.
 Locks: SHARE ROW EXCLUSIVE on each table while its triggers are created: readers pass, writers wait milliseconds.
@@ -27,7 +27,7 @@ def upgrade() -> None:
     run_file("triggers.sql")
     run_file("replay.sql")
     run_file("seals.sql")
+    run_file("sign_in.sql")
     run_file("accounts.sql")
     run_file("stock.sql")
-    run_file("doctor.sql")
     run_as_owner(WATCH)

@@ -1,0 +1,167 @@
+"""A browser's tab without the browser: Streamlit's protocol over its WebSocket, for attacks and for crowds."""
+
+import http.cookiejar
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
+from websockets.sync.client import ClientConnection, connect
+
+WIDGETS = ("text_input", "text_area", "button", "selectbox", "number_input", "checkbox")
+TEXTS = {"heading": "body", "markdown": "body", "alert": "body", "text": "body", "code": "code_text"}
+
+
+def browser_cookies(*addresses: str) -> dict[str, str]:
+    """The cookies that a browser has which opened these addresses, and no other before."""
+    jar = http.cookiejar.CookieJar()
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+    for address in addresses:
+        browser.open(address, timeout=30).close()
+    return {cookie.name: cookie.value or "" for cookie in jar}
+
+
+@dataclass
+class Tab:
+    """A connection of a browser with these cookies; `session_id` asks for a session that exists."""
+
+    url: str
+    cookies: dict[str, str]
+    session_id: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    origin: str | None = None
+    timeout: float = 30
+    elements: dict[tuple[int, ...], Any] = field(default_factory=dict)
+    values: dict[str, WidgetState] = field(default_factory=dict)
+    page_hash: str = ""
+    pages: dict[str, str] = field(default_factory=dict)
+    leads_to: str | None = None
+
+    def __post_init__(self) -> None:
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        self.connection: ClientConnection = connect(
+            f"ws{self.url.removeprefix('http')}/_stcore/stream",
+            subprotocols=[  # type: ignore[list-item]
+                "streamlit",
+                self.cookies.get("_streamlit_xsrf", "xsrf"),
+                *([self.session_id] if self.session_id else []),
+            ],
+            additional_headers=({"Cookie": cookies} if cookies else {}) | self.headers,
+            origin=self.origin or f"http://{urlsplit(self.url).netloc}",  # type: ignore[arg-type]
+            max_size=None,
+            open_timeout=self.timeout,
+            ping_interval=None,
+            legacy=True,  # not a context manager: a tab is closed when its browser closes it
+        )
+
+    def close(self) -> None:
+        """Closes the tab."""
+        self.connection.close()
+
+    def run(self, page: str = "", *, widgets: list[WidgetState] | None = None) -> "Tab":
+        """The tab after a run of the script."""
+        message = BackMsg()
+        message.rerun_script.query_string = ""
+        message.rerun_script.page_script_hash = "" if page else self.page_hash
+        message.rerun_script.page_name = page
+        message.rerun_script.widget_states.widgets.extend([*self.values.values(), *(widgets or [])])
+        self.connection.send(message.SerializeToString())
+        return self.finished()
+
+    def finished(self) -> "Tab":
+        """The tab once a run has come to its end; a run that starts another is not the end."""
+        while True:
+            message = ForwardMsg.FromString(self.connection.recv(timeout=self.timeout))  # type: ignore[arg-type]
+            kind = message.WhichOneof("type")
+            if kind == "new_session":
+                self.session_id = message.new_session.initialize.session_id
+                self.elements.clear()
+            elif kind == "navigation":
+                self.page_hash = message.navigation.page_script_hash
+                self.pages = {page.url_pathname: page.page_script_hash for page in message.navigation.app_pages}
+            elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
+                self.elements[tuple(message.metadata.delta_path)] = message.delta.new_element
+            elif kind == "auth_redirect":
+                self.leads_to = message.auth_redirect.url
+            elif kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
+                return self
+
+    def open(self, page: str) -> "Tab":
+        """The tab with another page, by the name in its address."""
+        self.page_hash = wanted = self.pages[page]
+        return self.run().until(lambda: self.page_hash == wanted)
+
+    def until(self, condition: Callable[[], bool]) -> "Tab":
+        """The tab once `condition` holds, perhaps after further runs, which a run can start."""
+        while not condition():
+            try:
+                self.finished()
+            except TimeoutError:
+                raise TimeoutError(f"nothing more comes after {self.texts()}") from None
+        return self
+
+    def texts(self) -> list[str]:
+        """What it says: headings, paragraphs, alerts, labels, from top to bottom."""
+        return [text for element in self._ordered() if (text := _text(element))]
+
+    def widgets(self) -> Iterator[Any]:
+        """All widgets, from top to bottom."""
+        for element in self._ordered():
+            kind = element.WhichOneof("type")
+            if kind in WIDGETS:
+                yield getattr(element, kind)
+
+    def widget(self, label: str, *, submits: bool = False) -> Any:
+        """The widget with this label, or the button with it that `submits` a form."""
+        for widget in self.widgets():
+            if widget.label == label and (not submits or getattr(widget, "is_form_submitter", False)):
+                return widget
+        raise LookupError(f"no {label!r} among {self.texts()}")
+
+    def has(self, label: str) -> bool:
+        """Whether there is a widget with this label."""
+        try:
+            return bool(self.widget(label).id)
+        except LookupError:
+            return False
+
+    def fill(self, label: str, text: str) -> None:
+        """Types into a text field; it is sent with the next click."""
+        self.type_in(self.widget(label).id, text)
+
+    def type_in(self, identity: str, text: str) -> None:
+        """The same, by the widget's id."""
+        self.values[identity] = WidgetState(id=identity, string_value=text)
+
+    def click(self, label: str, *, submits: bool = False) -> "Tab":
+        """The tab after a click on a button."""
+        return self.press(self.widget(label, submits=submits).id)
+
+    def press(self, identity: str) -> "Tab":
+        """The same, by the widget's id."""
+        return self.run(widgets=[WidgetState(id=identity, trigger_value=True)])
+
+    def _ordered(self) -> Iterator[Any]:
+        return iter(element for _, element in sorted(self.elements.items()))
+
+
+def _text(element: Any) -> str:
+    kind = element.WhichOneof("type")
+    if kind in WIDGETS:
+        return str(getattr(element, kind).label)
+    # Texts from data are escaped, lest they be read as Markdown.
+    return str(getattr(getattr(element, kind), TEXTS[kind])).replace("\\", "") if kind in TEXTS else ""
+
+
+def sign_in(tab: Tab, email: str, password: str) -> Tab:
+    """The tab after its user has signed in."""
+    tab.run()
+    tab.fill("Email", email)
+    tab.fill("Password", password)
+    tab.click("Sign in")
+    tab.values.clear()
+    return tab.until(lambda: tab.has("Sign out"))

@@ -1,0 +1,629 @@
+-- Backstitch: signing in, sessions and passwords, as the database sees them.
+--
+-- The application's login cannot read accounts.users or accounts.sessions. It signs a person in by
+-- proving the password: it asks for the salt, computes bcrypt outside, and hands over the result;
+-- the database compares its SHA-256 with what it keeps. So whoever can only run SQL as
+-- backstitch_app cannot act as a user without knowing the password.
+--
+-- Failed attempts are counted here, so a lock-out holds for every browser and survives a restart. What a
+-- transaction that is rolled back had counted is lost with it, as PostgreSQL has it: the count binds whoever comes
+-- through the application, not somebody who runs SQL as its login.
+--
+-- This file is re-runnable. It runs as backstitch_owner; a migration applies each change of it.
+-- Order: attempts, sign-in, transactions, sessions, passwords, what follows a change of a user, rights.
+
+-- Attempts -------------------------------------------------------------------------------------
+
+create or replace function accounts.attempt_key(kind text, subject text) returns bytea
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select sha256(k.key || convert_to(format('attempt %s %s', kind, subject), 'UTF8')) from audit.signing_keys k
+$$;
+comment on function accounts.attempt_key(text, text) is 'Under which key the failures of a name, a browser or a network are counted.';
+
+create or replace function accounts.attempts_of(email text, token text, address inet)
+returns table (kind text, key bytea, checked boolean, allowed integer, memory interval)
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    -- A browser in which this user has signed in before has a count of its own, and only that one stops it: so
+    -- strangers who fail on purpose cannot lock people out of their own browsers. A network has many people in it.
+    with who as (
+        select lower(btrim(coalesce(attempts_of.email, ''))) as name,
+               sha256(convert_to(coalesce(attempts_of.token, ''), 'UTF8')) as token_hash,
+               set_masklen(attempts_of.address, case family(attempts_of.address) when 6 then 64 else 32 end) as network),
+    known as (
+        select who.*, exists (select from accounts.sessions s join accounts.users u on u.id = s.user_id
+                              where s.token_hash = who.token_hash and lower(u.email) = who.name) as browser
+        from who)
+    select 'address', accounts.attempt_key('address', host(network(k.network))), not k.browser, 20, interval '2 hours'
+    from known k where k.network is not null
+    union all
+    select 'browser', accounts.attempt_key('browser', encode(k.token_hash, 'hex')), true, 5, interval '1 day'
+    from known k where k.browser
+    union all
+    select 'user', accounts.attempt_key('user', k.name), not k.browser, 5, interval '1 day'
+    from known k
+$$;
+comment on function accounts.attempts_of(text, text, inet) is
+    'What an attempt counts against, in the order in which the counts are locked: which of them are checked, how many '
+    'failures they allow, and how long after the last one they are remembered.';
+
+create or replace function accounts.locked_until(email text, token text, address inet) returns timestamptz
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select max(a.locked_until)
+    from accounts.attempts_of(email, token, address) k join runtime.sign_in_attempts a on a.key = k.key
+    where k.checked and a.locked_until > now()
+$$;
+comment on function accounts.locked_until(text, text, inet) is
+    'Until when no sign-in is tried for this name from this browser and address; null when one is. Unknown names too.';
+
+create or replace function accounts.hold_attempts(email text, token text, address inet) returns void
+language sql volatile set search_path = pg_catalog, pg_temp
+as $$
+    insert into runtime.sign_in_attempts as a (key, failures, forget_at)
+    select k.key, 0, now() + k.memory from accounts.attempts_of(email, token, address) k order by k.kind
+    on conflict (key) do update set
+        failures = case when a.forget_at > now() then a.failures else 0 end,
+        locked_until = case when a.forget_at > now() then a.locked_until end
+$$;
+comment on function accounts.hold_attempts(text, text, inet) is
+    'Locks the counts until the transaction ends, so that attempts at the same moment are counted one after the other.';
+
+create or replace function accounts.typed_name(typed text) returns text
+language sql immutable set search_path = pg_catalog, pg_temp
+as $$
+    select left(regexp_replace(typed, '[[:cntrl:]]', '', 'g'), 254)
+$$;
+comment on function accounts.typed_name(text) is 'A user name as somebody typed it, fit for the record.';
+
+create or replace function accounts.record_failure(
+    person accounts.users, email text, token text, address inet, cause text
+) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+declare
+    nobody audit.actor;
+    name constant jsonb := audit.keep_personal('User', person.id, null, 'username',
+                                               to_jsonb(accounts.typed_name(record_failure.email)));
+    locked text[];
+    until timestamptz;
+begin
+    nobody.database_role := session_user;
+    nobody.application := nullif(current_setting('application_name'), '');
+    nobody.client_address := record_failure.address;
+    nobody.operation := 'sign in';
+    perform audit.write_activity(nobody, 'LOGIN_FAILED', 'User', person.id,
+                                 jsonb_build_object('username', name, 'cause', cause));
+
+    -- One minute after the last failure allowed, and twice as long after each further one, up to an hour.
+    with counted as (
+        update runtime.sign_in_attempts a
+        set failures = a.failures + 1, forget_at = now() + k.memory,
+            locked_until = case when a.failures + 1 >= k.allowed then now() + least(
+                interval '1 hour', interval '1 minute' * power(2, least(a.failures + 1 - k.allowed, 10))) end
+        from accounts.attempts_of(email, token, address) k
+        where a.key = k.key
+        returning k.kind, a.locked_until)
+    select array_agg(c.kind order by c.kind), max(c.locked_until) into locked, until
+    from counted c where c.locked_until is not null;
+    if locked is not null then
+        perform audit.write_activity(nobody, 'LOGIN_LOCKED', 'User', person.id,
+                                     jsonb_build_object('username', name, 'locked', locked, 'until', until));
+    end if;
+
+    delete from runtime.sign_in_attempts a
+    where a.key in (select f.key from runtime.sign_in_attempts f where f.forget_at <= now()
+                    order by f.forget_at limit 100 for update skip locked);
+end
+$$;
+comment on function accounts.record_failure(accounts.users, text, text, inet, text) is
+    'Records a failed attempt, counts it, locks what has failed too often, and forgets counts of long ago.';
+
+-- Sign-in --------------------------------------------------------------------------------------
+
+create or replace function accounts.password_salt(email text) returns text
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    -- An unknown user gets a salt too, always the same one, and with the cost of one of the users, so that it takes
+    -- as long and looks alike.
+    select coalesce(
+        (select split_part(u.password_hash, ':', 2) from accounts.users u
+         where lower(u.email) = lower(btrim(password_salt.email)) and u.password_hash is not null),
+        (select '$2b$'
+                || coalesce((select substr(split_part(u.password_hash, ':', 2), 5, 2) from accounts.users u
+                             where u.password_hash is not null
+                             order by sha256(hash || int8send(u.id)) limit 1), '12')
+                || '$' || left(translate(encode(hash, 'base64'), '+', '.'), 21)
+                || substr('.Oeu', 1 + get_byte(hash, 31) % 4, 1)
+         from audit.signing_keys k,
+              sha256(k.key || convert_to('salt ' || lower(btrim(email)), 'UTF8')) hash))
+$$;
+comment on function accounts.password_salt(text) is 'The bcrypt salt with which to compute the proof of a password.';
+
+create or replace function accounts.fits(person accounts.users, proof text) returns boolean
+language sql immutable set search_path = pg_catalog, pg_temp
+as $$
+    select coalesce(split_part(person.password_hash, ':', 3) = encode(sha256(convert_to(proof, 'UTF8')), 'hex'), false)
+$$;
+comment on function accounts.fits(accounts.users, text) is 'Whether a bcrypt result proves the password of a user.';
+
+create or replace function accounts.open_session(
+    person accounts.users, token text, address inet, user_agent text, lifetime interval, idle_limit interval,
+    renewed_hash text default null
+) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+declare
+    session_id constant bigint := nextval(pg_get_serial_sequence('accounts.sessions', 'id'));
+    hash_of_token constant bytea := sha256(convert_to(token, 'UTF8'));
+begin
+    perform audit.sign_actor(person.id, session_id, 'definer', 'sign in', null);
+    update accounts.sessions s set revoked_at = now()
+    where s.token_hash = hash_of_token and s.revoked_at is null;
+    insert into accounts.sessions (id, user_id, token_hash, address, user_agent, expires_at, idle_limit)
+    overriding system value
+    values (session_id, person.id, hash_of_token, open_session.address, left(open_session.user_agent, 400),
+            now() + lifetime, open_session.idle_limit);
+    -- The same password, at the cost of today.
+    if renewed_hash is not null then
+        update accounts.users u set password_hash = renewed_hash where u.id = person.id;
+    end if;
+    perform audit.write_activity(audit.current_actor(), 'LOGIN', 'User', person.id, '{}');
+    -- Signed for this sign-in only: the rest of the transaction acts as nobody.
+    perform audit.forget_actor();
+end
+$$;
+comment on function accounts.open_session(accounts.users, text, inet, text, interval, interval, text) is
+    'Opens the session of somebody who has proved to be this user; the one that the browser had before ends.';
+
+create or replace function accounts.sign_in(
+    email text, proof text, token text, address inet, user_agent text, lifetime interval,
+    idle_limit interval default '8 hours', renewed_hash text default null
+) returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    person accounts.users;
+begin
+    perform accounts.hold_attempts(email, token, address);
+    if accounts.locked_until(email, token, address) is not null then
+        return false;
+    end if;
+    -- One sign-in of a user at a time: two with the same token would collide.
+    select * into person from accounts.users u where lower(u.email) = lower(btrim(sign_in.email))
+    for no key update;
+
+    if person.is_active and accounts.fits(person, proof) then
+        -- A network is not forgiven for one of its people, or an attacker's own account would clear its count.
+        delete from runtime.sign_in_attempts a using accounts.attempts_of(email, token, address) k
+        where a.key = k.key and (k.kind <> 'address' or a.failures = 0);
+        perform accounts.open_session(person, token, address, user_agent, lifetime, idle_limit, renewed_hash);
+        return true;
+    end if;
+    perform accounts.record_failure(person, email, token, address,
+        case when person.id is null then 'unknown user'
+             when not person.is_active then 'deactivated user'
+             else 'wrong password' end);
+    return false;
+end
+$$;
+comment on function accounts.sign_in(text, text, text, inet, text, interval, interval, text) is
+    'Checks the proof of a password (the bcrypt result); opens a session for the token, or returns false. Both are on '
+    'the record, a failure with the name that was typed. While locked (accounts.locked_until) nothing is tried. '
+    'renewed_hash replaces what is kept of the password, at a higher cost.';
+
+create or replace function accounts.use_assertion(assertion text, asserted_at timestamptz) returns boolean
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+begin
+    delete from runtime.used_assertions a where a.forget_at <= now();
+    -- Streamlit keeps what the provider said for a month, long after the session that came of it was ended.
+    if asserted_at is null or asserted_at not between now() - interval '5 minutes' and now() + interval '5 minutes' then
+        return false;
+    end if;
+    insert into runtime.used_assertions (key, forget_at)
+    values (accounts.attempt_key('assertion', assertion), now() + interval '15 minutes')
+    on conflict do nothing;
+    return found;
+end
+$$;
+comment on function accounts.use_assertion(text, timestamptz) is
+    'Whether what an identity provider has said is fresh, and was not used before; it is now.';
+
+create or replace function accounts.sign_in_by_provider(
+    email text, secret text, assertion text, asserted_at timestamptz, token text, address inet, user_agent text,
+    lifetime interval, idle_limit interval
+) returns text
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    person accounts.users;
+    cause text;
+begin
+    select * into person from accounts.users u where lower(u.email) = lower(btrim(sign_in_by_provider.email))
+    for no key update;
+    cause := case
+        when not exists (select from runtime.single_sign_on k
+                         where k.secret_hash = sha256(convert_to(sign_in_by_provider.secret, 'UTF8')))
+            then 'single sign-on is not set up'
+        when not accounts.use_assertion(assertion, asserted_at) then 'the provider''s word is old'
+        when person.id is null then 'unknown user'
+        when not person.is_active then 'deactivated user' end;
+    if cause is null then
+        perform accounts.open_session(person, token, address, user_agent, lifetime, idle_limit);
+        return null;
+    end if;
+    perform accounts.hold_attempts(email, token, address);
+    perform accounts.record_failure(person, email, token, address, cause);
+    return cause;
+end
+$$;
+comment on function
+    accounts.sign_in_by_provider(text, text, text, timestamptz, text, inet, text, interval, interval) is
+    'Opens a session for an address that the identity provider has verified, once for each word of it. The secret, '
+    'which only the application''s process has, stands for the provider: without it whoever runs SQL as the '
+    'application could be anybody. Returns why not, or null.';
+
+-- Transactions ---------------------------------------------------------------------------------
+
+create or replace view runtime.sessions as
+select s.id, s.user_id, s.token_hash, s.address, s.user_agent, s.created_at, s.revoked_at,
+       coalesce(a.last_seen_at, s.created_at) as last_seen_at,
+       least(s.expires_at, coalesce(a.last_seen_at, s.created_at) + s.idle_limit) as ends_at
+from accounts.sessions s
+left join runtime.session_activity a on a.session_id = s.id;
+comment on view runtime.sessions is 'Sessions with when they were last seen and when they end; live is revoked_at null and ends_at ahead.';
+
+create or replace function accounts.begin(
+    token text, operation text default null, reason text default null
+) returns text
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    session_id bigint;
+    user_id bigint;
+    role text;
+begin
+    -- Until a password that an admin has set is replaced, its user may look, and no more.
+    select s.id, u.id, case when u.must_change_password then 'backstitch_viewer' else 'backstitch_' || u.role end
+    into session_id, user_id, role
+    from runtime.sessions s join accounts.users u on u.id = s.user_id
+    where s.token_hash = sha256(convert_to(token, 'UTF8'))
+        and s.revoked_at is null and s.ends_at > now() and u.is_active;
+    if session_id is null then
+        raise exception 'no live session for this token'
+            using errcode = 'invalid_authorization_specification', constraint = 'session_live',
+                  hint = 'Sign in again.';
+    end if;
+    perform audit.sign_actor(user_id, session_id, role, operation, reason);
+    return role;
+end
+$$;
+comment on function accounts.begin(text, text, text) is
+    'Establishes the user of this transaction and returns their database role, for the caller to set: '
+    'select set_config(''role'', accounts.begin(token, operation, reason), true).';
+
+-- Sessions -------------------------------------------------------------------------------------
+
+create or replace function accounts.expire_overdue() returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+declare
+    overdue record;
+begin
+    for overdue in
+        select s.id, s.user_id, s.expires_at <= now() as too_old
+        from accounts.sessions s
+        where s.id in (select r.id from runtime.sessions r where r.revoked_at is null and r.ends_at <= now())
+        order by s.id limit 100
+        for no key update skip locked
+    loop
+        perform audit.sign_actor(overdue.user_id, overdue.id, 'definer', 'session expired', null);
+        update accounts.sessions s set revoked_at = now() where s.id = overdue.id;
+        perform audit.write_activity(audit.current_actor(), 'SESSION_EXPIRED', 'User', overdue.user_id,
+            jsonb_build_object('cause', case when overdue.too_old then 'its time was over' else 'it was not used' end));
+        perform audit.forget_actor();
+    end loop;
+end
+$$;
+comment on function accounts.expire_overdue() is
+    'Ends the sessions whose time is over, on the record. That they are not used before is for accounts.begin to see.';
+
+create or replace function accounts.seen(token text) returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    session_id bigint;
+begin
+    perform accounts.expire_overdue();
+    select s.id into session_id from runtime.sessions s
+    where s.token_hash = sha256(convert_to(token, 'UTF8')) and s.revoked_at is null and s.ends_at > now();
+    if session_id is null then
+        return false;
+    end if;
+    insert into runtime.session_activity as a (session_id, last_seen_at) values (session_id, now())
+    on conflict on constraint session_activity_pkey do update set last_seen_at = excluded.last_seen_at
+    where a.last_seen_at < now() - interval '1 minute';
+    return true;
+end
+$$;
+comment on function accounts.seen(text) is
+    'Notes that a session was used just now, to the minute; false when it is over. Ends whatever else is overdue.';
+
+create or replace function accounts.me()
+returns table (id bigint, email text, name text, role text, must_change_password boolean)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select u.id, u.email, u.name, u.role, u.must_change_password
+    from accounts.users u where u.id = (audit.current_actor()).user_id
+$$;
+comment on function accounts.me() is 'The user of this transaction; no row for system.';
+
+create or replace function accounts.is_admin() returns boolean
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    -- The signed role, not current_role, which the application's login can choose.
+    select (audit.current_actor()).user_id is not null and current_setting('backstitch.role') = 'backstitch_admin'
+$$;
+comment on function accounts.is_admin() is 'Whether this transaction is a signed-in admin''s.';
+
+create or replace function accounts.require_admin() returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if not accounts.is_admin() then
+        raise exception 'only an admin may do this'
+            using errcode = 'insufficient_privilege', constraint = 'admin_only', hint = 'Sign in as an admin.';
+    end if;
+end
+$$;
+comment on function accounts.require_admin() is 'Refuses everybody but a signed-in admin.';
+
+create or replace function accounts.live_sessions(everybody boolean default false)
+returns table (id bigint, user_id bigint, email text, name text, address inet, user_agent text,
+               created_at timestamptz, last_seen_at timestamptz, ends_at timestamptz, is_this boolean)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    actor constant audit.actor := audit.current_actor();
+begin
+    if everybody then
+        perform accounts.require_admin();
+    end if;
+    return query
+    select s.id, u.id, u.email, u.name, s.address, s.user_agent, s.created_at, s.last_seen_at, s.ends_at,
+           s.id = actor.session_id
+    from runtime.sessions s join accounts.users u on u.id = s.user_id
+    where s.revoked_at is null and s.ends_at > now() and u.is_active and (everybody or u.id = actor.user_id)
+    order by s.id = actor.session_id desc, s.last_seen_at desc, s.id desc;
+end
+$$;
+comment on function accounts.live_sessions(boolean) is
+    'The sessions of this transaction''s user, or, for an admin, of everybody; the one in use first.';
+
+create or replace function accounts.sign_out() returns void
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    actor constant audit.actor := audit.current_actor();
+begin
+    update accounts.sessions s set revoked_at = now()
+    where s.id = actor.session_id and s.revoked_at is null;
+    perform audit.write_activity(actor, 'LOGOUT', 'User', actor.user_id, '{}');
+end
+$$;
+comment on function accounts.sign_out() is 'Ends the session of this transaction.';
+
+create or replace function accounts.end_sessions(session_id bigint default null, of_user bigint default null)
+returns bigint
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    actor constant audit.actor := audit.current_actor();
+    ended bigint;
+begin
+    if of_user is distinct from actor.user_id and session_id is null
+        or exists (select from accounts.sessions s
+                   where s.id = end_sessions.session_id and s.user_id is distinct from actor.user_id)
+    then
+        perform accounts.require_admin();
+    end if;
+    update accounts.sessions s set revoked_at = now()
+    where s.revoked_at is null and (s.id = end_sessions.session_id or s.user_id = of_user);
+    get diagnostics ended = row_count;
+    if ended > 0 then
+        perform audit.write_activity(actor, 'LOGOUT', 'User', coalesce(
+            of_user, (select s.user_id from accounts.sessions s where s.id = end_sessions.session_id)), '{}');
+    end if;
+    return ended;
+end
+$$;
+comment on function accounts.end_sessions(bigint, bigint) is
+    'Ends one session, or all of a user: one''s own, or, for an admin, anybody''s. Returns how many it ended.';
+
+create or replace function accounts.my_activity(most integer default 50)
+returns table (id bigint, recorded_at timestamptz, action text, operation text, by_user text, address inet,
+               user_agent text, details jsonb)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select r.id, r.recorded_at, r.action::text, r.operation, u.name, coalesce(s.address, r.client_address),
+           s.user_agent,
+           -- Which fields an admin changed, not what they were.
+           case when r.action = 'UPDATE' then jsonb_build_object('fields', array(select jsonb_object_keys(r.new_values)))
+                else r.new_values - 'username' end
+    from audit.records r
+    left join accounts.users u on u.id = r.user_id
+    left join accounts.sessions s on s.id = r.session_id and s.user_id = r.entity_id
+    where r.entity = 'User' and r.entity_id = (audit.current_actor()).user_id
+    order by r.recorded_at desc, r.id desc limit most
+$$;
+comment on function accounts.my_activity(integer) is
+    'What happened to the account of this transaction''s user, newest first: sign-ins, failures, changes.';
+
+-- Passwords ------------------------------------------------------------------------------------
+
+create or replace function accounts.change_password(old_proof text, new_hash text) returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    actor constant audit.actor := audit.current_actor();
+    signed_role constant text := current_setting('backstitch.role');
+    person accounts.users;
+    count_key constant bytea := accounts.attempt_key('password', actor.user_id::text);
+    attempts runtime.sign_in_attempts;
+begin
+    select * into person from accounts.users u where u.id = actor.user_id for no key update;
+    select * into attempts from runtime.sign_in_attempts a where a.key = count_key and a.forget_at > now();
+    if attempts.locked_until > now() then
+        raise exception 'too many wrong passwords of user %', person.id
+            using errcode = 'invalid_password', constraint = 'password_attempts', hint = 'Try again in some minutes.';
+    end if;
+    if not accounts.fits(person, old_proof) then
+        insert into runtime.sign_in_attempts as a (key, failures, forget_at) values (count_key, 1, now() + interval '1 day')
+        on conflict (key) do update set
+            failures = coalesce(attempts.failures, 0) + 1, forget_at = now() + interval '1 day',
+            locked_until = case when attempts.failures >= 4 then now() + least(
+                interval '1 hour', interval '1 minute' * power(2, least(attempts.failures - 4, 10))) end;
+        perform audit.write_activity(actor, 'LOGIN_FAILED', 'User', person.id,
+                                     jsonb_build_object('cause', 'wrong password for a change'));
+        return false;
+    end if;
+
+    delete from runtime.sign_in_attempts a where a.key = count_key;
+    -- Only admins may write users; for this one the function itself does.
+    perform audit.sign_actor(actor.user_id, actor.session_id, 'definer', actor.operation, actor.reason);
+    update accounts.users u set password_hash = new_hash, must_change_password = false where u.id = person.id;
+    update accounts.sessions s set revoked_at = now()
+    where s.user_id = person.id and s.id <> actor.session_id and s.revoked_at is null;
+    perform audit.write_activity(actor, 'PASSWORD_CHANGE', 'User', person.id, '{}');
+    perform audit.sign_actor(actor.user_id, actor.session_id, signed_role, actor.operation, actor.reason);
+    return true;
+end
+$$;
+comment on function accounts.change_password(text, text) is
+    'Replaces the password of this transaction''s user, who proves the old one, and ends the other sessions; false for '
+    'a wrong one, which is counted.';
+
+create or replace function accounts.locked_users()
+returns table (user_id bigint, locked_until timestamptz)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform accounts.require_admin();
+    return query
+    select u.id, max(a.locked_until)
+    from accounts.users u
+    join runtime.sign_in_attempts a on a.locked_until > now() and a.key in (
+        select accounts.attempt_key('user', lower(u.email))
+        union all select accounts.attempt_key('password', u.id::text)
+        union all select accounts.attempt_key('browser', encode(s.token_hash, 'hex'))
+        from accounts.sessions s where s.user_id = u.id)
+    group by u.id;
+end
+$$;
+comment on function accounts.locked_users() is 'Users who cannot sign in somewhere now, and until when. For admins.';
+
+create or replace function accounts.unlock(user_id bigint) returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    was_locked boolean;
+begin
+    perform accounts.require_admin();
+    with keys as (
+        select accounts.attempt_key('user', lower(u.email)) as key from accounts.users u where u.id = unlock.user_id
+        union all select accounts.attempt_key('password', unlock.user_id::text)
+        union all select accounts.attempt_key('browser', encode(s.token_hash, 'hex'))
+        from accounts.sessions s where s.user_id = unlock.user_id),
+    forgotten as (
+        delete from runtime.sign_in_attempts a using keys k where a.key = k.key returning a.locked_until)
+    select coalesce(bool_or(f.locked_until > now()), false) into was_locked from forgotten f;
+    perform audit.write_activity(audit.current_actor(), 'MAINTENANCE', 'User', unlock.user_id,
+                                 jsonb_build_object('unlocked', was_locked));
+    return was_locked;
+end
+$$;
+comment on function accounts.unlock(bigint) is 'Forgets the failed sign-ins of a user, so that the next is tried. For admins.';
+
+-- What follows a change of a user --------------------------------------------------------------
+
+create or replace function accounts.end_sessions_of_changed_users() returns trigger
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- The functions of this file see to the sessions themselves. That the role is signed, audit_update has checked.
+    if current_setting('backstitch.role', true) = 'definer' then
+        return null;
+    end if;
+    update accounts.sessions s set revoked_at = now()
+    from new_rows n join old_rows o on o.id = n.id
+    where s.user_id = n.id and s.revoked_at is null
+        and (n.role <> o.role or not n.is_active and o.is_active or n.password_hash is distinct from o.password_hash);
+    perform audit.write_activity(audit.current_actor(), 'PASSWORD_CHANGE', 'User', n.id, '{}')
+    from new_rows n join old_rows o on o.id = n.id
+    where n.password_hash <> o.password_hash or n.password_hash is not null and o.password_hash is null;
+    return null;
+end
+$$;
+comment on function accounts.end_sessions_of_changed_users() is
+    'Ends every session of a user whose role or password was changed, or who was deactivated, whoever did it.';
+
+create or replace function accounts.keep_an_admin() returns trigger
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    removed boolean;
+begin
+    if tg_op = 'DELETE' then
+        removed := exists (select from old_rows o where o.role = 'admin' and o.is_active);
+    else
+        removed := exists (select from old_rows o join new_rows n on n.id = o.id
+                           where o.role = 'admin' and o.is_active and not (n.role = 'admin' and n.is_active));
+    end if;
+    if removed then
+        -- Locked, so that of two who remove each other the second waits, and looks again; or collides on the row under
+        -- an isolation level at which it may not look again.
+        perform from accounts.users u where u.role = 'admin' and u.is_active order by u.id limit 1 for share;
+        if not found then
+            raise exception '% of accounts.users is refused: no active admin would be left', tg_op
+                using errcode = 'check_violation', constraint = 'last_admin',
+                      hint = 'Make another user an admin first.';
+        end if;
+    end if;
+    return null;
+end
+$$;
+comment on function accounts.keep_an_admin() is 'Refuses to remove the last active admin.';
+
+create or replace trigger end_sessions after update on accounts.users
+    referencing old table as old_rows new table as new_rows
+    for each statement execute function accounts.end_sessions_of_changed_users();
+create or replace trigger keep_an_admin_on_delete after delete on accounts.users
+    referencing old table as old_rows
+    for each statement execute function accounts.keep_an_admin();
+create or replace trigger keep_an_admin_on_update after update on accounts.users
+    referencing old table as old_rows new table as new_rows
+    for each statement execute function accounts.keep_an_admin();
+alter table accounts.users enable always trigger end_sessions, enable always trigger keep_an_admin_on_delete,
+    enable always trigger keep_an_admin_on_update;
+
+-- Rights ---------------------------------------------------------------------------------------
+
+revoke all on schema runtime from public;
+revoke all on all tables in schema runtime from public;
+revoke all on all functions in schema accounts from public;
+
+grant execute on function
+    accounts.password_salt(text),
+    accounts.locked_until(text, text, inet),
+    accounts.sign_in(text, text, text, inet, text, interval, interval, text),
+    accounts.sign_in_by_provider(text, text, text, timestamptz, text, inet, text, interval, interval),
+    accounts.begin(text, text, text),
+    accounts.seen(text)
+to backstitch_app;
+grant execute on function
+    accounts.me(), accounts.sign_out(), accounts.end_sessions(bigint, bigint), accounts.live_sessions(boolean),
+    accounts.my_activity(integer), accounts.change_password(text, text)
+to backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
+grant execute on function accounts.locked_users(), accounts.unlock(bigint) to backstitch_admin;

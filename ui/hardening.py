@@ -1,0 +1,77 @@
+"""The settings of Streamlit on which safety rests, as they are in effect, however they were given.
+
+`.streamlit/config.toml` sets them; an environment variable, a flag or another config.toml can undo that.
+"""
+
+import ipaddress
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import streamlit as st
+
+from backstitch import startup
+from backstitch.errors import StartError
+from ui import BROWSER_HEADER
+
+Option = Callable[[str], Any]
+
+# What each must be, and what it means if it is not.
+EXPECTED: dict[str, tuple[Any, str]] = {
+    "server.enableXsrfProtection": (True, "another site's page can send files in a user's name"),
+    "server.enableCORS": (True, "other sites' pages may read what this app answers"),
+    "server.enableStaticServing": (False, "files of the project's folder are served to everybody"),
+    "server.enableAgentApi": (False, "programs can drive pages without a browser"),
+    "server.fileWatcherType": ("none", "a changed file of the program is run at once"),
+    "server.unsafeMetricsUserAttributes": ([], "names of users are counted for whoever reads the metrics"),
+    "client.showErrorDetails": ("none", "errors show the program's insides to users"),
+    "browser.gatherUsageStats": (False, "usage is reported to Streamlit"),
+    "global.developmentMode": (False, "anybody can stop the server"),
+    "runner.magicEnabled": (False, "a forgotten expression in a page shows its value"),
+}
+LARGEST_UPLOAD = 50  # MB
+
+
+def weakened(option: Option) -> list[str]:
+    """A sentence for each setting that makes the app less safe than it comes. Raises StartError for one it cannot do
+    without."""
+    _require_browser_header(option)
+    found = [
+        f"{name} is {json.dumps(option(name))}, not {json.dumps(wanted)}: {meaning}."
+        for name, (wanted, meaning) in EXPECTED.items()
+        if option(name) != wanted
+    ]
+    if not 0 < option("server.maxUploadSize") <= LARGEST_UPLOAD:
+        found.append(
+            f"server.maxUploadSize is {option('server.maxUploadSize')} MB: a few uploads can fill the memory; "
+            f"{LARGEST_UPLOAD} is plenty."
+        )
+    if not is_local(option("server.address")) and not option("server.sslCertFile"):
+        found.append(
+            f"server.address is {json.dumps(option('server.address'))} and no certificate is set: who can read the "
+            "network can read passwords, unless a proxy on this machine speaks HTTPS."
+        )
+    return found
+
+
+def _require_browser_header(option: Option) -> None:
+    trusted = option("server.trustedUserHeaders")
+    if trusted != {BROWSER_HEADER: "browser"}:
+        raise StartError(
+            "server.trustedUserHeaders is not what .streamlit/config.toml sets, so a tab could be taken over with its "
+            "id; remove the setting that replaces it."
+        )
+
+
+def is_local(address: str | None) -> bool:
+    """Whether a server that listens there is reached from this machine only."""
+    try:
+        return address == "localhost" or ipaddress.ip_address(address or "0.0.0.0").is_loopback
+    except ValueError:
+        return False
+
+
+def hosts() -> Iterable[str]:
+    """The host names that the app is served under, apart from this machine's."""
+    named = (st.get_option("server.address"), st.get_option("browser.serverAddress"))
+    return [*startup.current().settings.hosts, *(name.lower() for name in named if name)]

@@ -1,0 +1,60 @@
+"""Single sign-on: an OpenID Connect provider says who somebody is; who may come in, `accounts.users` says.
+
+Optional: offered where Streamlit's secrets have a section `auth` (docs/operations.md). What comes of it is a session
+like any other, on the same record.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import streamlit as st
+
+from backstitch.accounts.sessions import USED_BEFORE, Assertion
+from ui import formats
+
+FRESH = timedelta(minutes=4)  # the database takes five
+
+
+def is_configured() -> bool:
+    """Whether Streamlit's secrets name a provider."""
+    return bool(st.secrets.load_if_toml_exists()) and "auth" in st.secrets
+
+
+def offer(sign_in_as: Callable[[Assertion], str | None]) -> bool:
+    """Draws the button that leads to the provider; True once who comes back from there is signed in."""
+    said = assertion(st.user.to_dict(), datetime.now(UTC))
+    if isinstance(said, Assertion) and st.session_state.get("assertion_tried") != said.identity:
+        # Once: a provider's word is good for one sign-in.
+        st.session_state["assertion_tried"] = said.identity
+        cause = sign_in_as(said)
+        if cause is None:
+            return True
+        if cause != USED_BEFORE:
+            said = f"No active user here has the address {said.email}. Ask an admin to add you."
+    if isinstance(said, str):
+        st.error(formats.plain(said), icon=":material/block:")
+    if st.button("Sign in with single sign-on", icon=":material/login:", key="single_sign_on"):
+        st.login()
+    return False
+
+
+def assertion(user: dict[str, Any], now: datetime) -> Assertion | str | None:
+    """What the provider says of `st.user`; a sentence where that is not enough, None where it said nothing new."""
+    issued = user.get("iat")
+    if user.get("is_logged_in") is not True or not isinstance(issued, int | float):
+        return None
+    issued_at = datetime.fromtimestamp(issued, UTC)
+    if abs(now - issued_at) > FRESH:
+        return None
+    email = user.get("email")
+    if not isinstance(email, str) or user.get("email_verified") is not True:
+        return "The identity provider has not verified your email address. Sign in with a password, or ask an admin."
+    identity = "\n".join(str(user.get(claim, "")) for claim in ("iss", "sub", "iat", "nonce", "jti", "at_hash"))
+    return Assertion(email, identity, issued_at)
+
+
+def sign_out() -> None:
+    """Forgets at sign-out what the provider said, and tells it where it wants to be told."""
+    if is_configured() and st.user.to_dict().get("is_logged_in") is True:
+        st.logout()

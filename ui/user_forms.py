@@ -1,0 +1,199 @@
+"""The dialogs in which an admin adds, changes, resets, unlocks and forgets users."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import streamlit as st
+
+from backstitch.accounts import passwords, sessions, users
+from backstitch.accounts.permissions import Permission, Role
+from backstitch.accounts.users import UserLine
+from backstitch.errors import StaleEdit
+from ui import feedback, formats, session, single_sign_on
+
+# What is open survives a rerun: "new", a UserLine as it was read, a OneTime, or nothing.
+OPEN = "user_dialog"
+
+
+@dataclass(frozen=True)
+class OneTime:
+    """A password to hand on, shown once."""
+
+    name: str
+    password: str
+
+
+def open_new() -> None:
+    """Opens the dialog for a new user."""
+    st.session_state[OPEN] = "new"
+
+
+def open_user(line: UserLine) -> None:
+    """Opens the dialog for a user as the list has it."""
+    st.session_state[OPEN] = line
+
+
+def close() -> None:
+    """Closes the dialog."""
+    st.session_state.pop(OPEN, None)
+
+
+def show_open() -> None:
+    """Draws the dialog that is open, if any."""
+    opened = st.session_state.get(OPEN)
+    if opened == "new":
+        _add()
+    elif isinstance(opened, UserLine):
+        _edit(opened)
+    elif isinstance(opened, OneTime):
+        # Shown once: not even a reload of the page brings it back.
+        close()
+        _hand_on(opened)
+
+
+@st.dialog("One-time password", icon=":material/key:")
+def _hand_on(made: OneTime) -> None:
+    st.text(f"For {made.name}, to sign in with once and then replace:")
+    st.code(made.password, language=None)
+    st.caption("It is shown only now. Hand it over in person or by telephone, not by mail.")
+
+
+@st.dialog("Add user", icon=":material/person_add:", on_dismiss=close)
+def _add() -> None:
+    with st.form("new_user", border=False):
+        name = st.text_input("Name", key="new_user_name", max_chars=120)
+        email = st.text_input("Email", key="new_user_email", max_chars=254)
+        role = st.selectbox("Role", list(Role), len(Role) - 1, format_func=_role, key="new_user_role")
+        reason = st.text_input("Reason", key="new_user_reason", max_chars=500)
+        outside = single_sign_on.is_configured() and st.checkbox(
+            "Signs in with single sign-on only, without a password here", key="new_user_outside"
+        )
+        saved = st.form_submit_button("Add user", type="primary", key="new_user_save")
+    if saved:
+        with feedback.refusals():
+            session.require(Permission.MANAGE_USERS)
+            password = None if outside else passwords.one_time()
+            with session.write("add user", reason=reason) as connection:
+                users.create_user(
+                    connection,
+                    email=email or "",
+                    name=name or "",
+                    role=role,
+                    password=password,
+                    must_change_password=not outside,
+                )
+            if password is not None:
+                _show_once(name or "", password)
+            close()
+            feedback.done(f"{name} was added.")
+
+
+@st.dialog("User", icon=":material/person:", on_dismiss=close)
+def _edit(line: UserLine) -> None:
+    st.subheader(formats.plain(line.name))
+    myself = line.id == session.current().user.id
+    with st.form("edit_user", border=False):
+        name = st.text_input("Name", line.name, key=f"edit_user_name_{line.id}", max_chars=120)
+        email = st.text_input("Email", line.email, key=f"edit_user_email_{line.id}", max_chars=254)
+        role = st.selectbox(
+            "Role", list(Role), list(Role).index(line.role), format_func=_role, key=f"edit_user_role_{line.id}"
+        )
+        reason = st.text_input(
+            "Reason", key=f"edit_user_reason_{line.id}", help="A change of role needs one.", max_chars=500
+        )
+        saved = st.form_submit_button("Save", type="primary", key="edit_user_save")
+    if saved:
+        with _stale_shown(), feedback.refusals():
+            session.require(Permission.MANAGE_USERS)
+            with session.write("edit user", reason=reason) as connection:
+                users.edit_user(connection, read=line, email=email or "", name=name or "", role=role)
+            close()
+            feedback.done(f"{name} was saved.{' Every session of theirs was signed out.' if role != line.role else ''}")
+    with st.container(horizontal=True):
+        _activity(line)
+        if not myself:
+            _reset(line)
+        if line.locked_until:
+            _unlock(line)
+        _sign_out(line)
+    if not myself:
+        _forget(line)
+
+
+def _activity(line: UserLine) -> None:
+    verb = "Deactivate" if line.is_active else "Take back into use"
+    if st.button(verb, icon=":material/power_settings_new:", key="edit_user_active"):
+        with feedback.refusals():
+            session.require(Permission.MANAGE_USERS)
+            operation = "deactivate user" if line.is_active else "take user back into use"
+            with session.write(operation) as connection:
+                users.set_active(connection, user_id=line.id, is_active=not line.is_active)
+            close()
+            feedback.done(f"{line.name} was {'deactivated' if line.is_active else 'taken back into use'}.")
+
+
+def _reset(line: UserLine) -> None:
+    if st.button("Reset password", icon=":material/key:", key="edit_user_reset"):
+        with feedback.refusals():
+            session.require(Permission.MANAGE_USERS)
+            password = passwords.one_time()
+            with session.write("reset password") as connection:
+                users.reset_password(connection, user_id=line.id, password=password)
+            _show_once(line.name, password)
+
+
+def _show_once(name: str, password: str) -> None:
+    st.session_state[OPEN] = OneTime(name, password)
+    st.rerun()
+
+
+def _unlock(line: UserLine) -> None:
+    if st.button("Unlock", icon=":material/lock_open:", key="edit_user_unlock"):
+        with feedback.refusals():
+            session.require(Permission.MANAGE_USERS)
+            with session.write("unlock user") as connection:
+                users.unlock(connection, user_id=line.id)
+            close()
+            feedback.done(f"{line.name} can sign in again.")
+
+
+def _sign_out(line: UserLine) -> None:
+    if st.button("Sign out everywhere", icon=":material/logout:", key="edit_user_sign_out"):
+        with feedback.refusals():
+            session.require(Permission.MANAGE_USERS)
+            with session.write("sign out everywhere") as connection:
+                ended = sessions.end_sessions_of(connection, user_id=line.id)
+            close()
+            feedback.done(f"{formats.counted(ended, 'session')} of {line.name} signed out.")
+
+
+def _forget(line: UserLine) -> None:
+    with st.expander("Forget this person", icon=":material/person_off:"), st.form("forget_user", border=False):
+        st.caption(
+            "Name and email are replaced by a pseudonym wherever the trail shows them. The trail keeps what was done. "
+            "Nothing brings the name back."
+        )
+        reason = st.text_input("Reason, without the name", key=f"forget_reason_{line.id}", max_chars=500)
+        forgotten = st.form_submit_button("Forget", key="forget_save")
+    if forgotten:
+        with feedback.refusals():
+            session.require(Permission.MANAGE_USERS)
+            with session.write("forget user") as connection:
+                mentions = users.forget_user(connection, user_id=line.id, reason=reason or "")
+            close()
+            rest = f" {formats.counted(mentions, 'record')} still name them in free text." if mentions else ""
+            feedback.done(f"The person was forgotten.{rest}")
+
+
+@contextmanager
+def _stale_shown() -> Iterator[None]:
+    """Says that somebody else changed the user meanwhile."""
+    try:
+        yield
+    except StaleEdit as stale:
+        st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
+
+
+def _role(role: Role) -> str:
+    return role.value.capitalize()
