@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from backstitch.accounts.permissions import Permission
 from backstitch.audit import search, wording
 from backstitch.audit.operations import Operation
 from backstitch.audit.search import Record
-from ui import formats, session
+from backstitch.audit.undo import OPPOSITE, Undoable
+from ui import formats, session, undo
 
 OPEN = "audit_record"
 TOGETHER = 100
@@ -59,7 +61,14 @@ def _show(record: Record) -> None:
         alt="Who, when, how and from where",
         column_config={"fact": st.column_config.TextColumn("Circumstance", pinned=True), "value": "Value"},
     )
+    _undo(Undoable(record.transaction_id, record.recorded_at, record.id), record.action)
     _together(record)
+
+
+def _undo(undoable: Undoable, *actions: str) -> None:
+    if OPPOSITE.keys() & set(actions) and session.current().user.may(Permission.EDIT_INVENTORY):
+        with st.expander("Undo", icon=":material/undo:"):
+            undo.panel(undoable)
 
 
 def _changes(record: Record) -> None:
@@ -123,4 +132,5 @@ def _show_operation(operation: Operation) -> None:
     st.text(f"{operation.user_name or operation.username} · {operation.operation or 'no operation named'}")
     shown = f", the newest {TOGETHER} of them below" if page.next_cursor is not None else ""
     st.text(f"{operation.gist}; {formats.counted(operation.records, 'record')} in all{shown}")
+    _undo(Undoable(operation.transaction_id, operation.ended), *(kind.action for kind in operation.kinds))
     _list(page.records)

@@ -101,10 +101,10 @@ class ExcelFile:
             case int() | Decimal() if -LARGEST_EXACT < cell < LARGEST_EXACT:
                 sheet.write_number(row, column, cell)
             case _:
-                sheet.write_string(row, column, _fitting(str(cell)))
+                sheet.write_string(row, column, fitting(str(cell)))
 
 
-def _fitting(text: str) -> str:
+def fitting(text: str) -> str:
     """`text` as a cell can hold it; what is cut says so."""
     if len(text) > LONGEST_CELL // 2:
         units = text.encode("utf-16-le")

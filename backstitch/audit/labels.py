@@ -7,14 +7,17 @@ records are asked for, each kind of name is read once.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, TextClause, text
 
+from backstitch.audit.party_labels import PARTY_ENTITIES, Deleted, party_labels
 from backstitch.audit.words import PRODUCT_PARTS, entity_word
 
 SEPARATOR = " · "
-NUMBERED = {"InwardLog": "Inward", "SalesLog": "Sale"}
+NUMBERED = {"InwardLog": "Inward", "SalesLog": "Sale", "StockAdjustment": "Adjustment", "OrderLine": "Line"}
+CELLS = (*PRODUCT_PARTS, "OrderLine")  # records of a colour, most of them of a size too
 
 
 class Subject(NamedTuple):
@@ -39,6 +42,7 @@ class _Names:
     products: Mapping[int, tuple[str, str]]
     colours: Mapping[tuple[int, str], str]
     emails: Mapping[int, str]
+    parties: Mapping[tuple[str, int], str]
 
 
 def _parts_of(table: str, size: str = "size") -> TextClause:
@@ -53,6 +57,8 @@ LIVE_PARTS = {
     "ProductColorStock": _parts_of("product_color_stocks"),
     "InwardLog": _parts_of("inward_logs"),
     "SalesLog": _parts_of("sales_logs"),
+    "StockAdjustment": _parts_of("stock_adjustments"),
+    "OrderLine": _parts_of("order_lines"),
 }
 LIVE_PRODUCTS = text("select id, sku, name from inventory.products where id = any(cast(:ids as bigint[]))")
 LIVE_COLOURS = text(
@@ -86,9 +92,7 @@ DELETED_COLOURS = text(
 
 def resolve(connection: Connection, *, subjects: Sequence[Subject]) -> list[str]:
     """One label per subject, in their order."""
-    parts = {
-        (entity, id): part for entity in PRODUCT_PARTS for id, part in _parts(connection, entity, subjects).items()
-    }
+    parts = {(entity, id): part for entity in CELLS for id, part in _parts(connection, entity, subjects).items()}
     products = {part.product_id for part in parts.values()}
     products |= {s.entity_id for s in subjects if s.entity == "Product" and s.entity_id is not None}
     names = _Names(
@@ -96,16 +100,19 @@ def resolve(connection: Connection, *, subjects: Sequence[Subject]) -> list[str]
         products=_products(connection, products, subjects),
         colours=_colours(connection, {(part.product_id, part.colour_code) for part in parts.values()}),
         emails=_emails(connection, subjects),
+        parties=party_labels(connection, _rows_of_parties(connection, subjects)),
     )
     return [_label(subject, names) for subject in subjects]
 
 
 def _label(subject: Subject, names: _Names) -> str:
     entity, id = subject.entity, subject.entity_id
-    if entity in PRODUCT_PARTS and id is not None and (entity, id) in names.parts:
+    if entity in CELLS and id is not None and (entity, id) in names.parts:
         return _part_label(entity, id, names)
     if entity == "Product" and id is not None and id in names.products:
         return f"Product {' '.join(names.products[id])}"
+    if id is not None and (entity, id) in names.parties:
+        return names.parties[entity, id]
     if entity == "User":
         # Without an id it is a failed sign-in, and `username` is what was typed.
         return f"User {names.emails.get(id, id) if id is not None else subject.username}"
@@ -131,6 +138,16 @@ def _parts(connection: Connection, entity: str, subjects: Sequence[Subject]) -> 
     live = {row.id: _Part(row.product_id, row.colour_code, row.size) for row in rows}
     gone = _deleted(connection, entity, ids - live.keys(), subjects)
     return live | {id: _Part(row["product_id"], row["colour_code"], row.get("size")) for id, row in gone.items()}
+
+
+def _rows_of_parties(connection: Connection, subjects: Sequence[Subject]) -> dict[str, tuple[set[int], Deleted]]:
+    """Of each record type the ids that are asked for, and how to read what was deleted."""
+    asked: dict[str, tuple[set[int], Deleted]] = {}
+    for entity in PARTY_ENTITIES:
+        ids = {s.entity_id for s in subjects if s.entity == entity and s.entity_id is not None}
+        if ids:
+            asked[entity] = (ids, partial(_deleted, connection, entity, subjects=subjects))
+    return asked
 
 
 def _products(connection: Connection, ids: set[int], subjects: Sequence[Subject]) -> dict[int, tuple[str, str]]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from backstitch.audit.filters import Filters, conditions
 from backstitch.audit.records import DECODER, Values
 from backstitch.audit.search import HALF_A_DAY, INSTANT, backwards
-from backstitch.audit.words import entity_word
+from backstitch.audit.words import entity_word, entity_words
 
 # The newest transactions of a window that have a record under the filters.
 FOUND = """
@@ -47,7 +47,6 @@ OPERATIONS = text(
     """
 )
 BULK = {"CREATE", "UPDATE", "DELETE", "TRUNCATE"}
-PLURALS = {"Inward entry": "inward entries", "Sales entry": "sales entries"}
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ class Operation:
         if first.action in BULK:
             if first.records == 1:
                 return f"{first.action} {noun.lower()}"
-            return f"BULK_{first.action} {_plural(noun)}, {first.records:,} rows"
+            return f"BULK_{first.action} {entity_words(first.entity)}, {first.records:,} rows"
         return f"{first.action} {noun.lower()}" + (f", {rows:,} rows" if isinstance(rows, int) else "")
 
     @property
@@ -189,7 +188,3 @@ def _rank(kind: Kind) -> tuple[bool, bool, int]:
     """An import tells what its rows are; stock cells only follow what was written into the logs."""
     follows = kind.action == "UPDATE" and kind.entity == "ProductColorStock"
     return (kind.action in BULK, follows, -kind.records)
-
-
-def _plural(noun: str) -> str:
-    return PLURALS.get(noun) or f"{noun.lower()}s"

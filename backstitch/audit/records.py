@@ -77,7 +77,7 @@ class Page:
 
 def from_rows(connection: Connection, *, rows: Sequence[Row[Any]]) -> list[Record]:
     """Records of rows of SELECT, in their order; labels are read once for all of them."""
-    parsed = [(_values(row.old_values), _values(row.new_values)) for row in rows]
+    parsed = [(decoded(row.old_values), decoded(row.new_values)) for row in rows]
     subjects = [
         labels.Subject(row.entity, row.entity_id, row.parent_id, _whole_row(row.action, old, new), row.username)
         for row, (old, new) in zip(rows, parsed, strict=True)
@@ -90,7 +90,8 @@ def from_rows(connection: Connection, *, rows: Sequence[Row[Any]]) -> list[Recor
     ]
 
 
-def _values(text: str | None) -> Values | None:
+def decoded(text: str | None) -> Values | None:
+    """Recorded values from their JSON text; numbers with a point are Decimal."""
     if text is None:
         return None
     values: Values = DECODER.decode(text)

@@ -17,7 +17,17 @@ LONGEST_IN_SUMMARY = 60
 MONEY = {"unit_price", "price"}
 PERCENT = {"gst_rate"}
 # Numbers that name something: without separators of thousands, and no difference is worth showing.
-NAMES = {"id", "product_id", "user_id", "session_id"}
+NAMES = {
+    "id",
+    "product_id",
+    "user_id",
+    "session_id",
+    "order_id",
+    "customer_id",
+    "agency_id",
+    "order_number",
+    "last_number",
+}
 HIDDEN = {"password_hash", "token_hash"}
 # What a reader looks for first; other fields follow in the order of the alphabet.
 FIRST_FIELDS = ("quantity", "unit_price", "price", "role", "is_active", "name", "sku", "status")
@@ -151,6 +161,25 @@ def _sales_gist(values: Values, currency: str) -> str:
     return f"Quantity {quantity}, to {_clip(str(values.get('store')))}{through}"
 
 
+def _colour_gist(values: Values, currency: str) -> str:
+    return f"Colour {_clip(str(values.get('color')))}, Colour code {_clip(str(values.get('colour_code')))}"
+
+
+def _adjustment_gist(values: Values, currency: str) -> str:
+    quantity = values.get("quantity")
+    signed = f"{'+' if isinstance(quantity, int) and quantity > 0 else ''}{value_word('quantity', quantity)}"
+    return _joined(f"Quantity {signed}", values.get("reason"), values.get("note"))
+
+
+def _line_gist(values: Values, currency: str) -> str:
+    price = value_word("unit_price", values.get("unit_price"), currency)
+    return f"Quantity {value_word('quantity', values.get('quantity'))} at {price}"
+
+
+def _party_gist(values: Values, currency: str) -> str:
+    return _joined(values.get("store_name"), values.get("agency_name"), values.get("gst_number"))
+
+
 def _product_gist(values: Values, currency: str) -> str:
     price = values.get("unit_price")
     sizes = value_word("sizes", values.get("sizes"))
@@ -159,9 +188,15 @@ def _product_gist(values: Values, currency: str) -> str:
 
 ROW_GISTS: dict[str, Callable[[Values, str], str]] = {
     "Product": _product_gist,
+    "ProductColor": _colour_gist,
     "ProductColorStock": lambda values, currency: f"Quantity {value_word('quantity', values.get('quantity'))}",
     "InwardLog": _inward_gist,
     "SalesLog": _sales_gist,
+    "StockAdjustment": _adjustment_gist,
+    "Order": lambda values, currency: _joined(values.get("status"), value_word("date", values.get("date"))),
+    "OrderLine": _line_gist,
+    "Customer": _party_gist,
+    "Agency": _party_gist,
     "User": lambda values, currency: _joined(values.get("name"), values.get("role")),
     "Session": lambda values, currency: _joined(values.get("address")),
 }

@@ -31,14 +31,18 @@ ENTITIES = {
     "OrderLine": "Order line",
     "Customer": "Customer",
     "Agency": "Agency",
+    "OrderCounter": "Order counter",
+    "ReasonPolicy": "Reason policy",
     "User": "User",
     "Session": "Session",
     "StockList": "Stock list",
     "AuditReport": "Audit report",
 }
 
+PLURALS = {"entry": "entries", "policy": "policies", "agency": "agencies"}
+
 # Those whose parent_id in the trail is a product.
-PRODUCT_PARTS = ("ProductColor", "ProductColorStock", "InwardLog", "SalesLog")
+PRODUCT_PARTS = ("ProductColor", "ProductColorStock", "InwardLog", "SalesLog", "StockAdjustment")
 
 FIELDS = {
     "sku": "SKU",
@@ -54,6 +58,10 @@ FIELDS = {
     "product_id": "Product",
     "user_id": "User",
     "user_agent": "Browser",
+    "customer_id": "Customer",
+    "agency_id": "Agency",
+    "order_id": "Order",
+    "entity": "Record type",
     "sha256": "SHA-256",
 }
 
@@ -68,6 +76,18 @@ def entity_word(entity: str) -> str:
     return ENTITIES.get(entity) or _sentence(
         "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in entity).strip()
     )
+
+
+def entity_words(entity: str) -> str:
+    """InwardLog -> inward entries."""
+    word = entity_word(entity).lower()
+    first, space, last = word.rpartition(" ")
+    return first + space + PLURALS.get(last, f"{last}s")
+
+
+def counted_entities(entity: str, count: int) -> str:
+    """`1 inward entry`, `1,250 inward entries`."""
+    return f"{count:,} {entity_word(entity).lower() if count == 1 else entity_words(entity)}"
 
 
 def field_word(field: str) -> str:

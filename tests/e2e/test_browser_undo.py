@@ -1,0 +1,54 @@
+"""Undo in a real browser: after a write, and of a step in the report."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import OpenPage
+from tests.e2e.screen import Shop, cell, choose, choose_product, done, says, sees, sign_in, table, type_in_row
+
+pytestmark = pytest.mark.browser
+
+ON_HAND = (
+    "select s.quantity from inventory.product_color_stocks s join inventory.products p on p.id = s.product_id "
+    "where p.sku = 'KT-118' and s.size = 'S' order by s.colour_code"
+)
+
+
+def confirm(page: Page, preview: str, reason: str) -> None:
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text(preview, exact=True)).to_be_visible()
+    done(page)
+    dialog.get_by_label("Reason").fill(reason)
+    dialog.get_by_role("button", name="Undo this").click()
+
+
+def test_a_write_is_undone_where_it_was_said_and_a_step_from_the_report(open_page: OpenPage, shop: Shop) -> None:
+    before = shop.query(ON_HAND)
+    page = sign_in(open_page("/inward"))
+    sees(page, "Inward")
+    choose_product(page, "inward_product", "KT-118", "Indigo")
+    type_in_row(page, table(page, "inward_grid_0"), ["7"])
+    choose(page, "inward_stakeholder", "Tirupur Knits")
+    page.get_by_role("button", name="Record goods in").click()
+    says(page, "Recorded 7 pieces of KT-118 Indigo in: S 7.")
+    page.get_by_role("button", name="Undo", exact=True).click()
+    confirm(page, "Undoing this deletes 1 inward entry.", "wrong product")
+    says(page, "Undone: 1 record put back.")
+    assert shop.query(ON_HAND) == before
+
+    # The undo is a step like any other: it stands first in the report, and can be undone.
+    page.get_by_role("link", name="See it on the record").click()
+    sees(page, "Audit report")
+    expect(cell(table(page), 7, 0)).to_have_text("undo")
+    page.get_by_role("tab", name="Operations").click()
+    steps = table(page)
+    expect(cell(steps, 6, 0)).to_have_text("wrong product")
+    done(page)
+    steps.click(position={"x": 40, "y": 53})
+    page.get_by_role("dialog").get_by_text("Undo", exact=True).click()
+    confirm(page, "Undoing this brings back 1 inward entry.", "it was right after all")
+    says(page, "Undone: 1 record put back.")
+    assert shop.query(ON_HAND) != before
+    assert shop.query(
+        "select username, reason from audit.trail where action = 'UNDO' and operation = 'undo' order by id desc limit 2"
+    ) == [("manager@demo.example", "it was right after all"), ("manager@demo.example", "wrong product")]
