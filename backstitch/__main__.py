@@ -19,7 +19,7 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import URL
 
-from backstitch import doctor, embedded, migrations, settings, startup
+from backstitch import demo, doctor, embedded, migrations, settings, startup
 from backstitch.accounts import users
 from backstitch.accounts.permissions import Role
 from backstitch.audit import integrity, replay, sealing
@@ -91,6 +91,17 @@ def import_stock(given: argparse.Namespace, configured: Settings) -> int:
         rejects_file.write(rejects, header=stock_list.header, rejects=result.rejects)
     print(_report(result, rejects))
     return 0 if result.accepted else 1
+
+
+def load_demo(given: argparse.Namespace, configured: Settings) -> int:
+    """Loads the demo data into an empty database."""
+    with startup.running(configured, application="backstitch demo") as service:
+        records = demo.load(service, scale=given.scale, seed=given.seed, progress=_show_progress)
+    print(
+        f"Loaded demo data, {_counted(records, 'record')}. Sign in as manager@demo.example with the password "
+        f"“{demo.PASSWORD}”; the sign-in page names the others."
+    )
+    return 0
 
 
 def seal(given: argparse.Namespace, configured: Settings) -> int:
@@ -171,6 +182,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--rejects", metavar="FILE", type=Path, help="default: FILE-rejects.csv in this folder")
     command.add_argument("--date", metavar="YYYY-MM-DD", type=_day, help="of the opening stock; default: today")
     command.set_defaults(run=import_stock)
+
+    command = commands.add_parser("demo", help="fill an empty database with an invented business of two years")
+    command.add_argument("--scale", metavar="S", type=float, default=1, help="1: some 10,000 records; 100: a million")
+    command.add_argument("--seed", metavar="N", type=int, default=demo.SEED, help="another one, another business")
+    command.set_defaults(run=load_demo)
 
     command = commands.add_parser("seal", help="seal the trail's new records")
     command.set_defaults(run=seal)

@@ -1,102 +1,79 @@
-"""Demo data: a small, believable business, the same each time, clearly marked as demo.
+"""Demo data: a believable business over two years, the same for the same seed, clearly marked as demo.
 
-Everything goes through the same doors as real work: users sign in, their transactions carry their
-session, the triggers write the trail. Only at the end are the records given the times at which the
-work would have been done, once, by the owner, with a record that says so.
+Everything goes through the same doors as real work: users sign in, their transactions carry their session, the
+triggers write the trail. Day by day the records are then given the times at which the work would have been done, by
+the owner, before anything is sealed; two records of the trail say so.
 """
 
-import random
 import secrets
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime, time, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
+from itertools import chain
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
-from backstitch.accounts import sessions, users
-from backstitch.accounts.permissions import Role
-from backstitch.accounts.sessions import Browser
-from backstitch.database import Database, SignedIn, System
-from backstitch.inventory import catalogue, logs, movements, products
-from backstitch.inventory.logs import LogFilter
-from backstitch.inventory.movements import Inward, Sale
-from backstitch.inventory.products import ProductDetails
-from backstitch.startup import Service
+from backstitch import demo_range, demo_steps
+from backstitch.accounts import passwords, users
+from backstitch.audit import sealing
+from backstitch.database import Database, System
+from backstitch.demo_steps import Step
+from backstitch.demo_story import DAYS, Story
+from backstitch.errors import Refused
+from backstitch.startup import Service, recreate_database
 
 PASSWORD = "demo of backstitch"
-DAYS = 60
+APPLICATION = "backstitch demo"
+SEED = 20261123
+BATCH = 1500  # steps in one go
 
-PEOPLE = (
-    ("admin@demo.example", "Anita Desai", Role.ADMIN),
-    ("manager@demo.example", "Ravi Menon", Role.MANAGER),
-    ("manager2@demo.example", "Meera Shah", Role.MANAGER),
-    ("analyst@demo.example", "Kiran Rao", Role.ANALYST),
-    ("viewer@demo.example", "Lata Iyer", Role.VIEWER),
-)
-LETTERS = ("S", "M", "L", "XL", "XXL")
-# sku, name, category, price, sizes, colours
-DESIGNS = (
-    ("KT-104", "Straight cotton kurta", "Kurta", "899.00", LETTERS, ("Navy Blue", "Mustard", "Off White")),
-    ("KT-118", "Block print kurta", "Kurta", "1149.00", LETTERS, ("Indigo", "Rust")),
-    ("KT-131", "A-line rayon kurta", "Kurta", "999.00", ("XS", *LETTERS), ("Teal", "Wine", "Peach")),
-    ("KS-210", "Kurta set with dupatta", "Kurta Set", "2199.00", LETTERS, ("Sea Green", "Maroon")),
-    ("KS-224", "Chikankari kurta set", "Kurta Set", "2899.00", LETTERS, ("White", "Powder Blue")),
-    ("LG-301", "Ankle leggings", "Leggings", "349.00", (*LETTERS, "XXXL"), ("Black", "Red", "Beige", "Navy Blue")),
-    ("PZ-402", "Flared palazzo", "Palazzo", "749.00", LETTERS, ("Black", "Cream")),
-    ("TP-515", "Crop top", "Top", "599.00", ("XS", "S", "M", "L"), ("Lemon Yellow", "Magenta")),
-    ("DR-608", "Tiered maxi dress", "Dress", "1799.00", ("S", "M", "L", "XL"), ("Olive Green", "Coral")),
-    ("SR-702", "Handloom cotton saree", "Saree", "3499.00", ("FREE",), ("Turquoise", "Wine", "Gold")),
-    ("BL-711", "Embroidered blouse", "Blouse", "799.00", ("32", "34", "36", "38", "40"), ("Gold", "Black")),
-    ("NW-805", "Cotton night suit", "Night Wear", "1099.00", LETTERS, ("Sky Blue", "Pink")),
-)
-MILLS = ("Arvind Mills", "Vardhman Textiles", "Sri Lakshmi Weavers", "Jaipur Block Prints")
-STORES = ("Indiranagar", "Bandra", "Connaught Place", "Anna Nagar")
-AGENCIES = ("", "Southern Garments Agency", "Kapoor & Sons")
+Progress = Callable[[int, int, str], None]
 
-IS_EMPTY = text("select not exists (select from accounts.users) and not exists (select from inventory.products)")
 ACCOUNTS = text("select email from accounts.demo_accounts()")
-TRANSACTION = text("select cast(cast(pg_current_xact_id() as text) as bigint)")
+# Whatever a person could have entered; an empty database has none of it.
+HAS_DATA = text(
+    """
+    select exists (select from accounts.users) or exists (select from inventory.products)
+        or exists (select from inventory.customers) or exists (select from inventory.agencies)
+    """
+)
+# Begun and not ended, and nobody but the loader has done anything: what a kill in the middle leaves.
+HALF_LOADED = text(
+    """
+    select exists (select from audit.records where entity = 'DemoData' and new_values ->> 'state' = 'begun')
+        and not exists (select from audit.records where entity = 'DemoData' and new_values ->> 'state' = 'loaded')
+        and not exists (select from audit.records
+                        where application is distinct from :application
+                            and (user_id is not null or action in ('LOGIN', 'LOGIN_FAILED')))
+    """
+)
+HOLD_SEALERS = text("select pg_advisory_xact_lock(audit.sealing_lock())")
 MAKE_PARTITIONS = text("select audit.make_partitions(cast(:first as date), :months)")
+NEWEST = text("select coalesce(max(id), 0) from audit.records")
+TRANSACTIONS = text(
+    """
+    select transaction_id from audit.records
+    where id > :after and application = :application
+    group by transaction_id order by min(id)
+    """
+)
 DATE_BACK = text(
     """
     update audit.records r set recorded_at = done.at
     from unnest(cast(:transactions as bigint[]), cast(:times as timestamptz[])) as done (transaction, at)
-    where r.transaction_id = done.transaction
+    where r.transaction_id = done.transaction and r.id > :after
     """
 )
-SAY_SO = text(
-    "select audit.record_activity('MAINTENANCE', 'DemoData', null, "
-    "jsonb_build_object('records', cast(:records as integer), 'note', "
-    "'demo data: the times of these records were set to look like past work'))"
+COUNT = text("select count(*) from audit.records where application = :application")
+SAY = text(
+    """
+    select audit.record_activity('MAINTENANCE', 'DemoData', null, jsonb_build_object(
+        'state', cast(:state as text), 'seed', cast(:seed as bigint), 'scale', cast(:scale as numeric),
+        'records', cast(:records as bigint),
+        'note', 'demo data: invented, and the times of the records were set to look like two years of work'))
+    """
 )
-
-
-@dataclass
-class _Story:
-    """What the demo business does, and when each transaction is to have happened."""
-
-    service: Service
-    owner: Database
-    dice: random.Random = field(default_factory=lambda: random.Random(20261123))
-    happened: dict[int, datetime] = field(default_factory=dict)
-    browser: Browser = field(
-        default_factory=lambda: Browser(secrets.token_urlsafe(32), "192.0.2.10", "demo data"), repr=False
-    )
-
-    @contextmanager
-    def at(self, moment: datetime, who: SignedIn | System, operation: str) -> Iterator[Connection]:
-        """A transaction of `who` that is to be dated `moment`."""
-        database = self.owner if isinstance(who, System) else self.service.database
-        with database.transaction(who, operation=operation) as connection:
-            self.happened[connection.execute(TRANSACTION).scalar_one()] = moment
-            yield connection
-
-    def hour(self, day: datetime) -> datetime:
-        """A moment of a working day; most of the work is done before lunch and towards evening."""
-        hour = self.dice.choice((10, 10, 11, 11, 11, 12, 14, 15, 16, 17, 17, 18, 18, 19))
-        return day.replace(hour=hour, minute=self.dice.randrange(60), second=self.dice.randrange(60))
 
 
 def accounts(database: Database) -> list[str]:
@@ -106,132 +83,147 @@ def accounts(database: Database) -> list[str]:
 
 
 def load_once(service: Service) -> bool:
-    """Fills an empty database; False when it is not empty, or its owner is not known here."""
+    """Fills an empty database, as at the first start; False when it has data, or its owner is not known here.
+
+    What a start that was killed had loaded in part is cleared first. Raises Refused where it cannot be.
+    """
     if service.owner_url is None:
         return False
-    owner = Database(service.owner_url.render_as_string(hide_password=False), application="backstitch demo")
     try:
-        with owner.read(System()) as connection:
-            if not connection.execute(IS_EMPTY).scalar_one():
-                return False
-        _tell(_Story(service, owner))
-    finally:
-        owner.dispose()
+        load(service)
+    except Refused as refusal:
+        if refusal.rule == "demo_needs_empty":
+            return False
+        raise
     return True
 
 
-def _tell(story: _Story) -> None:
-    zone = story.service.settings.timezone
-    today = datetime.combine(datetime.now(zone).date(), time(), zone)
-    first = today - timedelta(days=DAYS)
-    managers = _people(story, first)
-    designs = [_design(story, first + timedelta(days=index % 3), managers, index) for index in range(len(DESIGNS))]
-    for day in range(4, DAYS):
-        _day(story, first + timedelta(days=day), managers, designs)
-    for manager in managers:
-        sessions.sign_out(story.service.database, manager)
-    _date_back(story, first)
+def load(
+    service: Service,
+    *,
+    scale: float = 1,
+    seed: int = SEED,
+    days: int = DAYS,
+    progress: Progress | None = None,
+) -> int:
+    """Loads the demo data into an empty database; returns how many records its trail has of them.
+
+    Raises Refused (`demo_needs_empty`) for a database with data, (`demo_loaded_in_part`) for what an earlier load
+    left in a database that is not the embedded server's, and (`demo_scale`) for a scale that makes no sense.
+    """
+    if not 0 < scale <= 1000:
+        raise Refused("The scale of the demo data is a number above 0, and 1000 at most.", rule="demo_scale")
+    with _owner(service) as owner, owner.transaction(System()) as holder:
+        # It does nothing else: what it had read would stay locked, and hold up the making of partitions.
+        holder.execute(HOLD_SEALERS)
+        with owner.read(System()) as connection:
+            half = connection.execute(HALF_LOADED, {"application": APPLICATION}).scalar_one()
+            full = connection.execute(HAS_DATA).scalar_one()
+        if not half:
+            if full:
+                raise Refused(
+                    "This database has data already; demo data go into an empty one. Nothing was loaded.",
+                    rule="demo_needs_empty",
+                )
+            loader = _Loader(service, owner, scale, seed, days, progress or (lambda *_: None))
+            records = loader.load()
+    if not half:
+        sealing.seal(service.database)
+        return records
+    _clear(service)
+    return load(service, scale=scale, seed=seed, days=days, progress=progress)
 
 
-def _people(story: _Story, first: datetime) -> list[SignedIn]:
-    with story.at(first.replace(hour=9), System(), "create demo users") as connection:
-        for email, name, role in PEOPLE:
-            users.create_user(connection, email=email, name=name, role=role, password=PASSWORD)
-    signed_in = []
-    for email, _, role in PEOPLE:
-        if role is Role.MANAGER:
-            sessions.sign_in(
-                story.service.database,
-                email=email,
-                password=PASSWORD,
-                browser=story.browser,
-                lifetime=timedelta(hours=1),
-            )
-            signed_in.append(sessions.actor(story.browser.secret, email))
-    return signed_in
+@contextmanager
+def _owner(service: Service) -> Iterator[Database]:
+    if service.owner_url is None:
+        raise Refused("Demo data need the owner's login.", rule="owner_login")
+    owner = Database(service.owner_url.render_as_string(hide_password=False), application=APPLICATION, pool_size=2)
+    try:
+        yield owner
+    finally:
+        owner.dispose()
 
 
-def _design(story: _Story, day: datetime, managers: list[SignedIn], index: int) -> int:
-    sku, name, category, price, sizes, colours = DESIGNS[index]
-    manager = managers[index % len(managers)]
-    details = ProductDetails(
-        sku=sku,
-        name=name,
-        sizes=sizes,
-        category=category,
-        unit_price=Decimal(price),
-        hsn_code="6204",
-        gst_rate=Decimal(5),
-        reorder_level=6,
-    )
-    with story.at(story.hour(day), manager, "add product") as connection:
-        product_id = products.create_product(connection, details=details, colours=colours)
-    for color in colours:
-        received = {size: story.dice.randrange(6, 34) for size in sizes}
-        with story.at(story.hour(day + timedelta(days=1)), manager, "record inward") as connection:
-            movements.record_inward(
-                connection,
-                product_id=product_id,
-                colour_code=products.colour_code(color),
-                quantities=received,
-                inward=Inward(day.date() + timedelta(days=1), "Supply", story.dice.choice(MILLS)),
-            )
-    return product_id
+def _clear(service: Service) -> None:
+    """Makes the embedded server's database anew: nothing but half of the demo data is in it."""
+    if service.lease is None or service.owner_url is None:
+        raise Refused(
+            "Demo data were loaded in part and then interrupted. Drop the database, create it again, and start anew.",
+            rule="demo_loaded_in_part",
+        )
+    service.database.dispose()
+    recreate_database(service.owner_url)
 
 
-def _day(story: _Story, day: datetime, managers: list[SignedIn], designs: list[int]) -> None:
-    if day.weekday() == 6:
-        return
-    for _ in range(story.dice.randrange(2, 6)):
-        _sell(story, day, story.dice.choice(managers), story.dice.randrange(len(designs)), designs)
-    if story.dice.random() < 0.25:
-        _correct(story, day, story.dice.choice(managers))
-    if story.dice.random() < 0.12:
-        _reprice(story, day, story.dice.choice(managers), story.dice.choice(designs))
+class _Loader:
+    """One load: takes the steps of the story in batches, and dates each batch before the next."""
 
-
-def _sell(story: _Story, day: datetime, manager: SignedIn, index: int, designs: list[int]) -> None:
-    sizes, colours = DESIGNS[index][4], DESIGNS[index][5]
-    chosen = story.dice.sample(sizes, k=min(len(sizes), story.dice.randrange(1, 4)))
-    with story.at(story.hour(day), manager, "record sale") as connection:
-        movements.record_sale(
-            connection,
-            product_id=designs[index],
-            colour_code=products.colour_code(story.dice.choice(colours)),
-            quantities={size: 1 for size in chosen},
-            sale=Sale(day.date(), story.dice.choice(STORES), story.dice.choice(AGENCIES)),
+    def __init__(
+        self, service: Service, owner: Database, scale: float, seed: int, days: int, progress: Progress
+    ) -> None:
+        zone = service.settings.timezone
+        today = datetime.now(zone).date()
+        self.story = Story(scale=scale, seed=seed, today=today, zone=zone, days=days)
+        self.owner, self.progress, self.days = owner, progress, days
+        self.said: dict[str, object] = {"seed": seed, "scale": scale}
+        # The business is the same each time, its sessions are not: a session that could be guessed would be open.
+        self.tokens: defaultdict[str, str] = defaultdict(lambda: secrets.token_urlsafe(32))
+        self.application = Database(
+            service.database.url.render_as_string(hide_password=False), application=APPLICATION, pool_size=1
         )
 
+    def load(self) -> int:
+        """Tells the whole story; returns how many records the trail has of it."""
+        try:
+            hashed = self._begin()
+            proof = passwords.proof(PASSWORD, hashed.split(":")[1])
+            for day, steps in self._batches():
+                self._take(steps, proof)
+                self.progress(day, self.days, "Demo data")
+            return self._end()
+        finally:
+            self.application.dispose()
 
-def _correct(story: _Story, day: datetime, manager: SignedIn) -> None:
-    """Somebody counted again: an inward entry gets another quantity, or a sale is taken back."""
-    with story.at(story.hour(day), manager, "correct entry") as connection:
-        if story.dice.random() < 0.6:
-            entry = story.dice.choice(logs.inward_log(connection, log_filter=LogFilter(size=40)))
-            inward = Inward(entry.date, "Supply", entry.stakeholder_name)
-            movements.edit_inward(
-                connection, entry=entry, quantity=entry.quantity + story.dice.randrange(1, 6), inward=inward
-            )
-        else:
-            sold = logs.sales_log(connection, log_filter=LogFilter(size=20))
-            if sold:
-                movements.delete_sale(connection, entry=story.dice.choice(sold))
+    def _begin(self) -> str:
+        """Partitions and users; returns what is kept of the password, which is the same for all and public."""
+        hashed = passwords.stored(PASSWORD)
+        with self.owner.transaction(System(), operation="load demo data") as connection:
+            months = self.days // 28 + 2
+            connection.execute(MAKE_PARTITIONS, {"first": self.story.first - timedelta(days=1), "months": months})
+            after = connection.execute(NEWEST).scalar_one()
+            connection.execute(SAY, self.said | {"state": "begun", "records": None})
+            for email, name, role in demo_range.PEOPLE:
+                user = {"email": email, "name": name, "role": role.value, "password_hash": hashed}
+                connection.execute(users.CREATE, user | {"must_change_password": False})
+        self._date(after, [self.story.clock - timedelta(minutes=5)])
+        return hashed
 
+    def _batches(self) -> Iterator[tuple[int, Sequence[Step]]]:
+        """Steps of whole days, with how many days have been told."""
+        waiting: list[Step] = []
+        for steps in chain(self.story.tell(), [None]):
+            waiting += steps or []
+            if waiting and (steps is None or len(waiting) >= BATCH):
+                yield (self.story.day - self.story.first).days + 1, waiting
+                waiting = []
 
-def _reprice(story: _Story, day: datetime, manager: SignedIn, product_id: int) -> None:
-    with story.at(story.hour(day), manager, "edit product") as connection:
-        product = catalogue.product(connection, product_id=product_id)
-        details = ProductDetails(**{name: getattr(product, name) for name in ProductDetails.__dataclass_fields__})
-        price = (product.unit_price or Decimal(0)) + story.dice.choice((-50, 50, 100))
-        products.edit_product(
-            connection, product_id=product_id, version=product.version, details=replace(details, unit_price=price)
-        )
+    def _take(self, steps: Sequence[Step], proof: str) -> None:
+        with self.owner.transaction(System()) as connection:
+            after = connection.execute(NEWEST).scalar_one()
+        demo_steps.run(self.application, steps, tokens=self.tokens, proof=proof)
+        self._date(after, [step.at for step in steps])
 
+    def _date(self, after: int, times: Sequence[datetime]) -> None:
+        """Gives the transactions since the record `after`, in their order, these times."""
+        with self.owner.transaction(System()) as connection:
+            found = list(connection.execute(TRANSACTIONS, {"after": after, "application": APPLICATION}).scalars())
+            if len(found) != len(times):
+                raise RuntimeError(f"{len(times)} steps of the demo left {len(found)} transactions in the trail")
+            connection.execute(DATE_BACK, {"after": after, "transactions": found, "times": list(times)})
 
-def _date_back(story: _Story, first: datetime) -> None:
-    with story.owner.transaction(System(), operation="load demo data") as connection:
-        connection.execute(MAKE_PARTITIONS, {"first": first.date(), "months": 3})
-        moved = connection.execute(
-            DATE_BACK, {"transactions": list(story.happened), "times": list(story.happened.values())}
-        ).rowcount
-        connection.execute(SAY_SO, {"records": moved})
+    def _end(self) -> int:
+        with self.owner.transaction(System(), operation="load demo data") as connection:
+            records = int(connection.execute(COUNT, {"application": APPLICATION}).scalar_one())
+            connection.execute(SAY, self.said | {"state": "loaded", "records": records})
+        return records
