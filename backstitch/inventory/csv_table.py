@@ -40,7 +40,7 @@ def read(path: Path) -> Table:
         raise Refused(
             f"{path.name} is a workbook, not a CSV file. Open it and save the sheet as CSV UTF-8.", rule="not_csv"
         )
-    text, encoding = _decoded(path.name, data)
+    text, encoding = decoded(path.name, data)
     if not text.strip():
         raise Refused(f"{path.name} is empty.", rule="file_empty")
     header, *rows = _records(path.name, text)
@@ -63,7 +63,7 @@ def _read_bytes(path: Path) -> bytes:
         raise Refused(f"{path} cannot be read ({error.strerror}).", rule="file_unreadable") from error
 
 
-def _decoded(name: str, data: bytes) -> tuple[str, str]:
+def decoded(name: str, data: bytes) -> tuple[str, str]:
     """The text and its encoding: UTF-8, UTF-16 with its mark (Excel's “Unicode text”), else Windows-1252."""
     marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp1252"):

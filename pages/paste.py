@@ -1,0 +1,88 @@
+"""Paste from Excel: rows copied from a spreadsheet, or a file, checked whole, shown, and written in one go."""
+
+import streamlit as st
+
+from backstitch.accounts.permissions import Permission
+from backstitch.inventory import catalogue, paste_columns, paste_template, paste_write
+from backstitch.inventory.paste_columns import Kind
+from ui import feedback, formats, paste_forms, paste_preview, session
+
+session.require(Permission.EDIT_INVENTORY)
+
+st.title("Paste from Excel")
+
+with session.read() as connection:
+    choices = catalogue.product_choices(connection)
+
+kind = Kind(
+    st.segmented_control(
+        "What do you paste?",
+        list(Kind),
+        default=Kind.INWARD,
+        required=True,
+        format_func=lambda kind: kind.capitalize(),
+        key="paste_kind",
+    )
+)
+product_id = None
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    if kind is not Kind.PRODUCTS:
+        product_id = st.selectbox(
+            "Product",
+            [None, *choices],
+            format_func=lambda choice: "Named in the rows (column SKU)" if choice is None else choices[choice],
+            key="paste_product",
+            filter_mode="contains",
+            help="Choose one when all rows are of one product: its sizes are then columns, and no SKU is needed.",
+        )
+    with session.read() as connection:
+        product = None if product_id is None else catalogue.product(connection, product_id=product_id)
+    sizes = product.sizes if product else ()
+    st.download_button(
+        "Template",
+        lambda: paste_template.workbook(kind, today=formats.today(), sizes=sizes),
+        file_name=paste_template.name(kind, product.sku if product else ""),
+        mime="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        icon=":material/download:",
+        key="paste_template",
+        on_click="ignore",
+    )
+
+paste_forms.entry(paste_columns.template(kind, sizes=sizes))
+with feedback.refusals():
+    checked = paste_forms.checked(kind, product_id)
+    if checked is None:
+        st.stop()
+
+    st.subheader("Preview")
+    paste_preview.problems(checked)
+    paste_preview.rows(checked)
+    if checked.blocked:
+        st.stop()
+    paste_preview.summary(checked)
+    if checked.is_empty:
+        st.info("There is nothing to write: the rows have no quantity, or say what is stored already.")
+        st.stop()
+    agreed = paste_forms.replacing(checked)
+    reason = paste_forms.reason(checked)
+    if st.button(
+        paste_forms.button_label(checked),
+        type="primary",
+        icon=":material/save:",
+        key="paste_write",
+        disabled=not agreed,
+    ):
+        paste_forms.check_again()
+        bar = st.progress(0.0, "Writing …")
+        with session.write(f"paste {kind} from Excel", reason=reason) as connection:
+            written = paste_write.write(
+                connection,
+                checked=checked,
+                today=formats.today(),
+                progress=lambda done, total: bar.progress(done / total, f"{done:,} of {total:,} written"),
+            )
+        paste_forms.clear()
+        feedback.done(
+            paste_forms.sentence(checked, written),
+            on_record={"product": choices[product_id]} if product_id is not None else {"period": "Today"},
+        )
