@@ -25,11 +25,16 @@ class Refused(Exception):
 
 
 class StaleEdit(Refused):
-    """Somebody else changed the record since it was read. `theirs` is the record as it stands now, or None."""
+    """Somebody else changed the record since it was read.
 
-    def __init__(self, sentence: str, *, theirs: Any = None) -> None:
+    `theirs` is the record as it stands now, or None when it is gone; `yours` is what was to be saved. Of a bulk
+    edit both are tuples, of the records that changed.
+    """
+
+    def __init__(self, sentence: str, *, theirs: Any = None, yours: Any = None) -> None:
         super().__init__(sentence, rule="edited_since")
         self.theirs = theirs
+        self.yours = yours
 
 
 class SignedOut(Refused):
@@ -56,6 +61,10 @@ SENTENCES = {
     "colour_of_product": "This product has no such colour. Add the colour to the product first.",
     "stock_cell_unique": "This colour and size are in the stock matrix already.",
     "cell_holds_stock": "A colour and size that hold stock cannot be removed from the matrix.",
+    "cell_has_history": "A colour and size with movements or orders cannot be removed. Take them out of use instead.",
+    "inactive_cell_empty": "A colour and size out of use hold no stock. Sell or adjust the stock to 0 before you take "
+    "them out of use, and take them back into use before you move stock.",
+    "colour_in_use": "This colour is out of use. Take it back into use first.",
     "stock_never_negative": "There is not enough stock for this. Nothing was saved.",
     "inward_quantity_positive": "A quantity is a whole number above 0.",
     "sales_quantity_positive": "A quantity is a whole number above 0.",
@@ -64,11 +73,64 @@ SENTENCES = {
     "store_not_blank": "Say which store the goods went to.",
     "inward_cell_of_matrix": "The product does not come in this colour and size. Add them to the product first.",
     "sales_cell_of_matrix": "The product does not come in this colour and size. Add them to the product first.",
+    "store_allowed": "This product does not go to that store. The product says which stores are allowed.",
+    "agency_allowed": "This product is not sold through that agency. The product says which agencies are allowed.",
+    "sale_of_order": "This sale belongs to a dispatched order and cannot be changed on its own. Enter goods that come "
+    "back as inward, category Return.",
+    "adjustment_not_zero": "An adjustment adds or takes away at least one piece.",
+    "adjustment_reason_known": "The reason of an adjustment is count, correction, damaged, theft or loss, promotion or "
+    "return.",
+    "adjustment_note_short": "A note has at most 400 characters.",
+    "adjustment_cell_of_matrix": "The product does not come in this colour and size. Add them to the product first.",
     "movements_not_truncated": "The log cannot be emptied at once: its rows have moved stock. Delete them instead.",
+    "customer_name_not_blank": "A customer needs a store name of at most 120 characters.",
+    "agency_name_not_blank": "An agency needs a name of at most 120 characters.",
+    "agency_name_unique": "There is an agency with this name already.",
+    "gstin_valid": "This is not a GSTIN: it has 15 signs, and the last one checks the others. Look for a typing "
+    "mistake.",
+    "mobile_ten_digits": "A mobile number has 10 digits and starts with 6, 7, 8 or 9.",
+    "accounts_mobile_ten_digits": "The mobile number for accounts has 10 digits and starts with 6, 7, 8 or 9.",
+    "pincode_six_digits": "A pincode has 6 digits and does not start with 0.",
+    "payment_days_within_year": "The days of payment are a whole number from 0 to 365.",
+    "customer_unused": "This customer has orders or sales, so it cannot be deleted. Deactivate it instead.",
+    "agency_unused": "This agency has orders or sales, so it cannot be deleted. Deactivate it instead.",
+    "customer_active": "This customer is deactivated. Take it back into use, or choose another.",
+    "agency_active": "This agency is deactivated. Take it back into use, or choose another.",
+    "order_customer": "This customer is gone. Choose another.",
+    "order_agency": "This agency is gone. Choose another.",
+    "order_status_known": "An order is a draft, confirmed, dispatched, delivered or cancelled.",
+    "order_move_allowed": "An order goes from draft to confirmed, dispatched and delivered; a confirmed one can be "
+    "cancelled. There is no way back.",
+    "order_starts_as_draft": "A new order starts as a draft.",
+    "order_deleted_as_draft": "Only drafts can be deleted: an order with a number stays. Cancel it instead.",
+    "order_open": "Only drafts and confirmed orders can be changed.",
+    "order_has_lines": "An order needs at least one line before it is confirmed, and keeps at least one.",
+    "order_number_fixed": "A confirmed order keeps its number and its financial year: choose a date in "
+    "that year. It does not go back to a draft, but it can be cancelled.",
+    "order_number_when_confirmed": "An order gets its number when it is confirmed.",
+    "order_number_unique": "There is an order with this number already.",
+    "dispatch_date_when_dispatched": "A date of dispatch belongs to a dispatched order.",
+    "dispatch_not_before_order": "An order cannot be dispatched before the day it was placed.",
+    "order_quantity_positive": "A quantity is a whole number above 0.",
+    "order_line_unique": "The order has a line for this colour and size already.",
+    "order_cell_of_matrix": "The product does not come in this colour and size. Add them to the product first.",
+    "ordered_cell_in_use": "The order has a product, colour or size that is out of use.",
+    "line_of_order": "This order is gone. Reload the page.",
+    "line_of_product": "This product is gone. Reload the page.",
+    "line_price_known": "The product has no price. Enter a price for it in the order, or in the product.",
+    "reason_required": "This change needs a reason. Say why, and save again; nothing was saved.",
+    "policy_entity_not_blank": "Say which record type needs a reason.",
+    "policy_field_not_blank": "Say which field needs a reason, or * for all.",
+    "policy_unique": "There is a rule for this record type and field already.",
+    "undo_own_changes": "Somebody else did this. An admin can undo it.",
+    "nothing_to_undo": "Nothing is left to undo: it was undone already, or changed since.",
     "email_unique": "There is a user with this email address already.",
     "email_has_an_at": "This is not an email address.",
     "name_not_blank": "A user needs a name.",
     "role_known": "A role is admin, manager, analyst or viewer.",
+    "last_admin": "The last active admin stays one. Make another user an admin first; nothing was saved.",
+    "admin_only": "Only an admin may do this. Nothing was saved.",
+    "password_attempts": "Too many wrong passwords. Try again in some minutes; nothing was changed.",
     "forget_another_user": "There is no such user, or it is you. Another admin can forget you.",
     "forget_with_reason": "Say why the person is forgotten, without naming them; the reason stays on the record.",
     "audit_deletion_by_admin": "Only an admin can delete records of the trail. Nothing was deleted.",

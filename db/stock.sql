@@ -1,8 +1,9 @@
 -- Backstitch: the stock books, kept by the database.
 --
--- A row of inward_logs moves its cell of the matrix up, a row of sales_logs moves it down, in the
--- same statement, whoever runs it. The quantity of a cell can be written in no other way: no role
--- has the right to, and the constraint stock_never_negative holds under any concurrency.
+-- A row of inward_logs moves its cell of the matrix up, a row of sales_logs moves it down, a row of
+-- stock_adjustments (db/adjustments.sql) by its sign, in the same statement, whoever runs it. The
+-- quantity of a cell can be written in no other way: no role has the right to, and the constraint
+-- stock_never_negative holds under any concurrency.
 --
 -- Locks. A statement locks the cells it touches in one order (product, colour, size) before it
 -- moves any, so two bulk statements cannot deadlock.
@@ -60,7 +61,7 @@ begin
 end
 $$;
 comment on function inventory.move_stock() is
-    'Moves the cells of the stock matrix by what a statement on inward_logs or sales_logs changed.';
+    'Moves the cells of the stock matrix by what a statement on a log of movements changed.';
 
 create or replace function inventory.refuse_truncate() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
@@ -81,6 +82,18 @@ begin
         if old.quantity <> 0 then
             raise exception 'cell % % of product % holds stock', old.colour_code, old.size, old.product_id
                 using errcode = 'restrict_violation', constraint = 'cell_holds_stock';
+        elsif exists (select from inventory.inward_logs l
+                      where (l.product_id, l.colour_code, l.size) = (old.product_id, old.colour_code, old.size))
+            or exists (select from inventory.sales_logs l
+                       where (l.product_id, l.colour_code, l.size) = (old.product_id, old.colour_code, old.size))
+            or exists (select from inventory.stock_adjustments a
+                       where (a.product_id, a.colour_code, a.size) = (old.product_id, old.colour_code, old.size))
+            or exists (select from inventory.order_lines l
+                       where (l.product_id, l.colour_code, l.size) = (old.product_id, old.colour_code, old.size))
+        then
+            raise exception 'cell % % of product % has movements or orders', old.colour_code, old.size, old.product_id
+                using errcode = 'restrict_violation', constraint = 'cell_has_history',
+                      hint = 'Take the cell out of use: set is_active = false.';
         end if;
         return old;
     end if;
@@ -94,7 +107,7 @@ begin
 end
 $$;
 comment on function inventory.check_cell() is
-    'A cell has one of the sizes of its product, and goes only when it is empty.';
+    'A cell has one of the sizes of its product, and goes only when it is empty and was never used.';
 
 create or replace function inventory.check_sizes() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp

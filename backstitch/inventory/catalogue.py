@@ -39,27 +39,35 @@ class Product:
     gst_rate: Decimal | None
     sizes: tuple[str, ...]
     reorder_level: int
+    allowed_stores: tuple[str, ...]
+    allowed_agencies: tuple[str, ...]
     is_active: bool
     version: str
 
 
 @dataclass(frozen=True)
 class Colour:
-    """A colour of a product."""
+    """A colour of a product; one out of use keeps its cells, all of them out of use and empty."""
 
     id: int
     color: str
     colour_code: str
+    is_active: bool
+    version: str
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """The colour x size grid: `cells[colour_code, size]` is the quantity; a missing key is a blocked cell."""
+    """The colour x size grid: `cells[colour_code, size]` is the quantity; a missing key is a blocked cell.
+
+    `inactive` are the cells out of use: they are in `cells` too, with quantity 0.
+    """
 
     product: Product
     colours: tuple[Colour, ...]
     cells: dict[tuple[str, str], int]
     cell_ids: dict[tuple[str, str], int]
+    inactive: frozenset[tuple[str, str]]
 
 
 PRODUCT_LIST = text(
@@ -69,7 +77,8 @@ PRODUCT_LIST = text(
            coalesce(s.on_hand, 0) as on_hand, coalesce(s.low_cells, 0) as low_cells
     from inventory.products p
     left join lateral (
-        select sum(s.quantity) as on_hand, count(*) filter (where s.quantity <= p.reorder_level) as low_cells
+        select sum(s.quantity) as on_hand,
+               count(*) filter (where s.quantity <= p.reorder_level and s.is_active) as low_cells
         from inventory.product_color_stocks s where s.product_id = p.id
     ) s on true
     where (p.is_active or :inactive)
@@ -91,20 +100,23 @@ PRODUCT_COUNT = text(
 )
 CATEGORIES = text("select distinct category from inventory.products where category <> '' order by 1")
 CHOICES = text("select id, sku, name from inventory.products where is_active or :inactive order by sku")
-PRODUCT = text(
+PRODUCTS = text(
     """
     select id, sku, name, description, category, unit_price, hsn_code, gst_rate, sizes, reorder_level,
-           is_active, xmin::text as version
-    from inventory.products where id = :id
+           allowed_stores, allowed_agencies, is_active, xmin::text as version
+    from inventory.products where id = any(cast(:ids as bigint[])) order by sku
     """
 )
 COLOURS = text(
-    "select id, color, colour_code from inventory.product_colors where product_id = :id order by color, colour_code"
+    "select id, color, colour_code, is_active, xmin::text as version from inventory.product_colors "
+    "where product_id = :id order by color, colour_code"
 )
-CELLS = text("select id, colour_code, size, quantity from inventory.product_color_stocks where product_id = :id")
+CELLS = text(
+    "select id, colour_code, size, quantity, is_active from inventory.product_color_stocks where product_id = :id"
+)
 
 
-def _pattern(search: str) -> str:
+def search_pattern(search: str) -> str:
     """An ILIKE pattern for text anywhere; '' for no search."""
     escaped = search.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%" if escaped else ""
@@ -123,7 +135,7 @@ def list_products(
     rows = connection.execute(
         PRODUCT_LIST,
         {
-            "pattern": _pattern(search),
+            "pattern": search_pattern(search),
             "category": category,
             "inactive": inactive,
             "after": after,
@@ -151,7 +163,7 @@ def count_products(connection: Connection, *, search: str = "", category: str = 
     """How many products the same filter finds."""
     return int(
         connection.execute(
-            PRODUCT_COUNT, {"pattern": _pattern(search), "category": category, "inactive": inactive}
+            PRODUCT_COUNT, {"pattern": search_pattern(search), "category": category, "inactive": inactive}
         ).scalar_one()
     )
 
@@ -173,10 +185,25 @@ def choice(sku: str, name: str) -> str:
 
 def product(connection: Connection, *, product_id: int) -> Product:
     """One product; raises Refused (product_gone) when there is none."""
-    row = connection.execute(PRODUCT, {"id": product_id}).one_or_none()
-    if row is None:
+    found = products(connection, ids=[product_id])
+    if not found:
         raise Refused("This product does not exist any more.", rule="product_gone")
-    return Product(**{**row._mapping, "sizes": tuple(row.sizes)})
+    return found[0]
+
+
+def products(connection: Connection, *, ids: Sequence[int]) -> list[Product]:
+    """Those of the products that are there, by SKU."""
+    return [
+        Product(
+            **{
+                **row._mapping,
+                "sizes": tuple(row.sizes),
+                "allowed_stores": tuple(row.allowed_stores),
+                "allowed_agencies": tuple(row.allowed_agencies),
+            }
+        )
+        for row in connection.execute(PRODUCTS, {"ids": list(ids)})
+    ]
 
 
 def matrix(connection: Connection, *, product_id: int) -> Matrix:
@@ -187,4 +214,5 @@ def matrix(connection: Connection, *, product_id: int) -> Matrix:
         colours=tuple(Colour(**row._mapping) for row in connection.execute(COLOURS, {"id": product_id})),
         cells={(cell.colour_code, cell.size): cell.quantity for cell in cells},
         cell_ids={(cell.colour_code, cell.size): cell.id for cell in cells},
+        inactive=frozenset((cell.colour_code, cell.size) for cell in cells if not cell.is_active),
     )

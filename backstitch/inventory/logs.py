@@ -1,6 +1,6 @@
-"""Reading the inward and the sales log."""
+"""Reading the logs of movements: inward, sales and adjustments."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 
 from sqlalchemy import Connection, text
@@ -8,12 +8,21 @@ from sqlalchemy import Connection, text
 
 @dataclass(frozen=True)
 class LogFilter:
-    """What to show of a log. `product_id` None: all products; dates inclusive, None: open."""
+    """What to show of a log. `product_id` None: all products; dates inclusive, None: open; texts empty: all.
+
+    A log looks at what it has: `stakeholder` and `category` inward, `store` and `agency` sales, `reason` adjustments.
+    Names count without regard to case.
+    """
 
     product_id: int | None = None
     first: date | None = None
     last: date | None = None
     size: int = 100
+    stakeholder: str = ""
+    category: str = ""
+    store: str = ""
+    agency: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,11 +39,15 @@ class InwardEntry:
     category: str
     stakeholder_name: str
     version: str
+    product_id: int
 
 
 @dataclass(frozen=True)
 class SalesEntry:
-    """Goods out: one cell, one quantity. `version` is what an edit must still find."""
+    """Goods out: one cell, one quantity. `version` is what an edit must still find.
+
+    With an `order_id` the dispatch of that order wrote it, and it cannot be edited or deleted on its own.
+    """
 
     id: int
     date: date
@@ -46,19 +59,45 @@ class SalesEntry:
     store: str
     agency: str
     version: str
+    product_id: int
+    order_id: int | None
+
+
+@dataclass(frozen=True)
+class AdjustmentEntry:
+    """A correction of one cell; the quantity is signed. `version` is what an edit must still find."""
+
+    id: int
+    date: date
+    sku: str
+    color: str
+    colour_code: str
+    size: str
+    quantity: int
+    reason: str
+    note: str
+    version: str
+    product_id: int
 
 
 _INWARD = """
     select l.id, l.date, p.sku, c.color, l.colour_code, l.size, l.quantity, l.category, l.stakeholder_name,
-           l.xmin::text as version
+           l.xmin::text as version, l.product_id
     from inventory.inward_logs l
     join inventory.products p on p.id = l.product_id
     join inventory.product_colors c on c.product_id = l.product_id and c.colour_code = l.colour_code
 """
 _SALES = """
     select l.id, l.date, p.sku, c.color, l.colour_code, l.size, l.quantity, l.store, l.agency,
-           l.xmin::text as version
+           l.xmin::text as version, l.product_id, l.order_id
     from inventory.sales_logs l
+    join inventory.products p on p.id = l.product_id
+    join inventory.product_colors c on c.product_id = l.product_id and c.colour_code = l.colour_code
+"""
+_ADJUSTMENTS = """
+    select l.id, l.date, p.sku, c.color, l.colour_code, l.size, l.quantity, l.reason, l.note,
+           l.xmin::text as version, l.product_id
+    from inventory.stock_adjustments l
     join inventory.products p on p.id = l.product_id
     join inventory.product_colors c on c.product_id = l.product_id and c.colour_code = l.colour_code
 """
@@ -66,15 +105,38 @@ _FILTER = """
     where (cast(:product_id as bigint) is null or l.product_id = :product_id)
         and (cast(:first as date) is null or l.date >= :first)
         and (cast(:last as date) is null or l.date <= :last)
+"""
+_INWARD_FILTER = """
+        and (:stakeholder = '' or lower(l.stakeholder_name) = lower(:stakeholder))
+        and (:category = '' or l.category = :category)
+"""
+_SALES_FILTER = """
+        and (:store = '' or lower(l.store) = lower(:store))
+        and (:agency = '' or (l.agency <> '' and lower(l.agency) = lower(:agency)))
+"""
+_ADJUSTMENTS_FILTER = """
+        and (:reason = '' or l.reason = :reason)
+"""
+_NEWEST = """
     order by l.date desc, l.id desc
     limit :size
 """
 _BY_ID = " where l.id = :id"
 
-INWARD_LOG = text(_INWARD + _FILTER)
+INWARD_LOG = text(_INWARD + _FILTER + _INWARD_FILTER + _NEWEST)
 INWARD_ENTRY = text(_INWARD + _BY_ID)
-SALES_LOG = text(_SALES + _FILTER)
+SALES_LOG = text(_SALES + _FILTER + _SALES_FILTER + _NEWEST)
 SALES_ENTRY = text(_SALES + _BY_ID)
+ADJUSTMENT_LOG = text(_ADJUSTMENTS + _FILTER + _ADJUSTMENTS_FILTER + _NEWEST)
+ADJUSTMENT_ENTRY = text(_ADJUSTMENTS + _BY_ID)
+# The quick look-up: what came or went on the last day, of a name or of all.
+LAST_INWARD_DAY = text(
+    """
+    select max(date) from inventory.inward_logs
+    where :name = '' or lower(stakeholder_name) = lower(:name)
+    """
+)
+LAST_SALES_DAY = text("select max(date) from inventory.sales_logs where :name = '' or lower(store) = lower(:name)")
 # The choices come from the latest entries, so that no page reads a whole log.
 _RECENT = """
     select {column} from (
@@ -84,20 +146,13 @@ _RECENT = """
 """
 STAKEHOLDERS = text(_RECENT.format(column="stakeholder_name", table="inward_logs"))
 STORES = text(_RECENT.format(column="store", table="sales_logs"))
-
-
-def _parameters(log_filter: LogFilter) -> dict[str, object]:
-    return {
-        "product_id": log_filter.product_id,
-        "first": log_filter.first,
-        "last": log_filter.last,
-        "size": log_filter.size,
-    }
+AGENCIES = text(_RECENT.format(column="agency", table="sales_logs"))
+LARGEST_DAY = 1000  # entries of one day that a look-up shows at most
 
 
 def inward_log(connection: Connection, *, log_filter: LogFilter) -> list[InwardEntry]:
     """Goods in, newest first, `log_filter.size` at most."""
-    return [InwardEntry(**row._mapping) for row in connection.execute(INWARD_LOG, _parameters(log_filter))]
+    return [InwardEntry(**row._mapping) for row in connection.execute(INWARD_LOG, asdict(log_filter))]
 
 
 def inward_entry(connection: Connection, *, entry_id: int) -> InwardEntry | None:
@@ -108,7 +163,7 @@ def inward_entry(connection: Connection, *, entry_id: int) -> InwardEntry | None
 
 def sales_log(connection: Connection, *, log_filter: LogFilter) -> list[SalesEntry]:
     """Goods out, newest first, `log_filter.size` at most."""
-    return [SalesEntry(**row._mapping) for row in connection.execute(SALES_LOG, _parameters(log_filter))]
+    return [SalesEntry(**row._mapping) for row in connection.execute(SALES_LOG, asdict(log_filter))]
 
 
 def sales_entry(connection: Connection, *, entry_id: int) -> SalesEntry | None:
@@ -125,3 +180,33 @@ def stakeholders(connection: Connection) -> list[str]:
 def stores(connection: Connection) -> list[str]:
     """Which stores goods went to lately, latest first."""
     return list(connection.execute(STORES).scalars())
+
+
+def agencies_named(connection: Connection) -> list[str]:
+    """Through which agencies goods went lately, latest first."""
+    return [name for name in connection.execute(AGENCIES).scalars() if name]
+
+
+def adjustment_log(connection: Connection, *, log_filter: LogFilter) -> list[AdjustmentEntry]:
+    """Corrections of the stock, newest first, `log_filter.size` at most."""
+    return [AdjustmentEntry(**row._mapping) for row in connection.execute(ADJUSTMENT_LOG, asdict(log_filter))]
+
+
+def adjustment_entry(connection: Connection, *, entry_id: int) -> AdjustmentEntry | None:
+    """One entry as it stands, or None when it is gone."""
+    row = connection.execute(ADJUSTMENT_ENTRY, {"id": entry_id}).one_or_none()
+    return AdjustmentEntry(**row._mapping) if row else None
+
+
+def latest_inward(connection: Connection, *, stakeholder: str = "", on: date | None = None) -> list[InwardEntry]:
+    """What came in last from a stakeholder: the entries of that day, or of the day `on`; newest first."""
+    day = on or connection.execute(LAST_INWARD_DAY, {"name": stakeholder.strip()}).scalar_one()
+    found = LogFilter(first=day, last=day, stakeholder=stakeholder.strip(), size=LARGEST_DAY)
+    return inward_log(connection, log_filter=found) if day else []
+
+
+def latest_sales(connection: Connection, *, store: str = "", on: date | None = None) -> list[SalesEntry]:
+    """What went out last to a store: the entries of that day, or of the day `on`; newest first."""
+    day = on or connection.execute(LAST_SALES_DAY, {"name": store.strip()}).scalar_one()
+    found = LogFilter(first=day, last=day, store=store.strip(), size=LARGEST_DAY)
+    return sales_log(connection, log_filter=found) if day else []

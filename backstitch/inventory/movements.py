@@ -1,14 +1,16 @@
 """Writing goods in (inward) and goods out (sales). The database moves the stock."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
 from sqlalchemy import Connection, text
 
-from backstitch.errors import Refused, StaleEdit
+from backstitch.errors import Refused
+from backstitch.inventory.deletions import delete_as_read, stale
 from backstitch.inventory.logs import InwardEntry, SalesEntry, inward_entry, sales_entry
 
 LARGEST_QUANTITY = 2_147_483_647
@@ -27,6 +29,32 @@ class Inward:
 class Sale:
     """What is said of goods out, apart from how many."""
 
+    date: date
+    store: str
+    agency: str = ""
+
+
+@dataclass(frozen=True)
+class InwardRow:
+    """A row of goods in, of any product, for a bulk entry; the category is Supply or Return."""
+
+    product_id: int
+    colour_code: str
+    size: str
+    quantity: int
+    date: date
+    category: str
+    stakeholder_name: str
+
+
+@dataclass(frozen=True)
+class SalesRow:
+    """A row of goods out, of any product, for a bulk entry."""
+
+    product_id: int
+    colour_code: str
+    size: str
+    quantity: int
     date: date
     store: str
     agency: str = ""
@@ -61,6 +89,23 @@ EDIT_SALE = text(
     """
 )
 DELETE_SALE = text("delete from inventory.sales_logs where id = :id and xmin = cast(:version as xid)")
+BULK_INWARD = text(
+    """
+    insert into inventory.inward_logs (product_id, colour_code, size, quantity, date, category, stakeholder_name)
+    select r.product_id, r.colour_code, r.size, r.quantity, r.date, r.category, btrim(r.stakeholder_name)
+    from json_to_recordset(cast(:rows as json)) as r
+        (product_id bigint, colour_code text, size text, quantity integer, date date, category text,
+         stakeholder_name text)
+    """
+)
+BULK_SALES = text(
+    """
+    insert into inventory.sales_logs (product_id, colour_code, size, quantity, date, store, agency)
+    select r.product_id, r.colour_code, r.size, r.quantity, r.date, btrim(r.store), btrim(r.agency)
+    from json_to_recordset(cast(:rows as json)) as r
+        (product_id bigint, colour_code text, size text, quantity integer, date date, store text, agency text)
+    """
+)
 
 
 def quantities(typed: Mapping[str, object]) -> dict[str, int]:
@@ -131,13 +176,14 @@ def edit_inward(connection: Connection, *, entry: InwardEntry, quantity: int, in
         },
     ).rowcount
     if changed == 0:
-        raise _stale(inward_entry(connection, entry_id=entry.id))
+        yours = replace(entry, quantity=quantity, **asdict(inward))
+        raise stale(theirs=inward_entry(connection, entry_id=entry.id), yours=yours)
 
 
 def delete_inward(connection: Connection, *, entry: InwardEntry) -> None:
     """Deletes an entry; its stock goes back. Raises StaleEdit, and `stock_never_negative` if it is sold."""
     if connection.execute(DELETE_INWARD, {"id": entry.id, "version": entry.version}).rowcount == 0:
-        raise _stale(inward_entry(connection, entry_id=entry.id))
+        raise stale(theirs=inward_entry(connection, entry_id=entry.id), yours=entry)
 
 
 def record_sale(
@@ -172,19 +218,51 @@ def edit_sale(connection: Connection, *, entry: SalesEntry, quantity: int, sale:
         },
     ).rowcount
     if changed == 0:
-        raise _stale(sales_entry(connection, entry_id=entry.id))
+        yours = replace(entry, quantity=quantity, **asdict(sale))
+        raise stale(theirs=sales_entry(connection, entry_id=entry.id), yours=yours)
 
 
 def delete_sale(connection: Connection, *, entry: SalesEntry) -> None:
     """Deletes an entry; its stock comes back. Raises StaleEdit."""
     if connection.execute(DELETE_SALE, {"id": entry.id, "version": entry.version}).rowcount == 0:
-        raise _stale(sales_entry(connection, entry_id=entry.id))
+        raise stale(theirs=sales_entry(connection, entry_id=entry.id), yours=entry)
 
 
-def _stale(theirs: InwardEntry | SalesEntry | None) -> StaleEdit:
-    if theirs is None:
-        return StaleEdit("Somebody else deleted this entry meanwhile. Nothing of yours was saved.")
-    return StaleEdit(
-        "Somebody else changed this entry while you were editing it. Nothing of yours was saved.",
-        theirs=theirs,
+def bulk_inward(connection: Connection, *, rows: Sequence[InwardRow]) -> int:
+    """Records goods in, all rows in one statement; returns how many. Raises Refused, and nothing is recorded then."""
+    return connection.execute(BULK_INWARD, {"rows": _as_json(rows)}).rowcount if rows else 0
+
+
+def bulk_sales(connection: Connection, *, rows: Sequence[SalesRow]) -> int:
+    """Records goods out, all rows in one statement; returns how many. Raises Refused, and nothing is recorded then."""
+    return connection.execute(BULK_SALES, {"rows": _as_json(rows)}).rowcount if rows else 0
+
+
+def delete_inwards(connection: Connection, *, versions: Mapping[int, str]) -> int:
+    """Deletes entries by id and the version that was read, all or none; returns how many.
+
+    Raises StaleEdit (`theirs`: the entries as they stand), and Refused when some of the goods are sold.
+    """
+    return delete_as_read(
+        connection,
+        table="inward_logs",
+        versions=versions,
+        entry=lambda entry_id: inward_entry(connection, entry_id=entry_id),
     )
+
+
+def delete_sales(connection: Connection, *, versions: Mapping[int, str]) -> int:
+    """Deletes entries by id and the version that was read, all or none; returns how many.
+
+    Raises StaleEdit (`theirs`: the entries as they stand), and Refused (`sale_of_order`) for a dispatched order's.
+    """
+    return delete_as_read(
+        connection,
+        table="sales_logs",
+        versions=versions,
+        entry=lambda entry_id: sales_entry(connection, entry_id=entry_id),
+    )
+
+
+def _as_json(rows: Sequence[InwardRow] | Sequence[SalesRow]) -> str:
+    return json.dumps([asdict(row) for row in rows], default=str)

@@ -1,0 +1,48 @@
+"""Which changes need a reason. The database refuses those that lack one (db/reasons.sql)."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+ANY_WRITE = "*"
+
+
+@dataclass(frozen=True)
+class ReasonPolicy:
+    """A field of a record type, or `*` for every addition, change and deletion of it."""
+
+    id: int
+    entity: str
+    field: str
+    required: bool
+
+
+POLICIES = text("select id, entity, field, required from inventory.reason_policies order by entity, field")
+REQUIRED = text(
+    """
+    select exists (select from inventory.reason_policies
+                   where entity = :entity and field in (:field, '*') and required)
+    """
+)
+SET_POLICY = text(
+    """
+    insert into inventory.reason_policies as p (entity, field, required) values (:entity, :field, :required)
+    on conflict on constraint policy_unique do update set required = excluded.required
+    where p.required <> excluded.required
+    """
+)
+
+
+def policies(connection: Connection) -> list[ReasonPolicy]:
+    """All policies, by record type and field."""
+    return [ReasonPolicy(**row._mapping) for row in connection.execute(POLICIES)]
+
+
+def reason_required(connection: Connection, *, entity: str, field: str = ANY_WRITE) -> bool:
+    """Whether changing this field needs a reason; without a field, whether every write of the entity does."""
+    return bool(connection.execute(REQUIRED, {"entity": entity, "field": field}).scalar_one())
+
+
+def set_policy(connection: Connection, *, entity: str, field: str, required: bool) -> None:
+    """Says whether a change needs a reason. Raises Refused (42501) for anybody but an admin."""
+    connection.execute(SET_POLICY, {"entity": entity.strip(), "field": field.strip(), "required": required})

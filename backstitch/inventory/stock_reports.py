@@ -1,0 +1,209 @@
+"""Reading the stock: what is low, what moved a cell, the proof that the books balance, figures of the day."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from sqlalchemy import Connection, text
+
+RECENT_DAYS = 30
+
+
+@dataclass(frozen=True)
+class LowCell:
+    """A cell in use at or below the reorder level of its product.
+
+    `suggested` brings it to twice the reorder level, or to the reorder level and what was sold in the last 30 days,
+    whichever is more; in pieces, 0 when neither asks for any.
+    """
+
+    product_id: int
+    sku: str
+    name: str
+    color: str
+    colour_code: str
+    size: str
+    on_hand: int
+    reorder_level: int
+    sold_30_days: int
+    suggested: int
+
+
+@dataclass(frozen=True)
+class CellEvent:
+    """A movement of a cell: `quantity` signed, `balance` what was on hand after it.
+
+    `kind` is Inward, Sale or Adjustment; `party` the stakeholder or the store; `detail` the category, the agency, or
+    the reason and the note; `order_id` the order whose dispatch it was.
+    """
+
+    kind: str
+    id: int
+    date: date
+    quantity: int
+    party: str
+    detail: str
+    order_id: int | None
+    balance: int
+
+
+@dataclass(frozen=True)
+class CellProof:
+    """Opening + inward − sales ± adjustments of a cell, against what is on hand."""
+
+    colour_code: str
+    size: str
+    opening: int
+    inward: int
+    sales: int
+    adjustments: int
+    on_hand: int
+
+    @property
+    def closing(self) -> int:
+        """What the movements amount to."""
+        return self.opening + self.inward - self.sales + self.adjustments
+
+    @property
+    def holds(self) -> bool:
+        """Whether the movements explain what is on hand."""
+        return self.closing == self.on_hand
+
+
+@dataclass(frozen=True)
+class HomeFigures:
+    """What Home shows: `low_cells` as in the low-stock list, movements of the day, orders by status."""
+
+    products: int
+    customers: int
+    agencies: int
+    low_cells: int
+    inward_entries: int
+    inward_pieces: int
+    sales_entries: int
+    sales_pieces: int
+    adjustment_entries: int
+    drafts: int
+    confirmed: int
+    dispatched: int
+
+
+_LOW = """
+    from inventory.product_color_stocks s
+    join inventory.products p on p.id = s.product_id and p.is_active
+    where s.is_active and s.quantity <= p.reorder_level
+"""
+LOW_STOCK = text(
+    f"""
+    with low as (
+        select s.product_id, p.sku, p.name, s.colour_code, s.size, s.quantity, p.reorder_level, p.sizes
+        {_LOW}
+    ), sold as (
+        select l.product_id, l.colour_code, l.size, sum(l.quantity) as pieces
+        from inventory.sales_logs l
+        where l.date > cast(:since as date) and l.date <= cast(:today as date)
+        group by 1, 2, 3
+    ), asked as (
+        select low.*, coalesce(sold.pieces, 0)::bigint as sold,
+               greatest(0, 2 * low.reorder_level::bigint - low.quantity,
+                        low.reorder_level + coalesce(sold.pieces, 0)::bigint - low.quantity) as suggested
+        from low left join sold using (product_id, colour_code, size)
+    )
+    select a.product_id, a.sku, a.name, c.color, a.colour_code, a.size, a.quantity as on_hand, a.reorder_level,
+           a.sold as sold_30_days, a.suggested
+    from asked a
+    join inventory.product_colors c using (product_id, colour_code)
+    order by a.suggested desc, a.sku, c.color, array_position(a.sizes, a.size)
+    limit :size
+    """
+)
+CELL_EVENTS = text(
+    """
+    with events as (
+        select 'Inward' as kind, 1 as place, id, date, quantity, stakeholder_name as party, category as detail,
+               cast(null as bigint) as order_id
+        from inventory.inward_logs
+        where (product_id, colour_code, size) = (:product_id, :colour_code, :size)
+        union all
+        select 'Adjustment', 2, id, date, quantity, '', concat_ws(': ', reason, nullif(note, '')), null
+        from inventory.stock_adjustments
+        where (product_id, colour_code, size) = (:product_id, :colour_code, :size)
+        union all
+        select 'Sale', 3, id, date, -quantity, store, agency, order_id
+        from inventory.sales_logs
+        where (product_id, colour_code, size) = (:product_id, :colour_code, :size)
+    )
+    select kind, id, date, quantity, party, detail, order_id,
+           sum(quantity) over (order by date, place, id)::bigint as balance
+    from events order by date, place, id
+    """
+)
+PROOF = text(
+    """
+    select s.colour_code, s.size, (i.before - x.before + a.before)::bigint as opening, i.since as inward,
+           x.since as sales, a.since as adjustments, s.quantity as on_hand
+    from inventory.product_color_stocks s
+    cross join lateral (
+        select coalesce(sum(quantity) filter (where date < :first), 0)::bigint as before,
+               coalesce(sum(quantity) filter (where date >= :first), 0)::bigint as since
+        from inventory.inward_logs l
+        where (l.product_id, l.colour_code, l.size) = (s.product_id, s.colour_code, s.size)) i
+    cross join lateral (
+        select coalesce(sum(quantity) filter (where date < :first), 0)::bigint as before,
+               coalesce(sum(quantity) filter (where date >= :first), 0)::bigint as since
+        from inventory.sales_logs l
+        where (l.product_id, l.colour_code, l.size) = (s.product_id, s.colour_code, s.size)) x
+    cross join lateral (
+        select coalesce(sum(quantity) filter (where date < :first), 0)::bigint as before,
+               coalesce(sum(quantity) filter (where date >= :first), 0)::bigint as since
+        from inventory.stock_adjustments l
+        where (l.product_id, l.colour_code, l.size) = (s.product_id, s.colour_code, s.size)) a
+    where s.product_id = :product_id
+    order by s.colour_code, s.size
+    """
+)
+HOME = text(
+    f"""
+    select (select count(*) from inventory.products where is_active) as products,
+           (select count(*) from inventory.customers where is_active) as customers,
+           (select count(*) from inventory.agencies where is_active) as agencies,
+           (select count(*) {_LOW}) as low_cells,
+           i.entries as inward_entries, i.pieces as inward_pieces, x.entries as sales_entries,
+           x.pieces as sales_pieces,
+           (select count(*) from inventory.stock_adjustments where date = :today) as adjustment_entries,
+           o.drafts, o.confirmed, o.dispatched
+    from (select count(*) as entries, coalesce(sum(quantity), 0)::bigint as pieces
+          from inventory.inward_logs where date = :today) i,
+         (select count(*) as entries, coalesce(sum(quantity), 0)::bigint as pieces
+          from inventory.sales_logs where date = :today) x,
+         (select count(*) filter (where status = 'draft') as drafts,
+                 count(*) filter (where status = 'confirmed') as confirmed,
+                 count(*) filter (where status = 'dispatched') as dispatched
+          from inventory.orders where status in ('draft', 'confirmed', 'dispatched')) o
+    """
+)
+
+
+def low_stock(connection: Connection, *, today: date, size: int = 200) -> list[LowCell]:
+    """Cells at or below their reorder level, those that need most first; `size` of them at most."""
+    asked = {"today": today, "since": today - timedelta(days=RECENT_DAYS), "size": size}
+    return [LowCell(**row._mapping) for row in connection.execute(LOW_STOCK, asked)]
+
+
+def cell_events(connection: Connection, *, product_id: int, colour_code: str, size: str) -> list[CellEvent]:
+    """All movements of a cell with the running balance, oldest first; within a day goods in come first.
+
+    The balance of a day may dip below zero where an entry was dated back; the last one is what is on hand.
+    """
+    asked = {"product_id": product_id, "colour_code": colour_code, "size": size}
+    return [CellEvent(**row._mapping) for row in connection.execute(CELL_EVENTS, asked)]
+
+
+def stock_proof(connection: Connection, *, product_id: int, first: date = date.min) -> list[CellProof]:
+    """The proof of each cell of a product, by colour code and size; what is dated before `first` is the opening."""
+    asked = {"product_id": product_id, "first": first}
+    return [CellProof(**row._mapping) for row in connection.execute(PROOF, asked)]
+
+
+def home_figures(connection: Connection, *, today: date) -> HomeFigures:
+    """The figures of Home; `today` is the day in the business's zone."""
+    return HomeFigures(**connection.execute(HOME, {"today": today}).one()._mapping)
