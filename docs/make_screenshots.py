@@ -25,6 +25,7 @@ from tests import homes  # noqa: E402
 from tests.e2e.app_process import App, environment  # noqa: E402
 from tests.e2e.conftest import ARGUMENTS, CHROMIUM, TIMEOUT  # noqa: E402
 from tests.e2e.screen import (  # noqa: E402
+    FIRST_CELL,
     choose,
     choose_product,
     click_open,
@@ -55,8 +56,11 @@ def main(stock_list: Path) -> None:
         expect.set_options(timeout=TIMEOUT)
         page = context.new_page()
         sign_in_page(page)
+        home(page)
         inward(page)
         stock_matrix(page)
+        stock_take(page)
+        order(page)
         audit_report(page)
         diff(page)
         charts(page)
@@ -116,13 +120,43 @@ def inward(page: Page) -> None:
     take(page, "inward")
 
 
+def home(page: Page) -> None:
+    """What needs attention, as the manager sees it after signing in."""
+    page.goto("/")
+    sees(page, "Home")
+    rows(page.get_by_test_id("stDataFrame").first)
+    take(page, "home", 940)
+
+
 def stock_matrix(page: Page) -> None:
-    """A design of the demo data: those of the stock list have one colour each."""
+    """A design of the demo data: those of the stock list have one colour each. A cell is open."""
     page.goto("/stock?product=LG-301+%C2%B7+Ankle+leggings")
     sees(page, "Stock matrix")
     expect(page.get_by_label("Product")).to_have_value("LG-301 · Ankle leggings")
-    table(page)
-    take(page, "stock-matrix", 680)
+    table(page, "matrix").click(position=FIRST_CELL)
+    expect(page.get_by_role("heading", name="Beige · S")).to_be_visible()
+    rows(page.get_by_test_id("stDataFrame").nth(1))
+    take(page, "stock-matrix", 1000)
+
+
+def stock_take(page: Page) -> None:
+    """A shelf being counted: two cells are not as the books say."""
+    small, medium, large, extra = (int(text) for text in rows(table(page, "matrix"))[0][1:5])
+    page.goto("/stock-take?take_product=LG-301+%C2%B7+Ankle+leggings")
+    sees(page, "Stock-take")
+    expect(page.get_by_label("Product")).to_have_value("LG-301 · Ankle leggings")
+    type_in_row(page, table(page, "take_sheet"), [str(count) for count in (small, medium - 2, large, extra + 1)])
+    rows(page.get_by_test_id("stDataFrame").nth(1))
+    take(page, "stock-take", 860)
+
+
+def order(page: Page) -> None:
+    """The newest order that is confirmed: what was ordered, what it costs, and what comes next."""
+    page.goto("/orders?status=confirmed")
+    sees(page, "Orders")
+    table(page).click(position={"x": 150, "y": 53})
+    expect(page.get_by_role("button", name="Dispatch")).to_be_visible()
+    take(page, "order", 960)
 
 
 def audit_report(page: Page) -> None:

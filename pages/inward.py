@@ -1,4 +1,6 @@
-"""Inward: record goods in by size, correct and delete entries."""
+"""Inward: record goods in by size, look up, correct and delete entries."""
+
+from typing import Literal
 
 import streamlit as st
 
@@ -6,7 +8,10 @@ from backstitch.accounts.permissions import Permission
 from backstitch.inventory import catalogue, logs, movements
 from backstitch.inventory.logs import InwardEntry
 from backstitch.inventory.movements import Inward
-from ui import entry_forms, feedback, formats, log_tables, matrices, session
+from ui import entry_forms, feedback, formats, log_deletion, log_lookup, log_tables, matrices, session
+
+CATEGORIES: tuple[Literal["Supply", "Return"], ...] = ("Supply", "Return")
+OWN_COLUMNS = {"category": "Category", "stakeholder_name": "Received from"}
 
 user = session.require(Permission.SEE_INVENTORY)
 editor = user.may(Permission.EDIT_INVENTORY)
@@ -25,13 +30,14 @@ if editor and choices:
                 typed = matrices.entry_grid(matrix, colour.colour_code, key=entry_forms.grid_key("inward"))
                 with st.container(horizontal=True):
                     day = st.date_input("Date", formats.today(), key="inward_date", format="DD/MM/YYYY")
-                    category = st.selectbox("Category", ["Supply", "Return"], key="inward_category")
+                    category = st.selectbox("Category", CATEGORIES, key="inward_category")
                     stakeholder = entry_forms.choose_or_type("Received from", stakeholders, key="inward_stakeholder")
+                    reason = entry_forms.reason("InwardLog", key="inward_reason")
                 submitted = st.form_submit_button("Record goods in", type="primary", key="inward_save")
             if submitted:
                 with feedback.refusals():
                     quantities = movements.quantities(typed)
-                    with session.write("record inward") as connection:
+                    with session.write("record inward", reason=reason) as connection:
                         movements.record_inward(
                             connection,
                             product_id=product_id,
@@ -49,8 +55,20 @@ if editor and choices:
 elif editor:
     st.info("Goods come in for a product: add one on the Products page first.", icon=":material/input:")
 
+log_lookup.panel(
+    lambda connection, name, day: logs.latest_inward(connection, stakeholder=name, on=day),
+    prefix="inward",
+    label="Received from",
+    known=stakeholders,
+    columns=OWN_COLUMNS,
+)
+
 st.subheader("Inward log")
-log_filter = log_tables.filter_bar(choices, prefix="inward_log")
+log_filter = log_tables.filter_bar(
+    choices,
+    prefix="inward_log",
+    names={"stakeholder": ("Received from", stakeholders), "category": ("Category", CATEGORIES)},
+)
 with session.read() as connection:
     entries = logs.inward_log(connection, log_filter=log_filter)
 
@@ -67,15 +85,18 @@ def edit_entry(entry: InwardEntry) -> None:
         day = st.date_input("Date", entry.date, key=f"edit_inward_date_{version}", format="DD/MM/YYYY")
         category = st.selectbox(
             "Category",
-            ["Supply", "Return"],
-            ["Supply", "Return"].index(entry.category),
+            CATEGORIES,
+            CATEGORIES.index(entry.category),
             key=f"edit_inward_category_{version}",
         )
         stakeholder = st.text_input("Received from", entry.stakeholder_name, key=f"edit_inward_stakeholder_{version}")
-        saved = st.form_submit_button("Save", type="primary", key="edit_inward_save")
+        reason = entry_forms.reason("InwardLog", key=f"edit_inward_reason_{version}", always=True)
+        with st.container(horizontal=True):
+            saved = st.form_submit_button("Save", type="primary", key="edit_inward_save")
+            deleted = st.form_submit_button("Delete entry", icon=":material/delete:", key="edit_inward_delete")
     if saved:
         with log_tables.stale_shown(entry), feedback.refusals():
-            with session.write("correct inward entry") as connection:
+            with session.write("correct inward entry", reason=reason) as connection:
                 movements.edit_inward(
                     connection,
                     entry=entry,
@@ -84,9 +105,9 @@ def edit_entry(entry: InwardEntry) -> None:
                 )
             log_tables.close()
             feedback.done(f"Inward entry {entry.id} of {entry.sku} was saved.")
-    if st.button("Delete entry", icon=":material/delete:", key="edit_inward_delete"):
+    if deleted:
         with log_tables.stale_shown(entry), feedback.refusals():
-            with session.write("delete inward entry") as connection:
+            with session.write("delete inward entry", reason=reason) as connection:
                 movements.delete_inward(connection, entry=entry)
             log_tables.close()
             feedback.done(
@@ -95,14 +116,22 @@ def edit_entry(entry: InwardEntry) -> None:
             )
 
 
-log_tables.show(
+selected = log_tables.show(
     entries,
     InwardEntry,
-    log_filter.size,
-    columns={"category": "Category", "stakeholder_name": "Received from"},
+    log_filter,
+    columns=OWN_COLUMNS,
     editable=editor,
     empty="Nothing has come in here yet. What you record above appears in this list.",
 )
+log_deletion.offer(selected)
 opened = log_tables.opened(InwardEntry)
 if opened is not None and editor:
     edit_entry(opened)
+elif editor:
+    log_deletion.ask(
+        lambda connection, versions: movements.delete_inwards(connection, versions=versions),
+        kind=InwardEntry,
+        operation="delete inward entries",
+        moved="takes {} out of stock",
+    )

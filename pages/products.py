@@ -1,17 +1,26 @@
-"""Products: find, add, edit, deactivate."""
+"""Products: find, add, edit one or many, deactivate."""
 
 import streamlit as st
 
 from backstitch.accounts.permissions import Permission
 from backstitch.inventory import catalogue
 from backstitch.inventory.catalogue import ProductLine
-from ui import formats, product_forms, session
+from ui import formats, product_forms, product_grid, session
 
 user = session.require(Permission.SEE_INVENTORY)
 editor = user.may(Permission.EDIT_INVENTORY)
 PAGE_SIZE = 50
 
 st.title("Products")
+
+grid = False
+if editor:
+    # Above the filters: the table's own toolbar would lie over a button next to it.
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Add product", type="primary", icon=":material/add:", key="add_product", on_click=product_forms.open_new
+        )
+        grid = st.toggle("Edit in a grid", key="product_in_grid", on_change=product_grid.leave)
 
 with session.read() as connection:
     categories = catalogue.categories(connection)
@@ -24,10 +33,6 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         "Category", ["", *categories], format_func=lambda name: name or "All categories", key="product_category"
     )
     inactive = st.toggle("Show deactivated", key="product_inactive")
-    if editor:
-        st.button(
-            "Add product", type="primary", icon=":material/add:", key="add_product", on_click=product_forms.open_new
-        )
 
 # The SKUs after which each page so far began: pages are read by key, so page 40 costs what page 1 costs.
 filters = (search, category, inactive)
@@ -45,12 +50,12 @@ more = len(lines) > PAGE_SIZE
 lines = lines[:PAGE_SIZE]
 
 if none_at_all:
-    st.info(
-        "No products yet. Add the first one, or load a stock list with `python -m backstitch import-stock FILE.csv`.",
-        icon=":material/styler:",
-    )
+    first_step = "Add the first one, or paste a list from Excel." if editor else "A manager adds the first one."
+    st.info(f"No products yet. {first_step}", icon=":material/styler:")
 elif not lines:
     st.info("No product matches. Try another word, or show deactivated products too.", icon=":material/search_off:")
+elif grid:
+    product_grid.show([line.id for line in lines], (filters, starts[-1]))
 else:
     table = formats.frame(lines, ProductLine)
     table["unit_price"] = table["unit_price"].astype("Float64")
@@ -83,6 +88,7 @@ else:
             ),
         },
     )
+if lines:
     first = (len(starts) - 1) * PAGE_SIZE + 1
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{first:,} to {first + len(lines) - 1:,} of {total:,} products")

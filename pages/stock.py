@@ -1,13 +1,14 @@
-"""Stock matrix: what is on hand of a product, colour by size."""
+"""Stock matrix: what is on hand of a product, colour by size; a cell opens to its movements."""
 
 import streamlit as st
 
 from backstitch.accounts.permissions import Permission
 from backstitch.audit.periods import Period
 from backstitch.inventory import catalogue
-from ui import formats, matrices, session
+from ui import cell_panel, formats, matrices, session
 
 user = session.require(Permission.SEE_INVENTORY)
+editor = user.may(Permission.EDIT_INVENTORY)
 
 st.title("Stock matrix")
 
@@ -31,7 +32,9 @@ with session.read() as connection:
     matrix = catalogue.matrix(connection, product_id=product_id)
 
 product = matrix.product
-low = sum(1 for quantity in matrix.cells.values() if quantity <= product.reorder_level)
+low = sum(
+    1 for cell, quantity in matrix.cells.items() if quantity <= product.reorder_level and cell not in matrix.inactive
+)
 on_hand = sum(matrix.cells.values())
 with st.container(horizontal=True):
     st.metric("On hand", f"{on_hand:,}", border=True)
@@ -44,17 +47,27 @@ if not matrix.cells:
     st.info("This product has no colours yet. Add them on the Products page.", icon=":material/palette:")
     st.stop()
 
-st.dataframe(
-    matrices.styled(matrix),
-    key="matrix",
-    height="content",
-    alt=f"Stock of {product.sku}, colours down, sizes across",
-    column_config=matrices.columns(matrix),
-)
+with st.container(key="matrix"):
+    state = st.dataframe(
+        matrices.styled(matrix),
+        key=f"matrix_{product_id}",
+        height="content",
+        placeholder="·",
+        alt=f"Stock of {product.sku}, colours down, sizes across",
+        column_config=matrices.columns(matrix),
+        on_select="rerun",
+        selection_mode="single-cell",
+    )
 st.caption(
-    "· the product does not come in this colour and size · coloured cells are at or below the reorder level "
-    f"({product.reorder_level})"
+    f"{matrices.LOW} at or below the reorder level ({product.reorder_level}) · grey: the product does not come in this "
+    "colour and size, or no longer"
 )
+selected = matrices.selected_cell(matrix, state)
+if selected is None:
+    st.caption("Click a cell to see what moved it" + (", and to adjust it." if editor else "."))
+else:
+    cell_panel.show(matrix, *selected, choices[product_id], editable=editor)
+
 if user.may(Permission.READ_TRAIL):
     st.page_link(
         "../pages/audit.py",

@@ -17,13 +17,16 @@ from psycopg import sql
 from sqlalchemy import URL, make_url
 
 from backstitch import embedded, migrations
-from backstitch.accounts import sessions, users
+from backstitch.accounts import passwords, sessions, users
 from backstitch.accounts.permissions import Role
 from backstitch.database import Database, SignedIn
 from backstitch.startup import conninfo
 
 # Started in the background of a shell, the tests and what they start would ignore Ctrl-C, which some of them send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# bcrypt at its real cost would be most of the time that signing in takes; test_passwords.py measures that one.
+REAL_COST, passwords.COST = passwords.COST, 4
 
 APP_PASSWORD = "application-of-the-tests"
 PASSWORD = "correct horse battery staple"
@@ -74,7 +77,6 @@ def template(server_url: URL) -> Iterator[str]:
                 name=f"{role.value.title()} Rao",
                 role=role,
                 password=PASSWORD,
-                cost=4,
             )
         connection.exec_driver_sql(
             "insert into accounts.sessions (user_id, token_hash, address, expires_at) "
@@ -118,9 +120,10 @@ _counter = iter(range(1_000_000))
 def clone(server_url: URL, template: str) -> Iterator[Clone]:
     """A fresh copy of the template; committed changes of a test stay in it."""
     name = f"clone_{os.getpid()}_{next(_counter)}"
+    # Without a disk to wait for, copying files is quicker than writing every page to the log.
     _run(
         server_url,
-        sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template)),
+        sql.SQL("create database {} template {} strategy file_copy").format(sql.Identifier(name), sql.Identifier(template)),
     )
     url = server_url.set(database=name)
     app_url = url.set(username="backstitch_app", password=APP_PASSWORD)

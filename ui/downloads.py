@@ -2,7 +2,7 @@
 
 from urllib.parse import urlencode
 
-import jwt
+import anyio.to_thread
 import streamlit as st
 from starlette.requests import Request
 from starlette.routing import Route
@@ -12,7 +12,8 @@ from backstitch.accounts import sessions
 from backstitch.api import exports
 from backstitch.audit.search import Filters, filters_to_query
 from backstitch.database import SignedIn
-from ui import BROWSER_COOKIE, SIGN_IN_COOKIE
+from backstitch.errors import Refused
+from ui import BROWSER_COOKIE, SIGN_IN_COOKIE, cookies
 
 
 def links(filters: Filters, total: int) -> None:
@@ -34,18 +35,24 @@ def routes() -> list[Route]:
     return exports.routes(startup.current, authenticate=signed_in)
 
 
+async def is_live(request: Request) -> bool:
+    """Whether `request` comes from a browser that is signed in."""
+
+    def asked() -> bool:
+        actor = signed_in(request)
+        if actor is None:
+            return False
+        try:
+            with startup.current().database.read(actor):
+                return True
+        except Refused:
+            return False
+
+    return await anyio.to_thread.run_sync(asked)
+
+
 def signed_in(request: Request) -> SignedIn | None:
     """The session of the browser that sent `request`: its own cookie and the sign-in cookie, both."""
     secret = request.cookies.get(BROWSER_COOKIE)
-    try:
-        claims = jwt.decode(
-            request.cookies.get(SIGN_IN_COOKIE, ""),
-            startup.secret(startup.current().settings.home, "cookie_key"),
-            algorithms=["HS256"],
-        )
-        email = claims["username"]
-    except (jwt.PyJWTError, KeyError, TypeError):
-        return None
-    if not secret or not isinstance(email, str):
-        return None
-    return sessions.actor(secret, email)
+    email = cookies.username(request.cookies.get(SIGN_IN_COOKIE))
+    return sessions.actor(secret, email) if secret and email else None

@@ -1,17 +1,22 @@
 """What the Inward and the Sales page share in their forms."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 
 import streamlit as st
 
 from backstitch.errors import Refused
-from backstitch.inventory import catalogue, movements
+from backstitch.inventory import catalogue, movements, reasons
 from backstitch.inventory.catalogue import Colour, Matrix
 from ui import session
 
 
 def choose_cell_row(choices: Mapping[int, str], *, prefix: str) -> tuple[int, Matrix, Colour | None]:
-    """The product and the colour to enter quantities for; the colour is None where there is none yet."""
+    """The product and the colour to enter quantities for; the colour is None where there is none in use.
+
+    The matrix has what is in use only.
+    """
     with st.container(horizontal=True, vertical_alignment="bottom"):
         product_id = st.selectbox(
             "Product",
@@ -22,7 +27,7 @@ def choose_cell_row(choices: Mapping[int, str], *, prefix: str) -> tuple[int, Ma
             persist_state="session",
         )
         with session.read() as connection:
-            matrix = catalogue.matrix(connection, product_id=product_id)
+            matrix = _in_use(catalogue.matrix(connection, product_id=product_id))
         if not matrix.colours:
             st.info("This product has no colours yet. Add them on the Products page.", icon=":material/palette:")
             return product_id, matrix, None
@@ -31,6 +36,14 @@ def choose_cell_row(choices: Mapping[int, str], *, prefix: str) -> tuple[int, Ma
             "Colour", list(codes), format_func=lambda code: codes[code].color, key=f"{prefix}_colour_{product_id}"
         )
     return product_id, matrix, codes[code]
+
+
+def _in_use(matrix: Matrix) -> Matrix:
+    return replace(
+        matrix,
+        colours=tuple(colour for colour in matrix.colours if colour.is_active),
+        cells={cell: quantity for cell, quantity in matrix.cells.items() if cell not in matrix.inactive},
+    )
 
 
 def grid_key(prefix: str) -> str:
@@ -43,7 +56,7 @@ def clear_grid(prefix: str) -> None:
     st.session_state[f"{prefix}_saved"] = st.session_state.get(f"{prefix}_saved", 0) + 1
 
 
-def choose_or_type(label: str, known: list[str], *, key: str) -> str:
+def choose_or_type(label: str, known: Sequence[str], *, key: str) -> str:
     """A name used before, or a new one; '' when none was given."""
     return (
         st.selectbox(
@@ -57,6 +70,42 @@ def choose_or_type(label: str, known: list[str], *, key: str) -> str:
         )
         or ""
     )
+
+
+def names(*lists: Iterable[str]) -> list[str]:
+    """The names of all lists in their order, each once: case does not make another name."""
+    found: dict[str, str] = {}
+    for name in chain(*lists):
+        found.setdefault(name.casefold(), name)
+    return list(found.values())
+
+
+def choose_allowed(label: str, allowed: Sequence[str], known: Sequence[str], *, key: str) -> str:
+    """One of the names that the product may go to; where it may go anywhere, a name used before, or a new one."""
+    if not allowed:
+        return choose_or_type(label, known, key=key)
+    # A key of its own: what was chosen for another product may not be allowed for this one.
+    return (
+        st.selectbox(
+            label,
+            allowed,
+            index=None,
+            key=f"{key}_{'_'.join(allowed)}",
+            placeholder="Choose",
+            help="The product goes to these only; the Products page says so.",
+        )
+        or ""
+    )
+
+
+def reason(entity: str, *, key: str, always: bool = False) -> str | None:
+    """Why it is done, for the record: asked where the policy wants it for every write of the entity, or `always`."""
+    with session.read() as connection:
+        required = reasons.reason_required(connection, entity=entity)
+    if not required and not always:
+        return None
+    typed = st.text_input("Reason" if required else "Reason (optional)", key=key, max_chars=400)
+    return (typed or "").strip() or None
 
 
 def quantity(current: int, *, key: str) -> str:

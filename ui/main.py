@@ -4,12 +4,24 @@ import streamlit as st
 
 from backstitch import demo, startup
 from backstitch.accounts.permissions import Permission
-from ui import HERE, feedback, session
+from ui import HERE, account_forms, feedback, session, single_sign_on, undo
 
 st.set_page_config(page_title="Backstitch", page_icon=str(HERE / "icon.svg"), layout="wide")
 st.logo(str(HERE / "logo.svg"), icon_image=str(HERE / "icon.svg"), size="large")
 
 PAGES = {
+    "": [
+        (
+            Permission.SEE_INVENTORY,
+            st.Page(
+                "../pages/home.py",
+                title="Home",
+                icon=":material/home:",
+                default=True,
+                help="What needs attention: low stock, today's movements, open orders, the last changes.",
+            ),
+        ),
+    ],
     "Inventory": [
         (
             Permission.SEE_INVENTORY,
@@ -17,7 +29,6 @@ PAGES = {
                 "../pages/products.py",
                 title="Products",
                 icon=":material/styler:",
-                default=True,
                 help="The designs you sell: find, add, edit and deactivate them.",
             ),
         ),
@@ -28,6 +39,26 @@ PAGES = {
                 title="Stock matrix",
                 icon=":material/grid_on:",
                 help="What is on hand of a product, colour by size.",
+            ),
+        ),
+        (
+            Permission.SEE_INVENTORY,
+            st.Page(
+                "../pages/low_stock.py",
+                title="Low stock",
+                icon=":material/production_quantity_limits:",
+                url_path="low-stock",
+                help="Colours and sizes at or below their reorder level, with how many to order.",
+            ),
+        ),
+        (
+            Permission.EDIT_INVENTORY,
+            st.Page(
+                "../pages/stock_take.py",
+                title="Stock-take",
+                icon=":material/fact_check:",
+                url_path="stock-take",
+                help="Enter what was counted on the shelf, see the differences, post them.",
             ),
         ),
         (
@@ -48,6 +79,42 @@ PAGES = {
                 help="Goods out: record them by size, correct and delete entries.",
             ),
         ),
+        (
+            Permission.SEE_INVENTORY,
+            st.Page(
+                "../pages/orders.py",
+                title="Orders",
+                icon=":material/receipt_long:",
+                help="What stores ordered: take orders, dispatch them, hand out the order sheet.",
+            ),
+        ),
+        (
+            Permission.SEE_INVENTORY,
+            st.Page(
+                "../pages/customers.py",
+                title="Customers",
+                icon=":material/storefront:",
+                help="The stores that buy, with GSTIN, phone and address.",
+            ),
+        ),
+        (
+            Permission.SEE_INVENTORY,
+            st.Page(
+                "../pages/agencies.py",
+                title="Agencies",
+                icon=":material/handshake:",
+                help="The agencies that sell to stores.",
+            ),
+        ),
+        (
+            Permission.EDIT_INVENTORY,
+            st.Page(
+                "../pages/paste.py",
+                title="Paste from Excel",
+                icon=":material/content_paste:",
+                help="Inward, sales, orders and products from a spreadsheet: checked, shown, then written in one go.",
+            ),
+        ),
     ],
     "Audit": [
         (
@@ -60,10 +127,30 @@ PAGES = {
             ),
         ),
     ],
+    "Account": [
+        (
+            Permission.OWN_ACCOUNT,
+            st.Page(
+                "../pages/account.py",
+                title="My account",
+                icon=":material/account_circle:",
+                help="Where you are signed in, your password, what happened to your account.",
+            ),
+        ),
+        (
+            Permission.MANAGE_USERS,
+            st.Page(
+                "../pages/users.py",
+                title="Users",
+                icon=":material/group:",
+                help="Who may sign in, as what, and from where they are signed in now.",
+            ),
+        ),
+    ],
 }
 
 authenticator = session.authenticator()
-person = session.resume(authenticator)
+person = session.resume()
 
 if person is None:
     session.drop_cookie(authenticator)
@@ -80,8 +167,8 @@ if person is None:
         st.title("Backstitch")
         st.caption("Inventory in which every change is on the record.")
         signed_in = session.sign_in(authenticator)
-        if st.session_state.get("authentication_status") is False:
-            st.error("Email or password is not right. Check both and try again.", icon=":material/block:")
+        if single_sign_on.is_configured():
+            signed_in = single_sign_on.offer(session.sign_in_as) or signed_in
         accounts = demo.accounts(startup.current().database) if session.is_local() else []
         if accounts:
             with st.container(border=True):
@@ -99,15 +186,23 @@ session.keep_cookie(authenticator)
 visible = {
     section: [page for permission, page in pages if person.user.may(permission)] for section, pages in PAGES.items()
 }
-page = st.navigation({section: pages for section, pages in visible.items() if pages})
+page = st.navigation(
+    {section: pages for section, pages in visible.items() if pages},
+    position="hidden" if person.user.must_change_password else "sidebar",
+    expanded=True,
+)
 
 with st.sidebar:
     st.text(f"{person.user.name} · {person.user.role}")
     authenticator.logout("Sign out", location="sidebar", key="sign_out", callback=lambda _: session.sign_out())
 if not st.session_state.get("authentication_status"):
-    session.forget()
-    st.session_state["cookie_over"] = True
-    st.rerun()
+    single_sign_on.sign_out()
+    session.leave()
+if person.user.must_change_password:
+    # First of all, on whatever page: an admin knows the password that this person has.
+    account_forms.first_password()
+    st.stop()
 
-feedback.show_done()
+feedback.show_done(undo.offer)
+undo.show_open()
 page.run()

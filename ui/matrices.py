@@ -5,25 +5,41 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 from pandas.io.formats.style import Styler
+from streamlit.elements.arrow import DataframeState
 
-from backstitch.inventory.catalogue import Matrix
+from backstitch.inventory.catalogue import Colour, Matrix
 
 TOTAL = "Total"
+LOW = "↓"  # stands before a figure at or below the reorder level
 
 
 def styled(matrix: Matrix) -> Styler:
-    """Colours down, sizes across in the product's order, totals; low cells tinted, zeros dimmed, gaps a dot."""
-    names = _row_names(matrix)
+    """Colours down, sizes across in the product's order, totals; low cells marked, zeros dimmed, gaps grey.
+
+    A cell out of use is a gap in the figures; the table says which of the two it is.
+    """
+    names = row_names(matrix)
     sizes = list(matrix.product.sizes)
+    in_use = {cell: quantity for cell, quantity in matrix.cells.items() if cell not in matrix.inactive}
     table = pd.DataFrame(
-        [[matrix.cells.get((colour.colour_code, size)) for size in sizes] for colour in matrix.colours],
+        [[in_use.get((colour.colour_code, size)) for size in sizes] for colour in matrix.colours],
         index=pd.Index(names, name="Colour"),
         columns=sizes,
         dtype="Int64",
     )
     table[TOTAL] = table.sum(axis=1)
     table.loc[TOTAL] = table.sum(axis=0)
-    return table.style.apply(_cell_styles, reorder_level=matrix.product.reorder_level, axis=None)
+    table.index.name = "Colour"
+    reorder_level = matrix.product.reorder_level
+    return (
+        table.style.apply(_cell_styles, reorder_level=reorder_level, axis=None)
+        .format("{:,}", na_rep="")
+        .format(
+            lambda quantity: f"{LOW} {quantity:,}" if quantity <= reorder_level else f"{quantity:,}",
+            subset=pd.IndexSlice[names, sizes],
+            na_rep="",
+        )
+    )
 
 
 def _cell_styles(table: pd.DataFrame, *, reorder_level: int) -> pd.DataFrame:
@@ -40,16 +56,22 @@ def _cell_styles(table: pd.DataFrame, *, reorder_level: int) -> pd.DataFrame:
     return styles
 
 
+def selected_cell(matrix: Matrix, state: DataframeState) -> tuple[Colour, str] | None:
+    """The colour and size that are selected in the matrix; None for nothing, and for a total."""
+    for row, size in state.selection.cells:
+        if row < len(matrix.colours) and size in matrix.product.sizes:
+            return matrix.colours[row], size
+    return None
+
+
 def columns(matrix: Matrix) -> dict[str, Any]:
     """column_config of the matrix."""
-    quantities = {
-        size: st.column_config.NumberColumn(size, format="localized", width="small")
-        for size in (*matrix.product.sizes, TOTAL)
-    }
+    # Without a format of their own: the table brings the figures as they are shown, low ones with their mark.
+    quantities = {size: st.column_config.NumberColumn(size, width="small") for size in (*matrix.product.sizes, TOTAL)}
     return {"Colour": st.column_config.TextColumn("Colour", pinned=True), **quantities}
 
 
-def _row_names(matrix: Matrix) -> list[str]:
+def row_names(matrix: Matrix) -> list[str]:
     """The colours' names; with the code where two colours share a name, or one is called like the totals."""
     names = [TOTAL, *(colour.color for colour in matrix.colours)]
     return [
@@ -63,7 +85,8 @@ def entry_grid(matrix: Matrix, colour_code: str, *, key: str) -> dict[str, objec
 
     The widget holds nobody back: a negative or fractional figure arrives, and is refused with a sentence.
     """
-    sizes = [size for size in matrix.product.sizes if (colour_code, size) in matrix.cells]
+    in_use = matrix.cells.keys() - matrix.inactive
+    sizes = [size for size in matrix.product.sizes if (colour_code, size) in in_use]
     st.dataframe(
         pd.DataFrame([[matrix.cells[colour_code, size] for size in sizes]], index=["On hand"], columns=sizes),
         key=f"{key}_on_hand",

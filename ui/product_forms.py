@@ -1,14 +1,12 @@
 """The dialogs in which a product is added, edited and deactivated."""
 
-from decimal import Decimal, InvalidOperation
-
 import streamlit as st
 
-from backstitch.errors import Refused, StaleEdit
-from backstitch.inventory import catalogue, products, sizes
+from backstitch.errors import StaleEdit
+from backstitch.inventory import catalogue, products
 from backstitch.inventory.catalogue import Product
 from backstitch.inventory.products import ProductDetails
-from ui import feedback, formats, session
+from ui import feedback, formats, product_fields, product_shape, session
 
 # What is open survives a rerun: "new", a Product as it was read, or nothing.
 OPEN = "product_dialog"
@@ -42,14 +40,19 @@ def show_open(*, editable: bool) -> None:
 @st.dialog("Add product", width="medium", icon=":material/styler:", on_dismiss=close)
 def _add() -> None:
     with st.form("new_product", border=False):
-        fields = _fields(None)
-        colours = st.text_input("Colours", placeholder="Navy Blue, Mustard, Off White", key="new_colours")
+        typed = product_fields.show(None)
+        colours = st.text_input(
+            "Colours",
+            placeholder="Navy Blue, Mustard (MU-2), Off White",
+            key="new_colours",
+            help="With commas between; a code of your own in brackets",
+        )
         saved = st.form_submit_button("Add product", type="primary", key="new_save")
     if saved:
         with feedback.refusals():
-            details = _details(fields)
+            details = product_fields.details(typed)
             with session.write("add product") as connection:
-                products.create_product(connection, details=details, colours=colours.split(","))
+                products.create_product(connection, details=details, colours=product_fields.colours(colours or ""))
             close()
             feedback.done(f"{details.sku} was added.", on_record=_on_record(details))
 
@@ -59,32 +62,51 @@ def _edit(product: Product, editable: bool) -> None:
     # A click inside runs the dialog alone, with what it was opened with; the product may have been read anew.
     product = st.session_state.get(OPEN, product)
     st.subheader(formats.plain(product.sku))
+    details_tab, shape_tab = st.tabs(["Details", "Sizes and colours"])
+    with details_tab:
+        _details(product, editable)
+    with shape_tab:
+        product_shape.show(product, editable=editable, done=_done)
+
+
+def _details(product: Product, editable: bool) -> None:
     with st.form("edit_product", border=False):
-        fields = _fields(product, disabled=not editable)
-        colours = st.text_input(
-            "Add colours", placeholder="Teal, Wine", key=_key("colours", product), disabled=not editable
-        )
+        typed = product_fields.show(product, disabled=not editable)
+        reason = colours = ""
+        if editable:
+            colours = st.text_input(
+                "Add colours", placeholder="Teal, Wine (WN-2)", key=product_fields.key("colours", product)
+            )
+            reason = product_fields.reason("reason", product)
         saved = st.form_submit_button("Save", type="primary", key="edit_save", disabled=not editable)
     if saved and editable:
         with feedback.refusals():
-            _save(product, _details(fields), colours)
+            _save(product, product_fields.details(typed), colours or "", reason)
     if editable:
-        verb = "Deactivate" if product.is_active else "Take back into use"
-        operation = "deactivate product" if product.is_active else "take product back into use"
-        if st.button(verb, icon=":material/power_settings_new:", key="edit_active"):
-            with feedback.refusals():
-                with session.write(operation) as connection:
-                    products.set_active(connection, product_id=product.id, is_active=not product.is_active)
-                close()
-                state = "deactivated" if product.is_active else "taken back into use"
-                feedback.done(f"{product.sku} was {state}.", on_record=_on_record(product))
+        _switch(product)
 
 
-def _save(product: Product, details: ProductDetails, colours: str) -> None:
+def _switch(product: Product) -> None:
+    verb = "Deactivate" if product.is_active else "Take back into use"
+    operation = "deactivate product" if product.is_active else "take product back into use"
+    if st.button(verb, icon=":material/power_settings_new:", key="edit_active"):
+        with feedback.refusals():
+            with session.write(operation) as connection:
+                products.set_active(connection, product_id=product.id, is_active=not product.is_active)
+            state = "deactivated" if product.is_active else "taken back into use"
+            _done(product, f"{product.sku} was {state}.")
+
+
+def _done(product: Product, sentence: str) -> None:
+    close()
+    feedback.done(sentence, on_record=_on_record(product))
+
+
+def _save(product: Product, details: ProductDetails, colours: str, reason: str) -> None:
     try:
-        with session.write("edit product") as connection:
+        with session.write("edit product", reason=reason.strip() or None) as connection:
             products.edit_product(connection, product_id=product.id, version=product.version, details=details)
-            products.add_colours(connection, product_id=product.id, colours=colours.split(","))
+            products.add_colours(connection, product_id=product.id, colours=product_fields.colours(colours))
     except StaleEdit as stale:
         st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
         _show_both(product, stale.theirs, details)
@@ -95,84 +117,18 @@ def _save(product: Product, details: ProductDetails, colours: str) -> None:
 
 def _show_both(read: Product, theirs: Product, mine: ProductDetails) -> None:
     rows = [
-        {"Field": name.replace("_", " ").capitalize(), "Now": str(getattr(theirs, name)), "Yours": str(value)}
+        {"Field": name.replace("_", " ").capitalize(), "Now": _shown(getattr(theirs, name)), "Yours": _shown(value)}
         for name, value in vars(mine).items()
-        if str(getattr(theirs, name)) != str(value) or getattr(theirs, name) != getattr(read, name)
+        if _shown(getattr(theirs, name)) != _shown(value) or getattr(theirs, name) != getattr(read, name)
     ]
     st.dataframe(rows, hide_index=True, alt="The record as it stands now beside what you entered")
     st.button("Edit the record as it stands now", key="edit_again", on_click=open_product, args=(read.id,))
 
 
+def _shown(value: object) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
 def _on_record(product: Product | ProductDetails) -> dict[str, str]:
     """The audit report's filter for a product; the URL carries what its choice shows."""
     return {"product": catalogue.choice(product.sku, product.name)}
-
-
-def _fields(product: Product | None, *, disabled: bool = False) -> dict[str, str]:
-    def line(label: str, name: str, value: object, **options: object) -> str:
-        typed = st.text_input(
-            label, "" if value is None else str(value), key=_key(name, product), disabled=disabled, **options
-        )
-        return typed or ""
-
-    left, right = st.columns(2)
-    with left:
-        sku = line("SKU", "sku", product and product.sku, max_chars=60)
-        category = line("Category", "category", product and product.category)
-        price = line("Price", "price", product and product.unit_price, placeholder="899.00")
-        reorder = line("Reorder level", "reorder", product.reorder_level if product else 0)
-    with right:
-        name = line("Name", "name", product and product.name)
-        hsn = line("HSN code", "hsn", product and product.hsn_code, placeholder="6204")
-        gst = line("GST rate %", "gst", product and product.gst_rate, placeholder="5")
-        typed_sizes = line(
-            "Sizes, in order", "sizes", ", ".join(product.sizes) if product else ", ".join(sizes.PRESETS["XS to XXL"])
-        )
-    description = line("Description", "description", product and product.description)
-    return {
-        "sku": sku,
-        "name": name,
-        "category": category,
-        "price": price,
-        "reorder": reorder,
-        "hsn": hsn,
-        "gst": gst,
-        "sizes": typed_sizes,
-        "description": description,
-    }
-
-
-def _key(name: str, product: Product | None) -> str:
-    # A field that outlived the version it was filled from would carry the old figures, and what was typed
-    # over them, past the check for a stale edit.
-    return f"edit_{name}_{product.id}_{product.version}" if product else f"new_{name}"
-
-
-def _details(fields: dict[str, str]) -> ProductDetails:
-    reorder = _number("Reorder level", fields["reorder"]) or Decimal(0)
-    if reorder != reorder.to_integral_value():
-        raise Refused("The reorder level is a whole number. Nothing was saved.", rule="fractional_quantity")
-    return ProductDetails(
-        sku=fields["sku"].strip(),
-        name=fields["name"].strip(),
-        sizes=tuple(sizes.parse(fields["sizes"])),
-        description=fields["description"],
-        category=fields["category"],
-        unit_price=_number("Price", fields["price"]),
-        hsn_code=fields["hsn"] or None,
-        gst_rate=_number("GST rate", fields["gst"]),
-        reorder_level=int(reorder),
-    )
-
-
-def _number(label: str, typed: str) -> Decimal | None:
-    digits = typed.strip().replace(",", "")
-    if not digits:
-        return None
-    try:
-        number = Decimal(digits)
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite():
-        raise Refused(f"{label}: “{typed}” is not a number. Nothing was saved.", rule="not_a_number")
-    return number

@@ -312,9 +312,10 @@ def test_temporary_tables_types_functions_and_operators_do_not_reach_the_definer
     salt = app.execute("select accounts.password_salt('nobody')").fetchone()
     failed = app.execute("select accounts.sign_in('nobody', 'x', 'y', null, null, '1 hour')").fetchone()
     assert salt is not None
-    assert (salt[0][:7], failed) == ("$2b$12$", (False,))
+    assert (salt[0][:7], failed) == ("$2b$04$", (False,))
     with clone.superuser() as psql:
-        told = [(r["action"], r["entity"]) for r in records(psql, "Product", "ProductColorStock", "InwardLog")]
+        movements = records(psql, "Product", "ProductColorStock", "InwardLog")
+        told = [(r["action"], r["entity"]) for r in movements if r["action"] != "MAINTENANCE"]
         assert told == [
             ("CREATE", "Product"),
             ("CREATE", "ProductColorStock"),

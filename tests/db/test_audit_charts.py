@@ -6,11 +6,10 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pytest
 
-from backstitch.accounts import sessions
 from backstitch.accounts.permissions import Role
 from backstitch.audit import charts
 from backstitch.audit.search import Filters
-from tests.conftest import PASSWORD, Clone
+from tests.conftest import Clone
 from tests.db.audit_shop import Shop, around_now, open_shop
 
 INDIA = ZoneInfo("Asia/Kolkata")
@@ -31,7 +30,10 @@ def october(shop: Shop) -> Shop:
     with shop.clone.superuser() as connection:
         connection.execute("select audit.make_partitions('2026-10-01', 1)")
         for entity, moment in (("Product", SUNDAY_LATE), ("ProductColorStock", MONDAY_EARLY)):
-            connection.execute("update audit.records set recorded_at = %s where entity = %s", [moment, entity])
+            connection.execute(
+                "update audit.records set recorded_at = %s where entity = %s and action <> 'MAINTENANCE'",
+                [moment, entity],
+            )
     return shop
 
 
@@ -95,7 +97,10 @@ def test_users_are_named_and_namesakes_told_apart(shop: Shop) -> None:
             "where entity = 'InwardLog'"
         )
     with shop.clone.app.read(shop.clone.actor(Role.ANALYST)) as connection:
-        frame = charts.by_user(connection, filters=around_now(entities=("Product", "InwardLog", "ProductColor")))
+        frame = charts.by_user(
+            connection,
+            filters=around_now(entities=("Product", "InwardLog", "ProductColor"), actions=("CREATE", "UPDATE")),
+        )
     assert rows(frame) == [
         ("Manager Rao (manager@example.com)", 3),
         ("system", 1),
@@ -104,13 +109,16 @@ def test_users_are_named_and_namesakes_told_apart(shop: Shop) -> None:
 
 
 def test_more_than_20_users_are_20_and_others(shop: Shop) -> None:
-    for number in range(25):
-        typed = {"email": f"guess{number:02}@example.com", "password": PASSWORD}
-        browser = sessions.Browser("other browser")
-        sessions.sign_in(shop.clone.app, **typed, browser=browser, lifetime=timedelta(hours=1))
+    with shop.clone.superuser() as psql:  # as a failed sign-in records them, without its 25 times bcrypt
+        psql.execute(
+            'select audit.write_activity(jsonb_populate_record(null::audit.actor, \'{"database_role": "x"}\'), '
+            "'LOGIN_FAILED', 'User', null, jsonb_build_object('username', "
+            "audit.keep_personal('User', null, null, 'username', to_jsonb(format('guess%s@example.com', n))))) "
+            "from generate_series(10, 34) n"
+        )
     with shop.clone.app.read(shop.clone.actor(Role.ANALYST)) as connection:
         frame = charts.by_user(connection, filters=around_now(actions=("LOGIN_FAILED",)))
-    assert rows(frame) == [(f"guess{number:02}@example.com", 1) for number in range(20)] + [("Others", 5)]
+    assert rows(frame) == [(f"guess{number}@example.com", 1) for number in range(10, 30)] + [("Others", 5)]
 
 
 def test_record_types_are_counted_most_first(shop: Shop) -> None:
@@ -120,8 +128,8 @@ def test_record_types_are_counted_most_first(shop: Shop) -> None:
 
 
 def test_the_most_edited_fields_are_those_of_updates(shop: Shop) -> None:
-    shop.run("update inventory.products set name = 'New', unit_price = 1")
-    shop.run("update inventory.products set unit_price = 2")
+    shop.run("update inventory.products set name = 'New', unit_price = 1", reason="test")
+    shop.run("update inventory.products set unit_price = 2", reason="test")
     with shop.clone.app.read(shop.clone.actor(Role.ANALYST)) as connection:
         frame = charts.most_edited_fields(connection, filters=around_now())
     assert rows(frame) == [("Product", "Unit price", 2), ("Product", "Name", 1), ("Stock cell", "Quantity", 1)]
@@ -130,4 +138,5 @@ def test_the_most_edited_fields_are_those_of_updates(shop: Shop) -> None:
 def test_charts_show_a_manager_what_he_may_see(shop: Shop) -> None:
     with shop.clone.app.read(shop.clone.actor(Role.MANAGER)) as connection:
         frame = charts.by_record_type(connection, filters=around_now())
-    assert set(frame["record_type"]) == {"Stock cell", "Colour", "Inward entry", "Product"}
+    migrated = {"Sales entry", "Reason policy"}
+    assert set(frame["record_type"]) == {"Stock cell", "Colour", "Inward entry", "Product"} | migrated

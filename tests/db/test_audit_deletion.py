@@ -12,7 +12,7 @@ from backstitch.errors import Refused
 from tests.conftest import Clone
 from tests.db.audit_shop import open_shop
 from tests.db.tampering import findings, one, seal_all
-from tests.db.trail import Connection, acting, refused
+from tests.db.trail import Connection, acting, assert_replay_matches, refused, watched_table
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -30,11 +30,14 @@ def soon() -> datetime:
 
 
 def test_an_admin_deletes_with_a_reason_and_that_is_on_the_record(clone: Clone, psql: Connection) -> None:
-    gone = one(psql, "select array_agg(id order by id) from audit.records where entity = 'ProductColor'")
+    seal_all(psql)  # what another session of the server holds up is not deleted
+    gone = one(
+        psql, "select array_agg(id order by id) from audit.records where entity = 'ProductColor'"
+    )  # colours, a migration
     others = one(psql, "select count(*) from audit.records where entity <> 'ProductColor'")
     with clone.app.transaction(clone.actor(Role.ADMIN), operation="tidy up") as connection:
         deleted = delete_records(connection, before=soon(), reason="older than the law asks", entities=["ProductColor"])
-    assert deleted == len(gone) == 2
+    assert deleted == len(gone) == 3
     assert one(psql, "select count(*) from audit.records") == others + 1
     action, person, operation, reason, details = (
         psql.execute(
@@ -44,13 +47,13 @@ def test_an_admin_deletes_with_a_reason_and_that_is_on_the_record(clone: Clone, 
         or [None] * 5
     )
     assert (action, person, operation, reason) == ("AUDIT_DELETE", "admin", "tidy up", "older than the law asks")
-    assert (details["records"], details["first_id"], details["last_id"]) == (2, gone[0], gone[-1])
+    assert (details["records"], details["first_id"], details["last_id"]) == (3, gone[0], gone[-1])
     assert details["entities"] == ["ProductColor"]
     assert details["oldest"] <= details["newest"] < details["before"]
     assert len(details["digest"]) == 64
     seal_all(psql)
     assert findings(psql) == set()
-    assert one(psql, "select deleted from audit.seal_status()") == 2
+    assert one(psql, "select deleted from audit.seal_status()") == 3
 
 
 def test_the_list_of_a_deletion_has_the_digests_of_the_seals(clone: Clone, psql: Connection) -> None:
@@ -186,3 +189,66 @@ def test_deletions_and_sealers_at_once_take_turns(clone: Clone, psql: Connection
             other.execute("select audit.delete_records(now(), 'test')")
     seal_all(psql)
     assert findings(psql) == set()
+
+
+def test_what_is_left_of_the_trail_still_rebuilds_every_table(clone: Clone, psql: Connection) -> None:
+    watched_table(psql, "id int primary key, name text")
+    psql.execute("insert into demo.things select n, 'first' from generate_series(1, 4) n")
+    psql.execute("update demo.things set name = 'second' where id > 1; delete from demo.things where id = 4")
+    middle = one(psql, "select clock_timestamp()")
+    psql.execute("update demo.things set name = 'third' where id > 2; insert into demo.things values (4, 'again')")
+    late = one(psql, "select clock_timestamp()")
+    psql.execute("delete from demo.things where id = 3")
+    baselines = (
+        "select array_agg((entity_id, row_values) order by entity_id) from audit.baselines where entity = 'Thing'"
+    )
+    assert_replay_matches(psql)
+
+    seal_all(psql)
+    psql.execute("select audit.delete_records(%s, 'from the middle', since => %s)", (late, middle))
+    assert_replay_matches(psql)
+    psql.execute("select audit.delete_records(%s, 'the beginning')", (middle,))
+    assert_replay_matches(psql)
+    assert one(psql, baselines) == [
+        ("1", '{"id": 1, "name": "first"}'),
+        ("2", '{"id": 2, "name": "second"}'),
+        ("3", '{"id": 3, "name": "third"}'),
+        ("4", '{"id": 4, "name": "again"}'),
+    ]
+    psql.execute("select audit.delete_records(now() + interval '1 hour', 'everything')")
+    assert [row[0] for row in one(psql, baselines)] == ["1", "2", "4"], "of a row that is gone nothing is left"
+    psql.execute("update demo.things set name = 'last'")
+    assert_replay_matches(psql)
+    seal_all(psql)
+    assert findings(psql) == set()
+
+
+def test_a_baseline_that_was_altered_is_found(clone: Clone, psql: Connection) -> None:
+    seal_all(psql)
+    psql.execute("select audit.delete_records(now() + interval '1 hour', 'test')")
+    seal_all(psql)
+    deletion = one(psql, "select max(id) from audit.records where action = 'AUDIT_DELETE'")
+    assert findings(psql) == set()
+    for tampering in (
+        "update audit.baselines set row_values = row_values || '{\"name\": \"X\"}' where entity = 'Product'",
+        "delete from audit.baselines where entity = 'Product'",
+        "insert into audit.baselines values ('Product', 77, 77, '{}')",
+    ):
+        with psql.transaction(force_rollback=True):
+            psql.execute(tampering)
+            assert findings(psql) == {("altered_deletion", deletion)}
+
+
+def test_personal_values_go_with_the_last_record_that_has_them(clone: Clone, psql: Connection) -> None:
+    user = one(psql, "select id from accounts.users where role = 'viewer'")
+    psql.execute("update accounts.users set name = 'Old Name' where id = %s", (user,))
+    psql.execute("update accounts.users set name = 'New Name' where id = %s", (user,))
+    kept = (
+        "select array_agg(value #>> '{}' order by id) from audit.personal_values "
+        "where entity_id = %s and field = 'name'"
+    )
+    assert one(psql, kept, user)[-2:] == ["Old Name", "New Name"]
+    seal_all(psql)
+    psql.execute("select audit.delete_records(now() + interval '1 hour', 'asked to')")
+    assert one(psql, kept, user) == ["New Name"]
+    assert_replay_matches(psql)

@@ -188,7 +188,7 @@ def test_a_bad_query_is_400_with_a_sentence(app: Starlette, shop: Shop, query: s
 
 @pytest.mark.parametrize("hostile", ["%00", "%ff%fe", "%ED%A0%80", "'%22%3E%3Cscript%3E", "%0d%0aSet-Cookie:%20a=b"])
 def test_hostile_text_finds_nothing_and_breaks_nothing(app: Starlette, hostile: str) -> None:
-    answer = ask(app, query=f"start=2026-10-01&end=2199-01-01&text={hostile}")
+    answer = ask(app, query=f"start=2026-10-01&end=2026-10-08&text={hostile}")
     assert (answer.status, len(answer.body.splitlines())) == (200, 1)
     assert "set-cookie" not in answer.headers
 

@@ -81,7 +81,7 @@ def test_a_record_carries_all_that_the_trail_keeps(shop: Shop) -> None:
 
 
 def test_money_keeps_its_digits(shop: Shop) -> None:
-    shop.run("update inventory.products set unit_price = 599.90")
+    shop.run("update inventory.products set unit_price = 599.90", reason="test")
     values = shop.found(entities=("Product",))[0]
     assert (str((values.old_values or {})["unit_price"]), str((values.new_values or {})["unit_price"])) == (
         "549.00",

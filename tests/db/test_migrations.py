@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from alembic import command
 from psycopg import sql
 from sqlalchemy import URL
 
@@ -16,6 +17,7 @@ from backstitch import migrations
 from backstitch.accounts.permissions import Role
 from backstitch.database import Database
 from tests.conftest import Clone, conninfo
+from tests.db.test_stock_books import IN, OUT, make_matrix, stock
 from tests.db.test_trail_watch import gaps
 from tests.db.trail import acting, assert_replay_matches, changes, refused
 
@@ -51,11 +53,16 @@ def empty_database(server_url: URL, name: str) -> Iterator[URL]:
             connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
-def upgrade(url: URL) -> str | None:
+def upgrade(url: URL, to: str = "head") -> str | None:
     database = Database(url.render_as_string(hide_password=False))
     try:
         with database.owner_connection() as connection:
-            migrations.upgrade(connection)
+            if to != "head":
+                config = migrations._config()
+                config.attributes["connection"] = connection
+                command.upgrade(config, to)
+            else:
+                migrations.upgrade(connection)
             return migrations.current_revision(connection)
     finally:
         database.dispose()
@@ -133,7 +140,13 @@ def test_the_settings_and_the_lock_of_a_migration_end_with_it(clone: Clone) -> N
     assert tuple(settings) == ("0", "0", True, 0)
 
 
-@pytest.mark.parametrize("name", ["triggers.sql", "replay.sql", "seals.sql", "accounts.sql", "stock.sql", "doctor.sql"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("triggers.sql", "replay.sql", "seals.sql", "sign_in.sql", "accounts.sql", "doctor.sql"),
+        *("checks.sql", "stock.sql", "adjustments.sql", "orders.sql", "reasons.sql"),
+    ],
+)
 def test_running_a_file_again_keeps_the_records_the_rights_and_the_actors(
     clone: Clone, project: Path, name: str
 ) -> None:
@@ -185,3 +198,19 @@ def test_the_owner_of_everything_is_the_role_that_cannot_sign_in(clone: Clone) -
         assert strangers == []
     with refused("42501"), clone.application() as app:
         app.execute("set role backstitch_owner")
+
+
+def test_the_rest_of_the_business_arrives_in_a_database_that_is_in_use(server_url: URL, template: str) -> None:
+    with empty_database(server_url, f"{template}_in_use") as url:
+        upgrade(url, to="0002")
+        with psycopg.connect(conninfo(url), autocommit=True) as psql:
+            make_matrix(psql)
+            psql.execute(IN + "values (1, 'R', 'S', 10, 'Mill'), (1, 'G', 'M', 2, 'Mill')")
+            psql.execute(OUT + "values (1, 'R', 'S', 4, 'Shop')")
+            upgrade(url)
+            assert stock(psql) == {"R S": 6, "G M": 2}
+            assert psql.execute("select order_id from inventory.sales_logs").fetchall() == [(None,)]
+            assert psql.execute("select distinct is_active from inventory.product_color_stocks").fetchall() == [(True,)]
+            assert_replay_matches(psql)
+            assert gaps(psql) == []
+            assert psql.execute("select * from audit.findings() where severity <> 'ok'").fetchall() == []

@@ -73,13 +73,17 @@ def test_verify_seals_first_and_prints_the_head_and_that_all_is_well(
 def test_verify_names_what_was_altered_and_leaves_1(shop: Clone, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, "seal")
     with shop.superuser() as psql:
-        psql.execute("update audit.records set reason = 'another' where id = 2")
-        psql.execute("delete from audit.records where id = 5")
+        users = psql.execute("select id, entity_id from audit.records where entity = 'User' order by id").fetchall()
+        (altered, user), (missing, _) = users[1], users[2]
+        psql.execute("update audit.records set reason = 'another' where id = %s", (altered,))
+        psql.execute("delete from audit.records where id = %s", (missing,))
     code, (_, _, *sentences) = run(capsys, "verify")
     assert code == 1
-    assert sentences[0].startswith("Record 2 was altered after it was sealed (seal 1): CREATE User 2, recorded ")
+    assert sentences[0].startswith(
+        f"Record {altered} was altered after it was sealed (seal 1): CREATE User {user}, recorded "
+    )
     assert sentences[1:] == [
-        "Record 5 is missing, and its deletion is not on the record (seal 1).",
+        f"Record {missing} is missing, and its deletion is not on the record (seal 1).",
         "Findings: 2.",
     ]
 

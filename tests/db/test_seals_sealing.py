@@ -87,7 +87,6 @@ def test_every_column_of_a_record_is_part_of_its_digest(psql: Connection) -> Non
     assert len(columns) >= 16
     digest = "select audit.record_digest(r) from audit.records r where database_role <> '' order by id desc limit 1"
     psql.execute("alter domain audit.action drop constraint action_known")
-    psql.execute("alter table audit.records drop constraint action_fills_values")
     psql.execute("update audit.records set id = 9000000 where id = %s", (record,))
     before = one(psql, digest)
     for column, kind in columns:

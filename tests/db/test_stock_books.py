@@ -193,6 +193,7 @@ def test_a_movement_and_what_it_moved_are_of_the_same_user_and_transaction(clone
         "quantity": 4,
         "agency": "",
         "store": "Shop",
+        "order_id": None,
     }
     assert told == [
         ("SalesLog", "CREATE", *who, None, sale),

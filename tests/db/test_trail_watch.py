@@ -44,7 +44,7 @@ def test_every_table_of_the_business_and_of_accounts_is_truly_on_the_record(clon
         ),
         ("drop trigger audit_delete on accounts.users", ("accounts.users", "triggers of the trail")),
         ("alter function audit.record_accounts_users() security invoker", ("accounts.users", "trigger functions")),
-        ("alter function audit.record_accounts_users() reset timezone", ("accounts.users", "trigger functions")),
+        ("alter function audit.record_accounts_sessions() reset timezone", ("accounts.sessions", "trigger functions")),
         ("select audit.unwatch('accounts.users')", ("accounts.users", "tables on the record")),
         (
             "create trigger aaa after insert on inventory.products execute function inventory.refuse_truncate()",
@@ -135,6 +135,16 @@ def test_what_cannot_be_recorded_truly_cannot_be_watched(clone: Clone, definitio
         assert psql.execute("select count(*) from audit.watched_tables where entity = 't'").fetchone() == (0,)
 
 
+@pytest.mark.parametrize("parent", ["missing", "name"])
+def test_a_parent_that_is_no_integer_column_is_refused(clone: Clone, parent: str) -> None:
+    with clone.superuser() as psql:
+        psql.execute("create schema demo; create table demo.t (id int primary key, name text, owner_id int)")
+        with refused("42703", "parent_column"):
+            psql.execute("select audit.watch('demo.t', 'T', %s)", (parent,))
+        psql.execute("select audit.watch('demo.t', 'T', 'owner_id'); insert into demo.t values (1, 'a', 7)")
+        assert psql.execute("select parent_id from audit.records where entity = 'T'").fetchone() == (7,)
+
+
 def test_two_tables_never_share_a_name_or_a_function_in_the_trail(clone: Clone) -> None:
     with clone.superuser() as psql:
         psql.execute("create schema a; create schema a_b")
@@ -148,23 +158,33 @@ def test_two_tables_never_share_a_name_or_a_function_in_the_trail(clone: Clone) 
         assert changes(psql, "b_c") == [("CREATE", 1, None, {"id": 1})]
 
 
-def test_the_checks_of_the_trail_refuse_records_that_say_nothing(clone: Clone) -> None:
+def test_a_record_without_the_values_of_its_action_is_refused_or_found(clone: Clone) -> None:
     fill = (
-        "insert into audit.records (recorded_at, transaction_id, action, entity, database_role, old_values, new_values)"
+        "insert into audit.records (id, recorded_at, transaction_id, action, entity, database_role, "
+        "old_values, new_values) values (%s, now(), 1, %s, 'X', 'x', %s, %s)"
     )
+    found = "select record_id, detail from audit.shape_findings(0) order by 1"
+    misshapen = [
+        ("CREATE", None, None, "CREATE without old and without new values"),
+        ("CREATE", "{}", "{}", "CREATE with old and with new values"),
+        ("UPDATE", "{}", None, "UPDATE with old and without new values"),
+        ("UPDATE", None, "{}", "UPDATE without old and with new values"),
+        ("DELETE", "{}", "{}", "DELETE with old and with new values"),
+        ("TRUNCATE", None, None, "TRUNCATE without old and without new values"),
+        ("LOGIN", None, None, "LOGIN without old and without new values"),
+    ]
     with clone.superuser() as psql:
-        for action, old, new, constraint in (
-            ("CREATE", None, None, "action_fills_values"),
-            ("CREATE", "{}", "{}", "action_fills_values"),
-            ("UPDATE", "{}", None, "action_fills_values"),
-            ("UPDATE", None, "{}", "action_fills_values"),
-            ("DELETE", "{}", "{}", "action_fills_values"),
-            ("TRUNCATE", None, None, "action_fills_values"),
-            ("LOGIN", None, None, "action_fills_values"),
-            ("SHRUG", None, "{}", "action_known"),
-        ):
-            with refused("23514", constraint):
-                psql.execute(f"{fill} values (now(), '1', %s, 'X', 'x', %s, %s)", (action, old, new))
+        psql.execute("insert into inventory.products (sku, name, sizes) values ('A', 'Kurti', '{S}')")
+        psql.execute("update inventory.products set name = 'Top'; delete from inventory.products")
+        assert psql.execute(found).fetchall() == []
+        for number, (action, old, new, _) in enumerate(misshapen):
+            psql.execute(fill, (9_000_000 + number, action, old, new))
+        assert psql.execute(found).fetchall() == [
+            (9_000_000 + number, detail) for number, (*_, detail) in enumerate(misshapen)
+        ]
+        assert ("misshapen_record",) in psql.execute("select finding from audit.verify_seals()").fetchall()
+        with refused("23514", "action_known"):
+            psql.execute(fill, (1, "SHRUG", None, "{}"))
 
 
 def test_partitions_are_made_ahead_once_and_take_their_month(clone: Clone) -> None:

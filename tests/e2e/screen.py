@@ -8,8 +8,19 @@ import psycopg
 from playwright.sync_api import Locator, Page, Position, expect
 
 from backstitch import demo
+from tests.e2e.app_process import wait_for
+from ui import SIGN_IN_COOKIE
 
-PAGES = {"/": "Products", "/stock": "Stock matrix", "/inward": "Inward", "/sales": "Sales", "/audit": "Audit report"}
+PAGES = {
+    "/": "Home",
+    "/products": "Products",
+    "/stock": "Stock matrix",
+    "/low-stock": "Low stock",
+    "/stock-take": "Stock-take",
+    "/inward": "Inward",
+    "/sales": "Sales",
+    "/audit": "Audit report",
+}
 FIRST_CELL: Position = {"x": 110, "y": 53}  # of a table with a narrow first column: the middle of its second, first row
 
 
@@ -33,9 +44,15 @@ def sign_in(page: Page, who: str = "manager") -> Page:
     page.get_by_label("Email").fill(f"{who}@demo.example")
     page.get_by_label("Password", exact=True).fill(demo.PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
-    expect(page.get_by_role("button", name="Sign out")).to_be_attached()
-    page.wait_for_function("document.cookie.includes('backstitch_sign_in=')")
+    expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_attached()
+    wait_for(lambda: keeps_sign_in(page), "the browser keeps the sign-in")
     return page
+
+
+def keeps_sign_in(page: Page) -> bool:
+    """Whether the browser has the sign-in cookie."""
+    page.wait_for_timeout(20)  # lets Playwright work; a wait in the page itself would take eval, which is forbidden
+    return any(cookie["name"] == SIGN_IN_COOKIE for cookie in page.context.cookies())
 
 
 def sees_the_sign_in_only(page: Page) -> None:

@@ -22,9 +22,9 @@ def test_every_page_fits_a_phone_and_the_way_out_is_in_the_sidebar(open_page: Op
         page.goto(path)
         sees(page, title)
         assert page.evaluate(OVERFLOW) == [], path
-    expect(page.get_by_role("button", name="Sign out")).not_to_be_in_viewport()
+    expect(page.get_by_role("button", name="Sign out", exact=True)).not_to_be_in_viewport()
     page.get_by_test_id("stExpandSidebarButton").click()
-    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
     sees_the_sign_in_only(page)
     assert page.evaluate(OVERFLOW) == []
 

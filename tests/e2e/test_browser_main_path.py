@@ -263,7 +263,7 @@ def test_a_download_is_itself_seen_in_the_report(analyst: Page, tmp_path: Path) 
 
 
 def test_a_stale_edit_is_refused_and_the_next_begins_with_what_stands_now(open_page: OpenPage, shop: Shop) -> None:
-    page = sign_in(open_page("/?product_search=TP-515"))
+    page = sign_in(open_page("/products?product_search=TP-515"))
     sees(page, "Products")
     table(page).click(position=FIRST_CELL)
     dialog = page.get_by_role("dialog")
@@ -287,6 +287,6 @@ def test_a_stale_edit_is_refused_and_the_next_begins_with_what_stands_now(open_p
 
 def test_navigation_reaches_every_page(open_page: OpenPage) -> None:
     page = sign_in(open_page("/"))
-    for title in ("Stock matrix", "Inward", "Sales", "Audit report", "Products"):
+    for title in ("Products", "Stock matrix", "Low stock", "Stock-take", "Inward", "Sales", "Audit report", "Home"):
         go(page, title)
         expect(page.get_by_test_id("stAlertContentError")).to_have_count(0)

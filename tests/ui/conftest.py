@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from backstitch import startup
+from backstitch import installation, startup
 from backstitch.accounts.permissions import Role
 from backstitch.settings import Settings
 from backstitch.startup import Service
@@ -21,7 +21,7 @@ Open = Callable[..., AppTest]
 @pytest.fixture
 def service(clone: Clone, tmp_path: Path) -> Iterator[Service]:
     """The running service that the pages find, on the database of this test."""
-    startup.prepare_home(tmp_path)
+    installation.prepare_home(tmp_path)
     made = Service(
         settings=Settings(
             home=tmp_path,
@@ -62,11 +62,11 @@ def open_page(service: Service, project: Path) -> Open:
         tab = AppTest.from_file(str(project / "ui" / "main.py"), default_timeout=30)
         tab.session_state["tab_secret"] = BROWSER
         tab.session_state["username"] = email_of(role)
-        if page != "products":  # where everybody starts
+        if page != "home":  # where everybody starts
             tab.run()
         for name, value in query.items():
             tab.query_params[name] = value
-        tab.switch_page(f"../pages/{page}.py").run() if page != "products" else tab.run()
+        tab.switch_page(f"../pages/{page}.py").run() if page != "home" else tab.run()
         assert not tab.exception
         return tab
 

@@ -24,6 +24,7 @@ TRAIL = """
     select username, operation, action, entity, old_values, new_values from audit.trail
     where operation is distinct from %s and entity in
         ('Product', 'ProductColor', 'ProductColorStock', 'InwardLog', 'SalesLog')
+        and action <> 'MAINTENANCE'
     order by id
 """
 

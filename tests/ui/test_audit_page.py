@@ -213,8 +213,9 @@ def test_a_custom_period_holds_both_its_days_in_the_zone_of_the_business(
 ) -> None:
     # 23:59:59 on 1 November and 00:00:00 on 3 November in Kolkata.
     shop.run("select audit.make_partitions('2026-10-01', 3)")
-    shop.run("update audit.records set recorded_at = '2026-11-01T18:29:59Z' where entity = 'InwardLog'")
-    shop.run("update audit.records set recorded_at = '2026-11-02T18:30:00Z' where entity = 'SalesLog'")
+    for entity, moment in (("InwardLog", "2026-11-01T18:29:59Z"), ("SalesLog", "2026-11-02T18:30:00Z")):
+        moved = "update audit.records set recorded_at = %s where entity = %s and action = 'CREATE'"
+        shop.run(moved, moment, entity)
     days = {"from": "2026-11-01", "to": "2026-11-02", "period": "Custom"}
     tab = open_page("audit", Role.ANALYST, **days)
     assert rows(tab, "type", "time") == [("Inward entry", pd.Timestamp("2026-11-01 23:59:59"))]

@@ -61,6 +61,7 @@ def test_products_with_hostile_names_are_listed_opened_and_saved(open_page: Open
     assert sentences(tab.subheader) == [name[:60].strip()]
     assert field(tab, "name").value == name
     field(tab, "price").set_value("1")
+    field(tab, "reason").set_value(name[:400])
     assert sentences(click(tab, "edit_save").success) == [f"{name[:60].strip()} was saved."]
 
 

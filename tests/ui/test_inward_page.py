@@ -287,8 +287,8 @@ def test_the_second_of_two_tabs_is_refused_and_sees_both_versions(open_page: Ope
         "Somebody else changed this entry while you were editing it. Nothing of yours was saved."
     ]
     assert second.dataframe[-1].value.to_dict("records") == [
-        {"Field": "Quantity", "Now": "7", "When you opened it": "5"},
-        {"Field": "Stakeholder name", "Now": "Arvind Mills", "When you opened it": "Mill"},
+        {"Field": "Quantity", "Now": "7", "When you opened it": "5", "Yours": "9"},
+        {"Field": "Stakeholder name", "Now": "Arvind Mills", "When you opened it": "Mill", "Yours": "Mill"},
     ]
     assert shop.trail() == after_first and shop.stock(product) == {("RED", "S"): 7}
     click(second, "edit_again")

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from backstitch.accounts.permissions import Role
 from tests.ui.conftest import Open
-from tests.ui.shop import MANAGER, Shop, click, field, run, sentences
+from tests.ui.shop import MANAGER, Shop, choose_or_type, click, field, run, sentences
 
 
 def shown(tab: AppTest, *columns: str) -> list[tuple[Any, ...]]:
@@ -19,7 +19,10 @@ def adding(open_page: Open, **fields: str) -> AppTest:
     """The dialog for a new product, filled in and sent."""
     tab = click(open_page("products", Role.MANAGER), "add_product")
     for name, value in ({"sku": "KT-1", "name": "Kurta", "sizes": "S, M"} | fields).items():
-        tab.text_input(key=f"new_{name}").set_value(value)
+        if name == "sizes":
+            choose_or_type(tab, "new_sizes", value)
+        else:
+            tab.text_input(key=f"new_{name}").set_value(value)
     return click(tab, "new_save")
 
 
@@ -41,9 +44,7 @@ def saving(tab: AppTest, **fields: str) -> AppTest:
 
 def test_without_products_the_page_says_how_to_get_the_first(open_page: Open) -> None:
     tab = open_page("products", Role.MANAGER)
-    assert [info.value for info in tab.info] == [
-        "No products yet. Add the first one, or load a stock list with `python -m backstitch import-stock FILE.csv`."
-    ]
+    assert [info.value for info in tab.info] == ["No products yet. Add the first one, or paste a list from Excel."]
     assert not tab.dataframe
 
 
@@ -220,7 +221,8 @@ def test_a_new_product_is_refused_with_a_sentence_and_keeps_what_was_typed(
     assert sentences(tab.error) == [sentence]
     assert not tab.success
     for name, value in fields.items():
-        assert tab.text_input(key=f"new_{name}").value == value
+        box = tab.selectbox if name == "sizes" else tab.text_input
+        assert box(key=f"new_{name}").value == value
     assert shop.trail() == []
 
 
@@ -229,7 +231,7 @@ def test_a_new_product_is_refused_with_a_sentence_and_keeps_what_was_typed(
 
 def test_an_edit_records_the_changed_fields_with_old_and_new(open_page: Open, shop: Shop) -> None:
     shop.product()
-    tab = saving(opening(open_page, shop), price="599", name="Ankle leggings")
+    tab = saving(opening(open_page, shop), price="599", name="Ankle leggings", reason="Season")
     assert sentences(tab.success) == ["AN201 was saved."]
     assert not tab.error and "product_dialog" not in tab.session_state
     assert shown(tab, "name", "unit_price") == [("Ankle leggings", 599.0)]
@@ -282,6 +284,10 @@ REFUSED_EDIT = {
         "A size that is in the stock matrix cannot be removed from the product.",
     ),
     "a colour it has": ({"colours": "Red"}, "This product has that colour code already. Use another code."),
+    "a new price without a reason": (
+        {"price": "599"},
+        "This change needs a reason. Say why, and save again; nothing was saved.",
+    ),
     "a price with the wrong letter": ({"price": "549,OO"}, "Price: “549,OO” is not a number. Nothing was saved."),
 }
 
@@ -301,13 +307,14 @@ def test_an_edit_is_refused_with_a_sentence_and_writes_nothing(
 def test_the_second_of_two_tabs_is_refused_and_sees_both_versions(open_page: Open, shop: Shop) -> None:
     shop.product()
     first, second = opening(open_page, shop), opening(open_page, shop, Role.ADMIN)
-    saving(first, price="599", category="Leggings")
+    saving(first, price="599", category="Leggings", reason="Season")
     after_first = shop.trail()
-    saving(second, price="649", name="Tights")
+    saving(second, price="649", name="Tights", reason="Margin")
     assert sentences(second.error) == [
         "Somebody else changed AN201 while you were editing it. Nothing of yours was saved."
     ]
-    assert second.dataframe[-1].value.to_dict("records") == [
+    (both,) = [table.value for table in second.dataframe if "Yours" in table.value]
+    assert both.to_dict("records") == [
         {"Field": "Name", "Now": "Leggings", "Yours": "Tights"},
         {"Field": "Category", "Now": "Leggings", "Yours": ""},
         {"Field": "Unit price", "Now": "599.00", "Yours": "649"},
@@ -319,7 +326,7 @@ def test_the_second_of_two_tabs_is_refused_and_sees_both_versions(open_page: Ope
         "price": "599.00",
         "category": "Leggings",
     }
-    assert sentences(saving(second, price="649").success) == ["AN201 was saved."]
+    assert sentences(saving(second, price="649", reason="Margin").success) == ["AN201 was saved."]
     assert [(row[0], row[5]) for row in shop.trail()] == [
         (MANAGER, {"category": "Leggings", "unit_price": 599.0}),
         ("admin@example.com", {"unit_price": 649.0}),
@@ -364,3 +371,70 @@ def test_a_session_that_ends_while_a_form_is_open_leads_to_the_sign_in(open_page
     click(tab, "edit_save")
     assert [field.label for field in tab.text_input] == ["Email", "Password"]
     assert shop.trail() == []
+
+
+# --- sizes and colours ------------------------------------------------------------------------------------
+
+
+def test_what_was_never_used_is_removed_what_has_a_history_comes_back_and_stock_stays(
+    open_page: Open, shop: Shop
+) -> None:
+    product = shop.product(sizes=["S", "M"], colours=["Red", "Teal"])
+    shop.receive(product, S=2)
+    tab = opening(open_page, shop)
+    assert sentences(click(tab, "shape_colour_switch").error) == [
+        "There are 2 pieces of this colour in stock, so it cannot be removed. Sell or adjust the stock to 0 first."
+    ]
+    assert sentences(click(tab, "shape_size_switch").error) == [
+        "There are 2 pieces of size S in stock, so it cannot be removed. Sell or adjust the stock to 0 first."
+    ]
+    assert shop.trail() == []
+    tab.selectbox(key="shape_colour_1").set_value(2)
+    assert sentences(click(run(tab), "shape_colour_switch").success) == ["AN201 Teal was removed."]
+    shop.sell(product, S=2)
+    assert sentences(click(opening(open_page, shop), "shape_size_switch").success) == [
+        "Size S of AN201 was taken out of use, because it has a history."
+    ]
+    tab = opening(open_page, shop)
+    assert tab.button(key="shape_size_switch").label == "Take back into use"
+    assert sentences(click(tab, "shape_size_switch").success) == ["Size S of AN201 was taken back into use."]
+    assert sentences(click(opening(open_page, shop), "shape_colour_switch").success) == [
+        "AN201 Red was taken out of use, because it has a history."
+    ]
+    assert sentences(click(opening(open_page, shop), "shape_colour_switch").success) == [
+        "AN201 Red was taken back into use."
+    ]
+    wrote = [(row[1], row[3]) for row in shop.trail() if row[3] != "ProductColorStock"]
+    assert wrote == [
+        ("remove colour", "ProductColor"),
+        ("remove colour", "ProductColor"),
+        ("take colour back into use", "ProductColor"),
+    ]
+
+
+def test_a_colour_is_renamed_and_a_blank_name_refused(open_page: Open, shop: Shop) -> None:
+    shop.product(colours=["Red"])
+    tab = opening(open_page, shop)
+    assert sentences(click(tab, "shape_rename").error) == ["A colour needs a name."]
+    (name,) = [box for box in tab.text_input if box.key and box.key.startswith("shape_name_")]
+    name.set_value("Wine")
+    assert sentences(click(tab, "shape_rename").success) == ["AN201 Red is called Wine now."]
+    assert [(row[4], row[5]) for row in shop.trail()] == [({"color": "Red"}, {"color": "Wine"})]
+
+
+def test_colours_take_codes_and_a_product_its_stores_and_agencies(open_page: Open, shop: Shop) -> None:
+    tab = click(open_page("products", Role.MANAGER), "add_product")
+    tab.text_input(key="new_sku").set_value("KT-1")
+    tab.text_input(key="new_name").set_value("Kurta")
+    tab.text_input(key="new_colours").set_value("Navy Blue (NB-7), Wine")
+    tab.selectbox(key="new_sizes").set_value("XS, S, M, L, XL, XXL, XXXL, 4XL, 5XL, 6XL")
+    stores = tab.multiselect(key="new_stores")
+    stores.options.append("Bandra")
+    stores.set_value(["Bandra"])
+    assert sentences(click(tab, "new_save").success) == ["KT-1 was added."]
+    made = shop.read_product()
+    assert (made.sizes[0], made.sizes[-1], made.allowed_stores, made.allowed_agencies) == ("XS", "6XL", ("Bandra",), ())
+    assert shop.run("select color, colour_code from inventory.product_colors order by 1") == [
+        ("Navy Blue", "NB-7"),
+        ("Wine", "WINE"),
+    ]

@@ -62,7 +62,7 @@ def test_goods_out_move_the_stock_and_are_on_the_record_with_user_and_operation(
     open_page: Open, shop: Shop, product: int
 ) -> None:
     tab = filled_in(open_page, product, S="5")
-    tab.text_input(key="sales_agency").set_value("Kapoor & Sons")
+    choose_or_type(tab, "sales_agency", "Kapoor & Sons")
     click(tab, "sales_save")
     assert sentences(tab.success) == ["Recorded 5 pieces of AN201 Red out: S 5."]
     assert [link.value for link in tab.page_link] == ["See it on the record"]
@@ -78,6 +78,7 @@ def test_goods_out_move_the_stock_and_are_on_the_record_with_user_and_operation(
         "date": today.isoformat(),
         "store": "Bandra",
         "agency": "Kapoor & Sons",
+        "order_id": None,
     }
     assert sorted(shop.trail(), key=str) == sorted(
         [
@@ -151,7 +152,8 @@ def test_the_second_of_two_tabs_is_refused_and_sees_both_versions(open_page: Ope
         "Somebody else changed this entry while you were editing it. Nothing of yours was saved."
     ]
     assert second.dataframe[-1].value.to_dict("records") == [
-        {"Field": "Quantity", "Now": "2", "When you opened it": "3"}
+        {"Field": "Quantity", "Now": "2", "When you opened it": "3", "Yours": "3"},
+        {"Field": "Store", "Now": "Bandra", "When you opened it": "Bandra", "Yours": "Indiranagar"},
     ]
     assert shop.trail() == after_first
     click(second, "edit_again")

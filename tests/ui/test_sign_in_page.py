@@ -20,15 +20,15 @@ def test_the_first_thing_anybody_sees_is_the_sign_in(signed_out: AppTest) -> Non
     assert not signed_out.dataframe
 
 
-def test_the_right_password_opens_the_products(signed_out: AppTest) -> None:
+def test_the_right_password_opens_the_first_page(signed_out: AppTest) -> None:
     _sign_in(signed_out.run(), email_of(Role.MANAGER), PASSWORD)
     assert not signed_out.exception
-    assert [title.value for title in signed_out.title] == ["Products"]
+    assert [title.value for title in signed_out.title] == ["Home"]
 
 
 def test_an_address_is_taken_whatever_its_case_and_the_spaces_around_it(signed_out: AppTest) -> None:
     _sign_in(signed_out.run(), f"  {email_of(Role.MANAGER).upper()} ", PASSWORD)
-    assert [title.value for title in signed_out.title] == ["Products"]
+    assert [title.value for title in signed_out.title] == ["Home"]
 
 
 def test_a_wrong_password_gets_a_sentence_and_a_record(signed_out: AppTest, clone: Clone) -> None:

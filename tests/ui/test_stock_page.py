@@ -44,7 +44,8 @@ def test_the_matrix_has_sizes_in_the_order_of_the_trade_totals_and_gaps(open_pag
         ("Value at price", "₹ 662,094.00"),
     ]
     assert [caption.value for caption in tab.caption] == [
-        "· the product does not come in this colour and size · coloured cells are at or below the reorder level (2)"
+        "↓ at or below the reorder level (2) · grey: the product does not come in this colour and size, or no longer",
+        "Click a cell to see what moved it.",
     ]
 
 

@@ -90,8 +90,15 @@ def test_an_update_says_the_most_telling_field_from_what_to_what(
         (created("Product", unit_price=None, sizes=["S"]), "sizes S"),
         (created("ProductColorStock", quantity=0, size="M", colour_code="RED"), "Quantity 0"),
         (created("User", name="Meena Rao", role="manager", password_hash="redacted"), "Meena Rao, manager"),
-        (created("Customer", id=4, name="Anita", pincode="411001", city="", gstin=None), "Name Anita, Pincode 411001"),
-        (created("Customer", a=1, b=2, c=3, d=4, e=5), "A 1, B 2, C 3, +2 more"),
+        (created("ProductColor", color="Red", colour_code="RED", is_active=True), "Colour Red, Colour code RED"),
+        (created("StockAdjustment", quantity=3, reason="count", note=""), "Quantity +3, count"),
+        (created("StockAdjustment", quantity=-1200, reason="damaged", note="wet"), "Quantity −1,200, damaged, wet"),
+        (created("Order", status="draft", date="2026-11-02", customer_id=7), "draft, 2 Nov 2026"),
+        (created("OrderLine", quantity=2, unit_price=Decimal("549.00")), "Quantity 2 at ₹549.00"),
+        (created("Customer", store_name="Mehta", gst_number="27AAPFU0939F1ZV"), "Mehta, 27AAPFU0939F1ZV"),
+        (created("Agency", agency_name="Rao & Sons", gst_number=None), "Rao & Sons"),
+        (created("Courier", id=4, name="Anita", pincode="411001", city="", gstin=None), "Name Anita, Pincode 411001"),
+        (created("Courier", a=1, b=2, c=3, d=4, e=5), "A 1, B 2, C 3, +2 more"),
     ],
 )
 def test_what_was_added_or_deleted_is_told_in_a_few_words(record: Record, words: str) -> None:

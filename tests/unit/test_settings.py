@@ -5,8 +5,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from PIL import Image
 
 from backstitch import settings
+from backstitch.company import Company
 from backstitch.errors import StartError
 from backstitch.settings import Settings
 
@@ -30,6 +32,10 @@ def test_every_setting_can_be_given() -> None:
         "BACKSTITCH_CURRENCY": "€",
         "BACKSTITCH_DEMO": "yes",
         "BACKSTITCH_SESSION_HOURS": "0.5",
+        "BACKSTITCH_IDLE_HOURS": "0.25",
+        "BACKSTITCH_HOSTS": "Shop.example.com, shop  other.example",
+        "BACKSTITCH_COOKIE_KEY": "k" * 32,
+        "BACKSTITCH_SINGLE_SIGN_ON_KEY": "s" * 32,
     }
     assert settings.load(given) == Settings(
         home=Path("/srv/shop"),
@@ -38,11 +44,27 @@ def test_every_setting_can_be_given() -> None:
         currency="€",
         demo=True,
         session_lifetime=timedelta(minutes=30),
+        session_idle=timedelta(minutes=15),
+        hosts=("shop.example.com", "shop", "other.example"),
+        cookie_key="k" * 32,
+        single_sign_on_key="s" * 32,
     )
 
 
+def test_a_session_that_is_not_used_lasts_eight_hours_and_no_other_host_is_served() -> None:
+    found = settings.load({})
+    assert (found.session_idle, found.hosts) == (timedelta(hours=8), ())
+
+
+@pytest.mark.parametrize("name", ["BACKSTITCH_COOKIE_KEY", "BACKSTITCH_SINGLE_SIGN_ON_KEY"])
+def test_a_secret_that_could_be_guessed_is_refused_and_one_is_never_shown(name: str) -> None:
+    with pytest.raises(StartError, match=rf"^{name} is too short to be a secret; use 32 random characters or more"):
+        settings.load({name: "k" * 31})
+    assert "k" * 32 not in repr(settings.load({name: "k" * 32}))
+
+
 def test_a_variable_that_is_set_to_nothing_counts_as_not_set() -> None:
-    names = ("HOME", "TIMEZONE", "CURRENCY", "DEMO", "SESSION_HOURS")
+    names = ("HOME", "TIMEZONE", "CURRENCY", "DEMO", "SESSION_HOURS", "IDLE_HOURS", "HOSTS", "COOKIE_KEY")
     assert settings.load({"DATABASE_URL": ""} | {f"BACKSTITCH_{name}": "" for name in names}) == settings.load({})
 
 
@@ -92,3 +114,31 @@ def test_a_value_that_cannot_be_used_is_named(variable: str, value: str, sentenc
     with pytest.raises(StartError) as caught:
         settings.load({variable: value})
     assert str(caught.value) == sentence
+
+
+def test_the_company_is_what_its_settings_say(tmp_path: Path) -> None:
+    logo = tmp_path / "logo.png"
+    Image.new("RGB", (2, 1)).save(logo)
+    given = {
+        "BACKSTITCH_COMPANY_NAME": " Aarna Apparel ",
+        "BACKSTITCH_COMPANY_ADDRESS": "Plot 12\\nMumbai",
+        "BACKSTITCH_COMPANY_GSTIN": "27 aapfu0939f1zv",
+        "BACKSTITCH_COMPANY_LOGO": str(logo),
+    }
+    assert settings.load(given).company == Company("Aarna Apparel", "Plot 12\nMumbai", "27AAPFU0939F1ZV", logo)
+
+
+def test_a_wrong_gstin_or_logo_of_the_company_is_named(tmp_path: Path) -> None:
+    text, missing = tmp_path / "logo.txt", tmp_path / "none.png"
+    text.write_text("no picture")
+    wrong = {
+        ("GSTIN", "27AAPFU0939F1ZX"): "The last sign of this GSTIN does not fit the others. Look for a typing mistake.",
+        ("LOGO", str(text)): "use a PNG or JPEG file.",
+        ("LOGO", str(missing)): "which cannot be read: No such file or directory.",
+    }
+    for (name, value), end in wrong.items():
+        with pytest.raises(StartError) as caught:
+            settings.load({f"BACKSTITCH_COMPANY_{name}": value})
+        assert str(caught.value).startswith(f"BACKSTITCH_COMPANY_{name} is “{value}”") and str(caught.value).endswith(
+            end
+        )

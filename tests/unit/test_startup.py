@@ -15,7 +15,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import URL, make_url, text
 
-from backstitch import embedded, settings, startup
+from backstitch import embedded, installation, settings, startup
 from backstitch.accounts import sessions, users
 from backstitch.accounts.permissions import Role
 from backstitch.database import Database, System
@@ -355,8 +355,8 @@ def test_what_the_embedded_server_refuses_is_passed_on_as_it_is(home: Path) -> N
 
 
 def test_a_secret_is_made_once_whole_and_private_by_eight_processes_at_once(home: Path) -> None:
-    startup.prepare_home(home)
-    answers = at_once(lambda: startup.secret(home, "cookie_key"), 8)
+    installation.prepare_home(home)
+    answers = at_once(lambda: installation.secret(home, "cookie_key"), 8)
     made = home / "secrets" / "cookie_key"
     assert answers == [made.read_text()] * 8
     assert len(answers[0]) == 43  # 32 bytes in base64
@@ -366,21 +366,21 @@ def test_a_secret_is_made_once_whole_and_private_by_eight_processes_at_once(home
 
 
 def test_a_secret_is_the_same_for_threads_that_ask_at_once(home: Path) -> None:
-    startup.prepare_home(home)
+    installation.prepare_home(home)
     barrier, answers = threading.Barrier(8), []
 
     def ask() -> None:
         barrier.wait()
-        answers.append(startup.secret(home, "cookie_key"))
+        answers.append(installation.secret(home, "cookie_key"))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert answers == [startup.secret(home, "cookie_key")] * 8
+    assert answers == [installation.secret(home, "cookie_key")] * 8
 
 
 def test_two_names_have_two_secrets(home: Path) -> None:
-    startup.prepare_home(home)
-    assert startup.secret(home, "cookie_key") != startup.secret(home, "application_login")
+    installation.prepare_home(home)
+    assert installation.secret(home, "cookie_key") != installation.secret(home, "application_login")

@@ -12,6 +12,7 @@ import pytest
 from psycopg.pq import Ping
 
 from backstitch import embedded
+from backstitch.embedded_system import try_lock
 from tests.unit.embedded.processes import (
     FAST,
     IS_ROOT,
@@ -244,3 +245,25 @@ def test_a_start_killed_while_recovering_is_taken_over_by_the_next(home: Path) -
     open_gate(gate)
     with embedded.start(home, FAST) as lease:
         assert postmaster(lease.server) == pid
+
+
+@run_as("plain")
+def test_stop_ends_a_server_that_does_not_leave_its_recovery_and_nothing_is_lost(home: Path) -> None:
+    embedded.STOP_PATIENCE = 1
+    lease = embedded.start(home, FAST)
+    ask(lease.server, "create table kept as select 42 as answer")
+    kill_server(lease.server)
+    gate, options = hold_back_recovery(home)
+    place = lease._place
+    held = try_lock(place.folder / "server.lock")
+    assert held is not None
+    embedded._remove_stale_files(place, lease.server)
+    embedded._launch(place, lease.server, options, held)
+    os.close(held)
+    wait_until(lambda: embedded._ping(lease.server) == Ping.REJECT)
+    lease.stop()
+    wait_until(lambda: not processes_of(lease.server.data_dir))
+    (home / "data" / "recovery.signal").unlink()
+    with embedded.start(home, FAST) as again:
+        assert ask(again.server, "select answer from kept") == [(42,)]
+    gate.unlink()

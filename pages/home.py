@@ -1,0 +1,30 @@
+"""Home: what needs attention today, each with the page where to act on it."""
+
+import streamlit as st
+
+from backstitch.accounts.permissions import Permission
+from backstitch.inventory import stock_reports
+from ui import diffs, formats, home_parts, session
+
+user = session.require(Permission.SEE_INVENTORY)
+
+st.title("Home")
+
+with session.read() as connection:
+    figures = stock_reports.home_figures(connection, today=formats.today())
+
+if not figures.products:
+    home_parts.first_steps(user)
+
+home_parts.cards(figures, user)
+
+with session.read() as connection:
+    low = stock_reports.low_stock(connection, today=formats.today(), size=home_parts.LINES)
+if low:
+    home_parts.most_urgent(low, figures.low_cells)
+elif figures.products:
+    st.caption("Nothing is at or below its reorder level.")
+
+if user.may(Permission.READ_TRAIL):
+    home_parts.last_activity()
+    diffs.show_open()

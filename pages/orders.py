@@ -1,0 +1,26 @@
+"""Orders: take them, see them through, hand out the order sheet."""
+
+import streamlit as st
+
+from backstitch.accounts.permissions import Permission
+from backstitch.inventory.order_book import Order
+from ui import order_forms, order_list, order_steps, order_view, session
+
+user = session.require(Permission.SEE_INVENTORY)
+editor = user.may(Permission.EDIT_INVENTORY)
+
+with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    st.title("Orders", width="content")
+    form = order_forms.opened() if editor else None
+    if editor and form is None:
+        st.button("New order", type="primary", icon=":material/add:", key="new_order", on_click=order_forms.open_new)
+
+order_id = st.query_params.get("order", "")
+if form is not None:
+    order_forms.show(form if isinstance(form, Order) else None)
+elif order_id.isdecimal() and len(order_id) < 19:
+    order_view.show(int(order_id), editable=editor)
+else:
+    order_list.show(editable=editor)
+if editor:
+    order_steps.show_open()

@@ -1,0 +1,42 @@
+"""Stock-take: enter what was counted, see the differences, post them as adjustments."""
+
+import streamlit as st
+
+from backstitch.accounts.permissions import Permission
+from backstitch.inventory import catalogue
+from ui import count_posting, count_sheet, session
+
+session.require(Permission.EDIT_INVENTORY)
+
+st.title("Stock-take")
+
+with session.read() as connection:
+    choices = catalogue.product_choices(connection)
+
+if not choices:
+    st.info("No products yet. Add one on the Products page, then count it.", icon=":material/fact_check:")
+    st.stop()
+
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    product_id = st.selectbox(
+        "Product",
+        list(choices),
+        format_func=choices.__getitem__,
+        key="take_product",
+        bind="query-params",
+        filter_mode="contains",
+    )
+    books = st.toggle("Show the books", key="take_books", help="What should be there; hidden, it cannot lead the count")
+
+with session.read() as connection:
+    matrix = catalogue.matrix(connection, product_id=product_id)
+
+if not matrix.cells.keys() - matrix.inactive:
+    st.info("This product has no colours in use. Add them on the Products page.", icon=":material/palette:")
+    st.stop()
+
+began = count_sheet.began(matrix)
+if books:
+    count_sheet.show_books(matrix, began)
+typed = count_sheet.show(matrix)
+count_posting.show(matrix, began, typed, choices[product_id])

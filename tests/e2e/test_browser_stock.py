@@ -1,0 +1,93 @@
+"""Stock in a real browser: Home leads to what is low, a cell is adjusted and undone, a shelf is counted."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import OpenPage
+from tests.e2e.screen import FIRST_CELL, Shop, cell, done, rows, says, sees, sign_in, table, type_in_row
+
+pytestmark = pytest.mark.browser
+
+PRODUCT = "NW-805 · Cotton night suit"
+ON_HAND = """
+    select s.quantity from inventory.product_color_stocks s join inventory.products p on p.id = s.product_id
+    where p.sku = 'NW-805' and s.colour_code = 'PINK' and s.size = 'S'
+"""
+
+
+def on_hand(shop: Shop) -> int:
+    ((quantity,),) = shop.query(ON_HAND)
+    return int(quantity)
+
+
+def matrix(page: Page) -> None:
+    """Selects Pink S of the night suit, which opens the panel of the cell."""
+    within = table(page, "matrix")
+    header = within.locator("th").all_inner_texts()
+    assert header[:3] == ["Colour", "S", "M"] and rows(within)[0][0] == "Pink"
+    within.click(position=FIRST_CELL)
+    expect(page.get_by_role("heading", name="Pink · S")).to_be_visible()
+    done(page)
+
+
+def test_home_leads_to_its_pages_and_a_low_cell_to_its_matrix(open_page: OpenPage) -> None:
+    page = sign_in(open_page("/"))
+    for link, title in (
+        ("What to order", "Low stock"),
+        ("Orders", "Orders"),
+        ("All of the audit report", "Audit report"),
+    ):
+        page.get_by_test_id("stMain").get_by_role("link", name=link, exact=True).click()
+        sees(page, title)
+        page.goto("/")
+        sees(page, "Home")
+    low = page.get_by_test_id("stDataFrame").first
+    sku = rows(low)[0][0]
+    low.click(position=FIRST_CELL)
+    sees(page, "Stock matrix")
+    expect(page.get_by_label("Product")).to_have_value(re.compile(f"^{re.escape(sku)} · "))
+
+
+def test_a_cell_is_adjusted_with_a_reason_and_the_adjustment_undone(open_page: OpenPage, shop: Shop) -> None:
+    before = on_hand(shop)
+    page = sign_in(open_page("/stock?product=NW-805+%C2%B7+Cotton+night+suit"))
+    sees(page, "Stock matrix")
+    matrix(page)
+    expect(page.get_by_text(f"= {before} on hand")).to_be_visible()
+    page.get_by_text("Adjust the stock").click()
+    page.get_by_label("Pieces").fill("2")
+    page.get_by_role("button", name="Adjust", exact=True).click()
+    says(page, "Choose the reason of the adjustment. Nothing was saved.")
+    page.get_by_label("Reason").fill("Damaged")
+    page.get_by_label("Reason").press("Enter")
+    page.get_by_role("button", name="Adjust", exact=True).click()
+    says(page, "Took away 2 pieces of NW-805 Pink S: damaged.")
+    expect(page.get_by_text(f"= {before - 2} on hand")).to_be_visible()
+    expect(cell(page.get_by_test_id("stDataFrame").nth(1), 1, 0)).to_have_text("Adjustment")
+    assert on_hand(shop) == before - 2
+
+    page.get_by_role("button", name="Undo").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Reason").fill("it was clean after all")
+    dialog.get_by_role("button", name="Undo this").click()
+    expect(page.get_by_text(f"= {before} on hand")).to_be_visible()
+    assert on_hand(shop) == before
+
+
+def test_a_shelf_is_counted_the_difference_seen_and_posted(open_page: OpenPage, shop: Shop) -> None:
+    before = on_hand(shop)
+    page = sign_in(open_page("/stock-take?take_product=NW-805+%C2%B7+Cotton+night+suit"))
+    sees(page, "Stock-take")
+    expect(page.get_by_label("Product")).to_have_value(PRODUCT)
+    type_in_row(page, table(page, "take_sheet"), ["x"])
+    says(page, "Pink · S: “x” is not a whole number of 0 or more.")
+    expect(page.get_by_role("button", name="Post the differences")).to_have_count(0)
+    type_in_row(page, table(page, "take_sheet"), [str(before + 1)])
+    expect(page.get_by_text("1 cell counted, 1 differs: 1 piece more than in the books.")).to_be_visible()
+    assert rows(page.get_by_test_id("stDataFrame").nth(1)) == [["Pink · S", str(before), str(before + 1), "1"]]
+    page.get_by_label("Note").fill("Ravi, shelf 4")
+    page.get_by_role("button", name="Post the differences").click()
+    says(page, "Posted 1 difference of NW-805.")
+    assert on_hand(shop) == before + 1

@@ -1,0 +1,176 @@
+"""Single sign-on: the provider says who it is, the database who may come in; a session and a record as any other."""
+
+import http.client
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import jwt
+import psycopg
+import pytest
+
+from backstitch import embedded, startup
+from bench.campaigns.tab import Tab, browser_cookies
+from tests import homes
+from tests.e2e import identity_provider
+from tests.e2e.app_process import App, free_port
+from tests.e2e.identity_provider import Provider
+from ui import SIGN_IN_COOKIE
+
+BUTTON = "Sign in with single sign-on"
+
+
+@dataclass
+class Installation:
+    """The app with a provider, and its database as the owner sees it."""
+
+    url: str
+    home: Path
+    provider: Provider
+    psql: "psycopg.Connection[Any]"
+
+    def asked(self, **claims: Any) -> Tab:
+        """The tab of a fresh browser after it has followed the button to the provider, who says `claims`, and back."""
+        self.provider.claims = claims
+        tab = Tab(self.url, {}).run().click(BUTTON)
+        tab.close()
+        assert tab.leads_to
+        return Tab(self.url, browser_cookies(f"{self.url}/_stcore/health", self.url + tab.leads_to)).run()
+
+    def trail(self) -> list[Any]:
+        """Sign-ins and their failures since the last time it was asked."""
+        found = self.psql.execute(
+            "select action, username, new_values from audit.trail where action like 'LOGIN%' and id > "
+            "coalesce(nullif(current_setting('tests.seen', true), '')::bigint, 0) order by id"
+        ).fetchall()
+        self.psql.execute("select set_config('tests.seen', max(id)::text, false) from audit.records")
+        return found
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    folder = tmp_path_factory.mktemp("sign_on")
+    home, port = folder / "home", free_port()
+    with identity_provider.running() as provider:
+        (folder / ".streamlit").mkdir()
+        Path(folder, ".streamlit", "secrets.toml").write_text(provider.secrets(f"http://localhost:{port}"))
+        app = App(home, port, HOME=str(folder))
+        try:
+            app.ready()
+            with embedded.start(home) as lease:
+                conninfo = lease.server.conninfo(startup.DATABASE_NAME)
+                with psycopg.connect(conninfo, autocommit=True) as psql:
+                    psql.execute(
+                        "insert into accounts.users (email, name, role) values "
+                        "('asha@example.com', 'Asha', 'manager'), ('ravi@example.com', 'Ravi', 'viewer'), "
+                        "('root@example.com', 'Root', 'admin')"
+                    )
+                    yield Installation(f"http://localhost:{app.port}", home, provider, psql)
+                assert app.stop() == 0
+                assert app.err == ""
+        finally:
+            if app.process.poll() is None:
+                app.kill()
+            homes.clear(home)
+
+
+def test_a_verified_address_of_an_active_user_is_signed_in_once(installed: Installation) -> None:
+    tab = installed.asked(email="Asha@Example.com", email_verified=True)
+    while not tab.has("Sign out"):
+        tab.finished()
+    assert "Asha · manager" in tab.texts()
+    assert installed.trail() == [("LOGIN", "asha@example.com", {})]
+    row = installed.psql.execute(
+        "select u.email, s.revoked_at, s.idle_limit = '8 hours' from accounts.sessions s "
+        "join accounts.users u on u.id = s.user_id order by s.id desc limit 1"
+    ).fetchone()
+    assert row == ("asha@example.com", None, True)
+    # What the provider said is still in the browser when the session is over; it is good for no second one.
+    installed.psql.execute("update accounts.users set role = 'viewer' where email = 'asha@example.com'")
+    assert not tab.run().has("Sign out")
+    again = Tab(installed.url, tab.cookies).run()
+    assert not again.has("Sign out") and again.has(BUTTON)
+    ((action, username, details),) = installed.trail()
+    assert (action, username) == ("LOGIN_FAILED", "Asha@Example.com")
+    assert details["cause"] == "the provider's word is old"
+    for closed in (tab, again):
+        closed.close()
+
+
+@pytest.mark.parametrize(
+    ("claims", "sentence", "cause"),
+    [
+        (
+            {"email": "asha@example.com", "email_verified": False},
+            "The identity provider has not verified your email address.",
+            None,
+        ),
+        ({"email": "asha@example.com"}, "The identity provider has not verified your email address.", None),
+        ({"email": "asha@example.com", "email_verified": "true"}, "The identity provider has not verified", None),
+        ({"email_verified": True}, "The identity provider has not verified your email address.", None),
+        (
+            {"email": "eve@example.com", "email_verified": True},
+            "No active user here has the address eve@example.com.",
+            "unknown user",
+        ),
+        (
+            {"email": "ravi@example.com", "email_verified": True},
+            "No active user here has the address ravi@example.com.",
+            "deactivated user",
+        ),
+    ],
+)
+def test_nobody_else_comes_in(
+    installed: Installation, claims: dict[str, Any], sentence: str, cause: str | None
+) -> None:
+    installed.psql.execute("update accounts.users set is_active = email <> 'ravi@example.com'")
+    installed.trail()
+    tab = installed.asked(**claims)
+    assert not tab.has("Sign out") and tab.has("Email")
+    assert [text for text in tab.texts() if text.startswith(sentence)]
+    assert [details["cause"] for _, _, details in installed.trail()] == ([cause] if cause else [])
+    tab.close()
+
+
+def test_the_applications_login_alone_cannot_vouch_for_anybody(installed: Installation) -> None:
+    call = (
+        "select accounts.sign_in_by_provider("
+        "'root@example.com', %s, 'x', now(), 'token', null, 'x', '1 hour', '1 hour')"
+    )
+    for secret in ("", "guess", None):
+        assert installed.psql.execute(call, (secret,)).fetchone() == ("single sign-on is not set up",)
+    assert {action for action, _, _ in installed.trail()} == {"LOGIN_FAILED"}
+
+
+def upload(installed: Installation, tab: Tab, size: int, **cookies: str) -> int:
+    """The status of a file of so many bytes, sent as a browser sends it."""
+    given = tab.cookies | cookies
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n' + b"a" * size + b"\r\n--x--\r\n"
+    )
+    connection = http.client.HTTPConnection(urlsplit(installed.url).netloc, timeout=60)
+    connection.putrequest("PUT", f"/_stcore/upload_file/{tab.session_id}/some-file")
+    connection.putheader("Content-Type", "multipart/form-data; boundary=x")
+    connection.putheader("Content-Length", str(len(body)))
+    connection.putheader("Cookie", "; ".join(f"{name}={value}" for name, value in given.items()))
+    connection.putheader("X-Xsrftoken", given["_streamlit_xsrf"])
+    # What is too large is refused by what its header says, before it is sent.
+    connection.endheaders(body if size < 1_000_000 else None)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_an_upload_needs_a_live_session_and_a_size_that_is_allowed(installed: Installation) -> None:
+    tab = installed.asked(email="root@example.com", email_verified=True)
+    tab.until(lambda: tab.has("Sign out"))
+    key = (installed.home / "secrets" / "cookie_key").read_text()
+    signed = jwt.encode({"username": "root@example.com", "exp_date": 4_102_444_800}, key, "HS256")
+    assert upload(installed, tab, 1000) == 401
+    assert upload(installed, tab, 1000, **{SIGN_IN_COOKIE: signed}) == 204
+    assert upload(installed, tab, 21 * 1024 * 1024, **{SIGN_IN_COOKIE: signed}) == 413
+    installed.psql.execute("update accounts.sessions set revoked_at = now() where revoked_at is null")
+    assert upload(installed, tab, 1000, **{SIGN_IN_COOKIE: signed}) == 401
+    tab.close()

@@ -1,0 +1,51 @@
+"""What of an identity provider's word is enough to come in."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from backstitch.accounts.sessions import Assertion
+from ui.single_sign_on import assertion
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+GOOD: dict[str, Any] = {
+    "is_logged_in": True,
+    "email": "asha@example.com",
+    "email_verified": True,
+    "iat": NOW.timestamp(),
+    "iss": "https://id.example",
+    "sub": "7",
+    "nonce": "n",
+}
+
+
+def test_a_fresh_word_on_a_verified_address_is_enough_and_each_is_its_own() -> None:
+    said = assertion(GOOD, NOW)
+    assert isinstance(said, Assertion)
+    assert (said.email, said.issued_at) == ("asha@example.com", NOW)
+    for claim, value in (("nonce", "m"), ("sub", "8"), ("iss", "https://other.example"), ("iat", NOW.timestamp() + 1)):
+        other = assertion(GOOD | {claim: value}, NOW)
+        assert isinstance(other, Assertion) and other.identity != said.identity
+
+
+@pytest.mark.parametrize("verified", [False, None, "true", 1, "yes"])
+def test_an_address_that_is_not_verified_is_refused_with_a_sentence(verified: object) -> None:
+    said = assertion(GOOD | {"email_verified": verified}, NOW)
+    assert isinstance(said, str) and said.startswith("The identity provider has not verified your email address.")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"is_logged_in": False},
+        {"is_logged_in": "yes"},
+        {"iat": None},
+        {"iat": "now"},
+        {"iat": (NOW - timedelta(minutes=5)).timestamp()},
+        {"iat": (NOW + timedelta(minutes=5)).timestamp()},
+    ],
+)
+def test_what_was_said_long_ago_or_by_nobody_is_as_if_it_was_not_said(changed: dict[str, Any]) -> None:
+    assert assertion(GOOD | changed, NOW) is None
+    assert assertion({}, NOW) is None

@@ -1,0 +1,282 @@
+"""The form in which an order is entered and changed: the parties, and a colour x size grid per product."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from backstitch.errors import Refused, StaleEdit
+from backstitch.inventory import catalogue, directory, movements, order_book, orders
+from backstitch.inventory.catalogue import Matrix
+from backstitch.inventory.order_book import Order, OrderLine
+from backstitch.inventory.orders import Line, OrderDetails
+from ui import feedback, formats, matrices, order_compare, order_list, order_steps, session
+
+# What is open survives a rerun: "new", or the Order as it was read.
+OPEN = "order_form"
+BLOCKED = "–"  # in a cell in which the product does not come
+
+
+@dataclass(frozen=True)
+class _Typed:
+    """What stands in the form for one product: a text per cell that has one, the price and the rate."""
+
+    matrix: Matrix
+    cells: Mapping[tuple[str, str], str]
+    unit_price: str
+    gst_rate: str
+
+
+def open_new() -> None:
+    """Opens an empty form."""
+    st.session_state[OPEN] = "new"
+    # The next form must not find what was typed into the one before.
+    st.session_state["order_forms"] = st.session_state.get("order_forms", 0) + 1
+
+
+def open_order(order: Order) -> None:
+    """Opens the form for an order as it was read."""
+    st.session_state[OPEN] = order
+
+
+def close() -> None:
+    """Closes the form."""
+    st.session_state.pop(OPEN, None)
+
+
+def opened() -> Order | str | None:
+    """What the form is open for."""
+    found: Order | str | None = st.session_state.get(OPEN)
+    return found
+
+
+def show(order: Order | None) -> None:
+    """The form; `order` is what is changed, None for a new one."""
+    summary = order.summary if order else None
+    st.subheader(formats.plain(f"Change {summary.name}" if summary else "New order"))
+    with session.read() as connection:
+        customers, agencies = directory.customer_choices(connection), directory.agency_choices(connection)
+        products = catalogue.product_choices(connection)
+    if order:
+        # What went out of use since is still in the order.
+        customers = {order.customer.id: order.customer.store_name, **customers}
+        agencies |= {order.agency.id: order.agency.agency_name} if order.agency else {}
+        products = {line.product_id: catalogue.choice(line.sku, line.product) for line in order.lines} | products
+    if not customers or not products:
+        st.info(
+            "An order needs a customer and a product: add them on their pages first.", icon=":material/receipt_long:"
+        )
+        st.button("Back", key="order_form_close", on_click=close)
+        return
+    chosen = _choose_products(order, products)
+    with st.form(_key("form", order), border=False):
+        details = _details_fields(order, customers, agencies)
+        typed = [_product_fields(order, product_id) for product_id in chosen]
+        with st.container(horizontal=True):
+            pressed = st.form_submit_button(
+                "Save changes" if order else "Save as draft", type="primary", key="order_save", icon=":material/save:"
+            )
+            st.form_submit_button("Discard", key="order_form_close", on_click=close)
+    if pressed:
+        with feedback.refusals():
+            _save(order, details, typed)
+
+
+def _key(name: str, order: Order | None) -> str:
+    """A field that outlived the version it was filled from would carry old figures past the check for a stale edit."""
+    if order:
+        return f"order_{name}_{order.summary.id}_{order.version}"
+    return f"order_{name}_new_{st.session_state.get('order_forms', 0)}"
+
+
+def _choose_products(order: Order | None, products: Mapping[int, str]) -> list[int]:
+    return st.multiselect(
+        "Products",
+        list(products),
+        default=list(dict.fromkeys(line.product_id for line in order.lines)) if order else [],
+        format_func=products.__getitem__,
+        key=_key("products", order),
+        placeholder="Choose products; each gets a grid below",
+        filter_mode="contains",
+    )
+
+
+def _details_fields(
+    order: Order | None, customers: Mapping[int, str], agencies: Mapping[int, str]
+) -> tuple[int | None, int | None, date | None, str]:
+    choices = list(customers)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        customer_id = st.selectbox(
+            "Party",
+            choices,
+            index=choices.index(order.customer.id) if order else None,
+            format_func=customers.__getitem__,
+            key=_key("customer", order),
+            placeholder="Choose a customer",
+            filter_mode="contains",
+        )
+        through = [None, *agencies]
+        agency_id = st.selectbox(
+            "Agency",
+            through,
+            index=through.index(order.agency.id) if order and order.agency else 0,
+            format_func=lambda choice: "None: direct" if choice is None else agencies[choice],
+            key=_key("agency", order),
+            filter_mode="contains",
+        )
+        day = st.date_input(
+            "Date", order.summary.date if order else formats.today(), key=_key("date", order), format="DD/MM/YYYY"
+        )
+        note = st.text_input("Note", order.summary.note if order else "", key=_key("note", order))
+    return customer_id, agency_id, day, note
+
+
+def _product_fields(order: Order | None, product_id: int) -> _Typed:
+    with session.read() as connection:
+        matrix = catalogue.matrix(connection, product_id=product_id)
+    product = matrix.product
+    lines = [line for line in order.lines if line.product_id == product_id] if order else []
+    price = _common([line.unit_price for line in lines], product.unit_price)
+    rate = _common([line.gst_rate for line in lines], product.gst_rate)
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.text(catalogue.choice(product.sku, product.name), width=260)
+            unit_price = st.text_input(
+                "Price",
+                price,
+                key=_key(f"price_{product_id}", order),
+                placeholder="As it was" if lines else "899.00",
+                width=140,
+            )
+            gst_rate = st.text_input(
+                "GST %",
+                rate,
+                key=_key(f"gst_{product_id}", order),
+                placeholder="As it was" if lines else "5",
+                width=110,
+            )
+        cells = _grid(matrix, lines, key=_key(f"grid_{product_id}", order))
+    return _Typed(matrix, cells, unit_price or "", gst_rate or "")
+
+
+def _common(values: Sequence[Decimal | None], default: Decimal | None) -> str:
+    """The value that all lines share, or the product's; empty where the lines differ, and stay as they are."""
+    shared = set(values) or {default}
+    (value,) = shared if len(shared) == 1 else (None,)
+    return "" if value is None else str(value)
+
+
+def _grid(matrix: Matrix, lines: Sequence[OrderLine], *, key: str) -> dict[tuple[str, str], str]:
+    """Colours down, sizes across; returns the texts of the cells that are not empty."""
+    ordered = {(line.colour_code, line.size): str(line.quantity) for line in lines}
+    named = dict(zip(matrix.colours, matrices.row_names(matrix), strict=True))
+    colours = [
+        colour
+        for colour in matrix.colours
+        if colour.is_active or any(colour.colour_code == code for code, _ in ordered)
+    ]
+    sizes = list(matrix.product.sizes)
+    if not colours:
+        st.caption("This product has no colours yet. Add them on the Products page.")
+        return {}
+    before = [[_text(matrix, ordered, colour.colour_code, size) for size in sizes] for colour in colours]
+    # Text columns: a number column would drop a minus sign or a letter in silence.
+    edited = st.data_editor(
+        pd.DataFrame(
+            before, index=pd.Index([named[colour] for colour in colours], name="Colour"), columns=sizes, dtype="string"
+        ),
+        key=key,
+        height="content",
+        alt=f"Quantities of {matrix.product.sku}, colours down, sizes across",
+        column_config={
+            "Colour": st.column_config.TextColumn("Colour", width="small"),
+            **{size: st.column_config.TextColumn(size, width="small") for size in sizes},
+        },
+    )
+    return {
+        (colour.colour_code, size): str(value)
+        for colour, (_, row) in zip(colours, edited.iterrows(), strict=True)
+        for size, value in row.items()
+        if not pd.isna(value) and str(value).strip() not in ("", BLOCKED)
+    }
+
+
+def _text(matrix: Matrix, ordered: Mapping[tuple[str, str], str], code: str, size: str) -> str:
+    cell = code, size
+    if cell in ordered:
+        return ordered[cell]
+    return "" if cell in matrix.cells and cell not in matrix.inactive else BLOCKED
+
+
+def _save(order: Order | None, fields: tuple[int | None, int | None, date | None, str], typed: list[_Typed]) -> None:
+    details, lines = _details(*fields), _lines(typed)
+    if order is None:
+        with session.write("take order") as connection:
+            order_id = orders.create_order(connection, details=details, lines=lines)
+        name = order_book.order_name(order_id, None, "")
+    else:
+        order_id, name = order.summary.id, order.summary.name
+        try:
+            with session.write("change order") as connection:
+                orders.edit_order(connection, order_id=order_id, version=order.version, details=details, lines=lines)
+        except StaleEdit as stale:
+            order_compare.stale(stale, opened=order, again=open_order)
+            return
+    close()
+    order_list.open_order(order_id)
+    feedback.done(f"{name} was saved.", on_record=order_steps.ON_RECORD)
+
+
+def _details(customer_id: int | None, agency_id: int | None, day: date | None, note: str) -> OrderDetails:
+    if customer_id is None:
+        raise Refused("Choose the party that orders. Nothing was saved.", rule="no_customer")
+    if day is None:
+        raise Refused("Choose the date of the order. Nothing was saved.", rule="no_date")
+    return OrderDetails(customer_id, day, agency_id, note)
+
+
+def _lines(typed: Sequence[_Typed]) -> list[Line]:
+    """The lines of all products. Raises Refused for a figure that is none, and when nothing is ordered."""
+    if not typed:
+        raise Refused("Choose at least one product. Nothing was saved.", rule="no_quantity")
+    texts: dict[str, object] = {}
+    lines: dict[str, Any] = {}
+    for of_product in typed:
+        product = of_product.matrix.product
+        names = {
+            colour.colour_code: name
+            for colour, name in zip(of_product.matrix.colours, matrices.row_names(of_product.matrix), strict=True)
+        }
+        price = amount(f"Price of {product.sku}", of_product.unit_price)
+        rate = amount(f"GST of {product.sku}", of_product.gst_rate)
+        for (code, size), text in of_product.cells.items():
+            # The refusal of a figure names its cell.
+            label = f"{size} of {product.sku} {names[code]}"
+            while label in texts:  # SKU `A` in `B C`, and `A B` in `C`
+                label += "\N{NO-BREAK SPACE}"
+            texts[label], lines[label] = text, (product.id, code, size, price, rate)
+    return [
+        Line(product_id, code, size, quantity, price, rate)
+        for label, quantity in movements.quantities(texts).items()
+        for product_id, code, size, price, rate in [lines[label]]
+    ]
+
+
+def amount(label: str, typed: str) -> Decimal | None:
+    """A price or a percentage, None for nothing; raises Refused for anything else than digits with two decimals."""
+    digits = typed.strip().replace(",", "")
+    if not digits:
+        return None
+    try:
+        number = Decimal(digits)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise Refused(f"{label}: “{typed}” is not a number. Nothing was saved.", rule="not_a_number")
+    if abs(number) < 10**10 and number != round(number, 2):
+        raise Refused(f"{label}: “{typed}” has more than two decimals. Nothing was saved.", rule="two_decimals")
+    return number

@@ -1,0 +1,114 @@
+"""What tells customers from agencies: both are parties, with other fields."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from backstitch.inventory import directory, parties
+from backstitch.inventory.directory import Agency, Customer, Duplicate
+from backstitch.inventory.parties import AgencyDetails, CustomerDetails
+
+Party = Customer | Agency
+Details = CustomerDetails | AgencyDetails
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What tells customers from agencies. `fields` are those of the form, by the name of the column."""
+
+    word: str
+    words: str
+    icon: str
+    name: str
+    days: str
+    entity: str
+    fields: Mapping[str, str]
+    details: type[Details]
+    record: type[Party]
+    listed: Callable[..., Sequence[Party]]
+    one: Callable[[Connection, int], Party]
+    uses: Callable[[Connection, int], int]
+    alike: Callable[..., list[Duplicate]]
+    create: Callable[..., int]
+    edit: Callable[[Connection, Party, Details], None]
+    switch: Callable[[Connection, int, bool], bool]
+    delete: Callable[[Connection, Party], None]
+
+    @property
+    def open(self) -> str:
+        """Where the session keeps what is open: "new", or the party as it was read."""
+        return f"{self.word}_dialog"
+
+    @property
+    def pending(self) -> str:
+        """Where the session keeps details that wait for a "save anyway"."""
+        return f"{self.word}_pending"
+
+
+EXAMPLES = {
+    "gst_number": "27AAPFU0939F1ZV",
+    "phone": "98200 12345",
+    "owner_mobile": "98200 12345",
+    "accounts_mobile": "98200 12345",
+    "pincode": "400050",
+}
+CUSTOMERS = Kind(
+    word="customer",
+    words="customers",
+    icon=":material/storefront:",
+    name="store_name",
+    days="payment_days",
+    entity="Customer",
+    fields={
+        "store_name": "Store name",
+        "gst_number": "GSTIN",
+        "phone": "Mobile",
+        "payment_days": "Days of payment",
+        "address": "Address",
+        "pincode": "Pincode",
+        "region": "Region",
+    },
+    details=CustomerDetails,
+    record=Customer,
+    listed=directory.customers,
+    one=lambda connection, id: directory.customer(connection, customer_id=id),
+    uses=lambda connection, id: directory.customer_uses(connection, customer_id=id),
+    alike=parties.duplicate_customers,
+    create=parties.create_customer,
+    edit=lambda connection, read, details: parties.edit_customer(
+        connection, customer_id=read.id, version=read.version, details=details
+    ),
+    switch=lambda connection, id, on: parties.set_customer_active(connection, customer_id=id, is_active=on),
+    delete=lambda connection, read: parties.delete_customer(connection, customer_id=read.id, version=read.version),
+)
+AGENCIES = Kind(
+    word="agency",
+    words="agencies",
+    icon=":material/handshake:",
+    name="agency_name",
+    days="days_of_payment",
+    entity="Agency",
+    fields={
+        "agency_name": "Agency name",
+        "gst_number": "GSTIN",
+        "owner_mobile": "Owner's mobile",
+        "accounts_mobile": "Mobile for accounts",
+        "days_of_payment": "Days of payment",
+        "address": "Address",
+        "pincode": "Pincode",
+        "region_covered": "Region covered",
+    },
+    details=AgencyDetails,
+    record=Agency,
+    listed=directory.agencies,
+    one=lambda connection, id: directory.agency(connection, agency_id=id),
+    uses=lambda connection, id: directory.agency_uses(connection, agency_id=id),
+    alike=parties.duplicate_agencies,
+    create=parties.create_agency,
+    edit=lambda connection, read, details: parties.edit_agency(
+        connection, agency_id=read.id, version=read.version, details=details
+    ),
+    switch=lambda connection, id, on: parties.set_agency_active(connection, agency_id=id, is_active=on),
+    delete=lambda connection, read: parties.delete_agency(connection, agency_id=read.id, version=read.version),
+)
