@@ -96,10 +96,10 @@ $$;
 comment on function audit.table_findings() is
     'Tables of inventory and accounts, and whatever else is watched, that are not truly on the record.';
 
-create or replace function audit.stock_findings() returns setof audit.finding
+create or replace function audit.rule_findings() returns setof audit.finding
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
-    select 'triggers of the stock', 'error', e.relation, format('is without its trigger %s', e.name),
+    select 'triggers of the rules', 'error', e.relation, format('is without its trigger %s', e.name),
            'run the files of db/ as backstitch_owner, then count the stock'
     from (select relation, name, kind, function_name,
                  case when function_name = 'move_stock' then argument else '' end as argument
@@ -119,7 +119,10 @@ as $$
                            ('inventory.orders', 'follow_order', 16, 'follow_order', ''),
                            ('inventory.order_lines', 'check_order_lines_insert', 4, 'check_order_lines', ''),
                            ('inventory.order_lines', 'check_order_lines_update', 16, 'check_order_lines', ''),
-                           ('inventory.order_lines', 'check_order_lines_delete', 8, 'check_order_lines', '')
+                           ('inventory.order_lines', 'check_order_lines_delete', 8, 'check_order_lines', ''),
+                           ('accounts.users', 'end_sessions', 16, 'end_sessions_of_changed_users', ''),
+                           ('accounts.users', 'keep_an_admin_on_delete', 8, 'keep_an_admin', ''),
+                           ('accounts.users', 'keep_an_admin_on_update', 16, 'keep_an_admin', '')
           union all
           select w.relation::text, m.name, m.kind, 'require_reason', w.entity
           from (select distinct entity from inventory.reason_policies where required) p
@@ -129,12 +132,12 @@ as $$
     where not exists (
         select from pg_trigger t join pg_proc p on p.oid = t.tgfoid
         where t.tgrelid = to_regclass(e.relation) and t.tgname = e.name and t.tgtype = e.kind
-            and p.pronamespace = 'inventory'::regnamespace and p.proname = e.function_name
+            and p.pronamespace = any (array['inventory', 'accounts']::regnamespace[]) and p.proname = e.function_name
             -- Only the sales of orders are guarded under a condition.
             and t.tgenabled = 'A' and (t.tgqual is null or e.function_name = 'keep_sale_of_order')
             and (e.argument = '' or t.tgargs = convert_to(e.argument, 'UTF8') || '\x00'))
 $$;
-comment on function audit.stock_findings() is 'Triggers without which the stock would not follow its movements, nor orders and reasons their rules.';
+comment on function audit.rule_findings() is 'Triggers without which the stock would not follow its movements, nor orders, reasons and users their rules.';
 
 create or replace function audit.function_findings() returns setof audit.finding
 language sql stable set search_path = pg_catalog, pg_temp
@@ -264,12 +267,12 @@ create or replace function audit.findings() returns setof audit.finding
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     with found as (
-        select * from audit.table_findings() union all select * from audit.stock_findings()
+        select * from audit.table_findings() union all select * from audit.rule_findings()
         union all select * from audit.function_findings() union all select * from audit.role_findings()
         union all select * from audit.partition_findings() union all select * from audit.seal_findings())
     select c.name, coalesce(f.severity, 'ok'), f.subject, f.problem, f.advice
     from unnest(array['tables on the record', 'triggers of the trail', 'trigger functions', 'order of triggers',
-                      'triggers of the stock', 'functions', 'roles', 'partitions ahead', 'default partition', 'seals'])
+                      'triggers of the rules', 'functions', 'roles', 'partitions ahead', 'default partition', 'seals'])
          with ordinality c (name, place)
     left join found f on f.check_name = c.name
     order by c.place, f.subject, f.problem

@@ -123,7 +123,9 @@ def clone(server_url: URL, template: str) -> Iterator[Clone]:
     # Without a disk to wait for, copying files is quicker than writing every page to the log.
     _run(
         server_url,
-        sql.SQL("create database {} template {} strategy file_copy").format(sql.Identifier(name), sql.Identifier(template)),
+        sql.SQL("create database {} template {} strategy file_copy").format(
+            sql.Identifier(name), sql.Identifier(template)
+        ),
     )
     url = server_url.set(database=name)
     app_url = url.set(username="backstitch_app", password=APP_PASSWORD)

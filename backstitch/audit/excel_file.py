@@ -9,16 +9,13 @@ import xlsxwriter
 import xlsxwriter.exceptions
 
 from backstitch.audit.rows import Cell, ExportRow
+from backstitch.excel_cells import fitting
 
 ROWS_OF_A_SHEET = 1_048_575  # and the header
-LONGEST_CELL = 32_767  # UTF-16 code units
-CUT = " … (cut: too long for a cell)"
 LARGEST_EXACT = 10**15  # Excel keeps 15 digits of a number
 FIRST_YEAR = 1900  # of Excel's calendar
 WIDEST = 60
 SAMPLE = 500  # rows
-# A text in these is written by xlsxwriter as the markup of rich text, unescaped.
-RICH_TEXT = ("<r>", "</r>")
 
 
 class ExcelFile:
@@ -102,17 +99,6 @@ class ExcelFile:
                 sheet.write_number(row, column, cell)
             case _:
                 sheet.write_string(row, column, fitting(str(cell)))
-
-
-def fitting(text: str) -> str:
-    """`text` as a cell can hold it; what is cut says so."""
-    if len(text) > LONGEST_CELL // 2:
-        units = text.encode("utf-16-le")
-        if len(units) > LONGEST_CELL * 2:
-            text = units[: (LONGEST_CELL - len(CUT)) * 2].decode("utf-16-le", "ignore") + CUT
-    if text.startswith(RICH_TEXT[0]) and text.endswith(RICH_TEXT[1]):
-        text += " "
-    return text
 
 
 def _width(cell: Cell) -> int:

@@ -13,9 +13,9 @@ import xlsxwriter
 from PIL import Image
 from sqlalchemy import text
 
-from backstitch.audit.excel_file import fitting
 from backstitch.company import Company
 from backstitch.database import Actor, Database
+from backstitch.excel_cells import fitting
 from backstitch.inventory import catalogue, order_book, order_grid
 from backstitch.inventory.order_book import Order
 from backstitch.inventory.order_grid import Grid

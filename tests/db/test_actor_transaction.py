@@ -177,12 +177,12 @@ def test_a_session_that_ended_cannot_begin_a_transaction(clone: Clone) -> None:
                 app.execute("select accounts.begin(%s)", (token,))
 
 
-def test_a_change_of_role_holds_from_the_next_transaction(clone: Clone) -> None:
+def test_a_change_of_role_ends_the_session_and_so_the_next_transaction(clone: Clone) -> None:
     with acting(clone, Role.MANAGER) as manager:
         manager.execute(PRODUCT, ("A",))
     with clone.superuser() as psql:
         psql.execute("update accounts.users set role = 'viewer' where role = 'manager'")
-    with refused("42501"), acting(clone, Role.MANAGER) as demoted:
+    with refused("28000", "session_live"), acting(clone, Role.MANAGER) as demoted:
         demoted.execute(PRODUCT, ("B",))
 
 

@@ -1,6 +1,5 @@
 """GET /api/v1/audit/export: who gets what, as the ASGI server sees it."""
 
-import asyncio
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from backstitch.audit.search import filters_to_query
 from backstitch.database import SignedIn
 from backstitch.settings import Settings
 from backstitch.startup import Service
+from tests.asynchronous import complete
 from tests.conftest import Clone
 from tests.db.audit_shop import Shop, around_now, open_shop
 
@@ -96,7 +96,7 @@ def ask(
         else:
             answer.body += message.get("body", b"")
 
-    asyncio.run(app(scope, receive, send))
+    complete(app(scope, receive, send))
     return answer
 
 

@@ -14,6 +14,7 @@ from backstitch.startup import Service
 from tests.conftest import Clone
 from tests.ui.conftest import Open
 from tests.ui.shop import Shop, run
+from ui.navigation import SECTIONS
 
 PAGES = sorted(path.stem for path in (PROJECT / "pages").glob("*.py"))
 ALONE = """
@@ -27,15 +28,8 @@ LOCKED = ["Your role does not include this page. Ask an admin if you need it."]
 
 
 def in_navigation() -> dict[str, str]:
-    """The permission by which ui/main.py lists each page."""
-    tree = ast.parse((PROJECT / "ui" / "main.py").read_text())
-    listed = {}
-    for node in ast.walk(tree):
-        match node:
-            case ast.Tuple(elts=[ast.Attribute(value=ast.Name(id="Permission"), attr=name), ast.Call(args=[path, *_])]):
-                assert isinstance(path, ast.Constant)
-                listed[Path(str(path.value)).stem] = name
-    return listed
+    """The permission by which the navigation lists each page."""
+    return {entry.file: entry.permission.name for entries in SECTIONS.values() for entry in entries}
 
 
 def asked_by_page(page: str) -> str | None:

@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 
 from backstitch.audit.csv_file import CsvFile
-from backstitch.audit.excel_file import CUT, LONGEST_CELL, ExcelFile
+from backstitch.audit.excel_file import ExcelFile
 from backstitch.audit.rows import Cell
+from backstitch.excel_cells import CUT, LONGEST_CELL
 
 INDIA = ZoneInfo("Asia/Kolkata")
 NOON = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=INDIA)

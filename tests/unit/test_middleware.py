@@ -1,6 +1,5 @@
 """What stands before every page, download and connection: SAFETY rows 20, 26 and 29."""
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,6 +10,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from backstitch.errors import StartError
+from tests.asynchronous import complete
 from ui import BROWSER_COOKIE, BROWSER_HEADER, hardening
 from ui.middleware import BrowserCookie, Gate, SecurityHeaders, is_allowed
 
@@ -65,7 +65,7 @@ def ask(
 
         await app(scope, receive, send)
 
-    asyncio.run(run())
+    complete(run())
     return sent
 
 
