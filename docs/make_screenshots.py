@@ -60,6 +60,7 @@ def main(stock_list: Path) -> None:
         inward(page)
         stock_matrix(page)
         stock_take(page)
+        paste(page)
         order(page)
         audit_report(page)
         diff(page)
@@ -148,6 +149,25 @@ def stock_take(page: Page) -> None:
     type_in_row(page, table(page, "take_sheet"), [str(count) for count in (small, medium - 2, large, extra + 1)])
     rows(page.get_by_test_id("stDataFrame").nth(1))
     take(page, "stock-take", 860)
+
+
+def paste(page: Page) -> None:
+    """A delivery copied from a spreadsheet, with two cells to put right."""
+    page.goto("/paste")
+    sees(page, "Paste from Excel")
+    product = page.locator(".st-key-paste_product input").first
+    product.fill("KT-118")
+    product.press("Enter")
+    expect(page.get_by_text("Columns: Date, Colour, Colour Code, S, M, L, XL, XXL, Category")).to_be_visible()
+    lines = (
+        "Date\tColor\tColour Code\tS\tM\tL\tXL\tXXL\tCategory\tStakeholder",
+        "05/11/2026\tRust\tRUST\t3\t-4\t2\t\t\tSupply\tJaipur Block Prints",
+        "05/11/2026\tIndigo\tINDIGO\t6\t6\t4.5\t2\t\tSupply\tJaipur Block Prints",
+    )
+    page.get_by_role("textbox", name="Rows copied from Excel").fill("\n".join(lines))
+    page.get_by_role("button", name="Check").click()
+    rows(page.get_by_test_id("stDataFrame").nth(1))
+    take(page, "paste", 1100)
 
 
 def order(page: Page) -> None:

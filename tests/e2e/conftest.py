@@ -4,16 +4,17 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, StorageState, expect, sync_playwright
 
 from backstitch import embedded, startup
 from tests import homes
 from tests.e2e.app_process import App
-from tests.e2e.screen import Shop
+from tests.e2e.screen import Shop, sign_in
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = [
@@ -70,9 +71,27 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
+@pytest.fixture(scope="session")
+def cookies_of(shop: Shop, browser: Browser) -> Callable[[str], StorageState]:
+    """The cookies of a browser in which this user signed in, once for all tests: signing in takes seconds."""
+
+    @cache
+    def signed_in(who: str) -> StorageState:
+        with browser.new_context(base_url=shop.url) as context:
+            page = context.new_page()
+            page.goto("/account")
+            sign_in(page, who)
+            return context.storage_state()
+
+    return signed_in
+
+
 @pytest.fixture
-def open_page(shop: Shop, browser: Browser) -> Iterator[OpenPage]:
-    """Opens an address in a browser that has never been here; fails at the end if its console has an error."""
+def open_page(shop: Shop, browser: Browser, cookies_of: Callable[[str], StorageState]) -> Iterator[OpenPage]:
+    """Opens an address, signed in as `who`, or in a browser that has never been here.
+
+    Fails at the end if the console of the browser has an error.
+    """
     contexts: list[BrowserContext] = []
     wrong: list[str] = []
 
@@ -81,7 +100,9 @@ def open_page(shop: Shop, browser: Browser) -> Iterator[OpenPage]:
         if message.type == "error" and not PROBE.search(message.location["url"]):
             wrong.append(f"{message.text} ({message.location['url']})")
 
-    def opened(path: str = "/", **options: Any) -> Page:
+    def opened(path: str = "/", who: str = "", **options: Any) -> Page:
+        if who:
+            options["storage_state"] = cookies_of(who)
         context = browser.new_context(
             base_url=shop.url, **({"viewport": {"width": 1600, "height": 1000}, "locale": "en-GB"} | options)
         )

@@ -30,7 +30,7 @@ def test_every_page_fits_a_phone_and_the_way_out_is_in_the_sidebar(open_page: Op
 
 
 def test_a_phone_can_record_goods(open_page: OpenPage) -> None:
-    page = sign_in(open_page("/inward", viewport=PHONE))
+    page = open_page("/inward", "manager", viewport=PHONE)
     sees(page, "Inward")
     page.get_by_role("button", name="Record goods in").click()
     expect(page.get_by_test_id("stAlertContentError")).to_contain_text("Enter a quantity for at least one size.")
@@ -59,7 +59,7 @@ def test_a_dark_room_gets_dark_pages_and_a_light_one_light_ones(open_page: OpenP
 def test_a_name_that_looks_like_code_is_shown_and_not_run(open_page: OpenPage, shop: Shop) -> None:
     shop.query("insert into inventory.products (sku, name, sizes) values ('AA-0', %s, '{S}')", HOSTILE)
     try:
-        page = sign_in(open_page("/stock"))
+        page = open_page("/stock", "manager")
         sees(page, "Stock matrix")
         expect(page.get_by_label("Product")).to_have_value(f"AA-0 · {HOSTILE}")
         for path, title in PAGES.items():

@@ -41,7 +41,7 @@ EXPORT = "select username, operation, new_values from audit.trail where action =
 
 
 def test_goods_that_come_in_through_the_grid_are_on_the_record_with_the_name(open_page: OpenPage, shop: Shop) -> None:
-    page = sign_in(open_page("/inward"))
+    page = open_page("/inward", "manager")
     sees(page, "Inward")
     choose_product(page, "inward_product", "KT-118", "Indigo")
     on_hand = page.get_by_test_id("stDataFrame").first
@@ -82,7 +82,7 @@ def test_goods_that_come_in_through_the_grid_are_on_the_record_with_the_name(ope
 def test_a_wrong_quantity_gets_a_sentence_and_stays_in_the_grid(
     open_page: OpenPage, shop: Shop, typed: str, sentence: str
 ) -> None:
-    page = sign_in(open_page("/sales"))
+    page = open_page("/sales", "manager")
     sees(page, "Sales")
     choose_product(page, "sales_product", "KT-118", "Indigo")
     before = shop.query("select count(*), max(id) from inventory.sales_logs")
@@ -101,7 +101,7 @@ def test_a_wrong_quantity_gets_a_sentence_and_stays_in_the_grid(
 @pytest.fixture
 def analyst(open_page: OpenPage) -> Page:
     """The report of the last 30 days, open for the analyst."""
-    page = sign_in(open_page("/audit?period=Last+30+days"), "analyst")
+    page = open_page("/audit?period=Last+30+days", "analyst")
     sees(page, "Audit report")
     return page
 
@@ -263,7 +263,7 @@ def test_a_download_is_itself_seen_in_the_report(analyst: Page, tmp_path: Path) 
 
 
 def test_a_stale_edit_is_refused_and_the_next_begins_with_what_stands_now(open_page: OpenPage, shop: Shop) -> None:
-    page = sign_in(open_page("/products?product_search=TP-515"))
+    page = open_page("/products?product_search=TP-515", "manager")
     sees(page, "Products")
     table(page).click(position=FIRST_CELL)
     dialog = page.get_by_role("dialog")

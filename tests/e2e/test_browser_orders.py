@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.screen import Shop, cell, choose, done, says, sees, sign_in
+from tests.e2e.screen import Shop, cell, choose, done, says, sees
 
 pytestmark = pytest.mark.browser
 
@@ -28,7 +28,7 @@ def test_an_order_moves_the_stock_when_it_is_dispatched_and_its_sheet_opens_in_a
     shop.query(RECEIVE)
     shop.query("insert into inventory.customers (store_name) values ('Zaveri Stores')")
     before = [shop.query(STOCK, "MUSTARD", size)[0][0] for size in ("M", "L")]
-    page = sign_in(open_page("/orders"))
+    page = open_page("/orders", "manager")
     sees(page, "Orders")
     page.get_by_role("button", name="New order").click()
     choose(page, "order_products_new_1", "KT-104")

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.screen import Shop, done, rows, says, sees, sign_in
+from tests.e2e.screen import Shop, done, rows, says, sees
 
 pytestmark = pytest.mark.browser
 
@@ -15,7 +15,7 @@ LATEST = "select l.size, l.quantity, l.stakeholder_name from inventory.inward_lo
 
 
 def test_pasted_rows_are_checked_put_right_and_written(open_page: OpenPage, shop: Shop) -> None:
-    page = sign_in(open_page("/paste"))
+    page = open_page("/paste", "manager")
     sees(page, "Paste from Excel")
     ((before,),) = shop.query(STOCK)
     product = page.locator(".st-key-paste_product input").first

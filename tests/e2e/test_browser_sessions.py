@@ -131,9 +131,9 @@ def test_signing_in_takes_less_than_a_second_and_a_half(open_page: OpenPage) -> 
 
 
 def test_a_session_that_is_signed_out_from_elsewhere_ends_in_every_tab(open_page: OpenPage) -> None:
-    here = sign_in(open_page("/account"), "analyst")
+    here = sign_in(open_page("/account"), "admin")
     sees(here, "My account")
-    elsewhere = sign_in(open_page("/account"), "analyst")
+    elsewhere = sign_in(open_page("/account"), "admin")
     sees(elsewhere, "My account")
     other_tab = here.context.new_page()
     other_tab.goto("/audit")

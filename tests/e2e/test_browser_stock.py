@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.screen import FIRST_CELL, Shop, cell, done, rows, says, sees, sign_in, table, type_in_row
+from tests.e2e.screen import FIRST_CELL, Shop, cell, done, rows, says, sees, table, type_in_row
 
 pytestmark = pytest.mark.browser
 
@@ -33,7 +33,7 @@ def matrix(page: Page) -> None:
 
 
 def test_home_leads_to_its_pages_and_a_low_cell_to_its_matrix(open_page: OpenPage) -> None:
-    page = sign_in(open_page("/"))
+    page = open_page("/", "manager")
     for link, title in (
         ("What to order", "Low stock"),
         ("Orders", "Orders"),
@@ -52,7 +52,7 @@ def test_home_leads_to_its_pages_and_a_low_cell_to_its_matrix(open_page: OpenPag
 
 def test_a_cell_is_adjusted_with_a_reason_and_the_adjustment_undone(open_page: OpenPage, shop: Shop) -> None:
     before = on_hand(shop)
-    page = sign_in(open_page("/stock?product=NW-805+%C2%B7+Cotton+night+suit"))
+    page = open_page("/stock?product=NW-805+%C2%B7+Cotton+night+suit", "manager")
     sees(page, "Stock matrix")
     matrix(page)
     expect(page.get_by_text(f"= {before} on hand")).to_be_visible()
@@ -78,7 +78,7 @@ def test_a_cell_is_adjusted_with_a_reason_and_the_adjustment_undone(open_page: O
 
 def test_a_shelf_is_counted_the_difference_seen_and_posted(open_page: OpenPage, shop: Shop) -> None:
     before = on_hand(shop)
-    page = sign_in(open_page("/stock-take?take_product=NW-805+%C2%B7+Cotton+night+suit"))
+    page = open_page("/stock-take?take_product=NW-805+%C2%B7+Cotton+night+suit", "manager")
     sees(page, "Stock-take")
     expect(page.get_by_label("Product")).to_have_value(PRODUCT)
     type_in_row(page, table(page, "take_sheet"), ["x"])

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.screen import Shop, cell, choose, choose_product, done, says, sees, sign_in, table, type_in_row
+from tests.e2e.screen import Shop, cell, choose, choose_product, done, says, sees, table, type_in_row
 
 pytestmark = pytest.mark.browser
 
@@ -24,7 +24,7 @@ def confirm(page: Page, preview: str, reason: str) -> None:
 
 def test_a_write_is_undone_where_it_was_said_and_a_step_from_the_report(open_page: OpenPage, shop: Shop) -> None:
     before = shop.query(ON_HAND)
-    page = sign_in(open_page("/inward"))
+    page = open_page("/inward", "manager")
     sees(page, "Inward")
     choose_product(page, "inward_product", "KT-118", "Indigo")
     type_in_row(page, table(page, "inward_grid_0"), ["7"])
