@@ -25,7 +25,7 @@ format: $(STAMP_DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Against its peers, which want packages of their own; 15 to 20 minutes on a quiet machine.
+# Against its peers, which want packages of their own; about 10 minutes on a quiet machine.
 bench-audit: bench/.venv/.installed
 	bench/.venv/bin/python bench/audit_write.py
 

@@ -116,7 +116,7 @@ def test_a_link_from_another_site_finds_the_session(open_page: OpenPage, shop: S
 
 def test_signing_in_takes_less_than_a_second_and_a_half(open_page: OpenPage) -> None:
     took = []
-    for _ in range(3):  # the machine may be busy with something else; once is enough to show that it can
+    for _ in range(8):  # the machine may be busy with something else; once is enough to show that it can
         page = open_page("/account")
         page.get_by_label("Email").fill("viewer@demo.example")
         page.get_by_label("Password", exact=True).fill(demo.PASSWORD)
