@@ -4,10 +4,12 @@ The server is the embedded one; BACKSTITCH_TEST_SERVER (the URL of a superuser) 
 same tests on another version.
 """
 
+import itertools
 import os
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,20 +115,53 @@ class Clone:
         )
 
 
-_counter = iter(range(1_000_000))
+class Cloner:
+    """Copies the template, and drops what it copied.
+
+    A database is dropped when the next one has been made: right after a test its connections are still
+    ending, and the server would look for them again only after a tenth of a second.
+    """
+
+    def __init__(self, server: psycopg.Connection, template: str) -> None:
+        self._server, self._template = server, template
+        self._names = (f"clone_{template}_{number}" for number in itertools.count())
+        self._used: list[str] = []
+
+    def make(self) -> str:
+        """The name of a fresh copy."""
+        name = next(self._names)
+        # Without a disk to wait for, copying files is quicker than writing every page to the log.
+        self._server.execute(
+            sql.SQL("create database {} template {} strategy file_copy").format(
+                sql.Identifier(name), sql.Identifier(self._template)
+            )
+        )
+        self.drop_used()
+        return name
+
+    def used(self, name: str) -> None:
+        """A test has done with it."""
+        self._used.append(name)
+
+    def drop_used(self) -> None:
+        """Drops what tests have done with."""
+        for name in self._used:
+            self._server.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+        self._used.clear()
 
 
-@pytest.fixture
-def clone(server_url: URL, template: str) -> Iterator[Clone]:
-    """A fresh copy of the template; committed changes of a test stay in it."""
-    name = f"clone_{os.getpid()}_{next(_counter)}"
-    # Without a disk to wait for, copying files is quicker than writing every page to the log.
-    _run(
-        server_url,
-        sql.SQL("create database {} template {} strategy file_copy").format(
-            sql.Identifier(name), sql.Identifier(template)
-        ),
-    )
+@pytest.fixture(scope="session")
+def cloner(server_url: URL, template: str) -> Iterator[Cloner]:
+    """Copies of the template, on one connection."""
+    with psycopg.connect(conninfo(server_url), autocommit=True) as server:
+        cloner = Cloner(server, template)
+        yield cloner
+        cloner.drop_used()
+
+
+@contextmanager
+def _fresh_copy(server_url: URL, cloner: Cloner) -> Iterator[Clone]:
+    name = cloner.make()
     url = server_url.set(database=name)
     app_url = url.set(username="backstitch_app", password=APP_PASSWORD)
     made = Clone(
@@ -137,7 +172,21 @@ def clone(server_url: URL, template: str) -> Iterator[Clone]:
     yield made
     made.app.dispose()
     made.owner.dispose()
-    _run(server_url, sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    cloner.used(name)
+
+
+@pytest.fixture
+def clone(server_url: URL, cloner: Cloner) -> Iterator[Clone]:
+    """A fresh copy of the template; committed changes of a test stay in it."""
+    with _fresh_copy(server_url, cloner) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def kept_clone(server_url: URL, cloner: Cloner) -> Iterator[Clone]:
+    """One copy for all tests of a module that commit nothing, since a copy costs more than most tests."""
+    with _fresh_copy(server_url, cloner) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

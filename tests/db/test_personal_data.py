@@ -196,6 +196,10 @@ def test_a_short_name_within_a_word_is_no_mention(clone: Clone, asha: int) -> No
     with clone.superuser() as psql:
         psql.execute("update accounts.users set name = 'Let' where id = %s", (asha,))
     forget(clone, asha, "letter of 3 May")
+    with clone.superuser() as psql:
+        erased = psql.execute("select name from accounts.users where id = %s", (asha,)).fetchone()
+        reason = psql.execute("select reason from audit.records order by id desc limit 1").fetchone()
+    assert (erased, reason) == ((f"Forgotten user {asha}",), ("letter of 3 May",))
 
 
 def test_nobody_is_forgotten_by_mistake(clone: Clone, asha: int) -> None:
@@ -214,6 +218,25 @@ def test_only_an_admin_forgets(clone: Clone, role: Role) -> None:
     with refused("42501", "signed_in_user"), acting(clone, role) as connection:
         connection.execute("set local role backstitch_admin")
         connection.execute(FORGET, (1, "why not"))
+
+
+def test_only_a_value_that_was_altered_is_a_finding_and_not_one_that_says_so(clone: Clone, asha: int) -> None:
+    with clone.application() as app, clone.superuser() as psql:
+        # Nobody has to sign in for these.
+        app.execute("select accounts.sign_in('altered', 'x', 't', '192.0.2.9', 'altered', '1 hour')")
+        psql.execute("update accounts.users set name = 'altered' where role = 'viewer'")
+        psql.execute("update accounts.sessions set user_agent = 'altered'")
+        assert psql.execute("select * from audit.personal_findings()").fetchall() == []
+        told = psql.execute(
+            "with changed as (update audit.personal_values set value = '\"Mallory\"' "
+            "where entity_id = %s and value = to_jsonb(%s::text) returning id) "
+            "select 'record ' || r.id from audit.records r, changed "
+            "where r.new_values -> 'name' ->> 'personal' = changed.id::text",
+            (asha, NAME),
+        ).fetchall()
+        found = psql.execute("select subject, problem from audit.personal_findings() order by 1").fetchall()
+    assert len(told) == 1
+    assert found == [(told[0][0], "a value of name does not fit its commitment")]
 
 
 def test_details_that_look_like_a_reference_open_nothing(clone: Clone, asha: int) -> None:
