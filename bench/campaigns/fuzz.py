@@ -129,6 +129,7 @@ def campaign(inputs: int, seed: int) -> dict[str, Any]:
                         product_kept(tab, installation, chance, tally)
                 tab.close()
             installation.psql.execute("truncate runtime.sign_in_attempts")
+            print(json.dumps({"inputs": tally.inputs, "found": tally.findings}), flush=True)
         logged = installation.app.err
     tracebacks = logged.count("Traceback")
     return {
