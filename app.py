@@ -36,7 +36,7 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     logs.to_standard_error()
     try:
         configured = settings.load()
-        for sentence in hardening.weakened(st.get_option):
+        for sentence in hardening.weakened(st.get_option, demo=configured.demo):
             log.warning("%s", sentence)
         running = startup.running(configured)
         service = await asyncio.to_thread(running.__enter__)

@@ -227,7 +227,7 @@ def _owner_database(configured: Settings, command: str, *, examined: bool = True
                 rule="owner_login",
             )
         url = service.owner_url.render_as_string(hide_password=False)
-        database = Database(url, application=f"backstitch {command}", pool_size=1)
+        database = Database(url, application=f"backstitch {command}", pool_size=1, zone=configured.timezone)
         try:
             yield database
         finally:

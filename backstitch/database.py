@@ -7,6 +7,7 @@ about the actor is ever kept on a connection, so nothing can leak through the po
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
@@ -29,24 +30,34 @@ class System:
 
 Actor = SignedIn | System
 
-BEGIN = text("select set_config('role', accounts.begin(:token, :operation, :reason), true)")
+# For the transaction only, as the actor is: PgBouncer in transaction mode would lose a setting of the connection.
+IN_ZONE = "set_config('TimeZone', coalesce(:zone, current_setting('TimeZone')), true)"
+BEGIN = text(f"select set_config('role', accounts.begin(:token, :operation, :reason), true), {IN_ZONE}")
 BEGIN_SYSTEM = text(
     "select set_config('backstitch.operation', coalesce(:operation, ''), true), "
-    "set_config('backstitch.reason', coalesce(:reason, ''), true)"
+    f"set_config('backstitch.reason', coalesce(:reason, ''), true), {IN_ZONE}"
 )
 
 
 class Database:
-    """Owns the connections to one database. `url` is a SQLAlchemy URL with the psycopg driver."""
+    """Owns the connections to one database. `url` is a SQLAlchemy URL with the psycopg driver.
 
-    def __init__(self, url: str, *, application: str = "backstitch", pool_size: int = 10) -> None:
+    `zone` is where the database's `current_date` is today, in `transaction` and `read`; None: where the server is.
+    """
+
+    def __init__(
+        self, url: str, *, application: str = "backstitch", pool_size: int = 10, zone: ZoneInfo | None = None
+    ) -> None:
         self.url = make_url(url).set(drivername="postgresql+psycopg")
+        self._zone = zone.key if zone else None
         self._engine: Engine = create_engine(
             self.url,
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,
             pool_timeout=15,
+            # Rules about several rows hold at this level only, and a server can prefer another.
+            isolation_level="READ COMMITTED",
             # An error that reaches the log must not take tokens and password hashes with it.
             hide_parameters=True,
             connect_args={
@@ -64,11 +75,13 @@ class Database:
         """A transaction that writes as `actor`; commits at the end of the block, rolls back on any error.
 
         `operation` says in words what the user is doing and `reason` why; both go on the record.
-        Raises Refused with a sentence for what the database's rules refuse.
+        Raises Refused with a sentence for what the database's rules refuse. When the connection breaks, its rule is
+        `database_unreachable` if nothing was saved, and `commit_unknown` if that cannot be known.
         """
-        with self._explained(), self._engine.begin() as connection:
-            _begin(connection, actor, operation, reason)
+        with self._explained() as progress, self._engine.begin() as connection:
+            self._begin(connection, actor, operation, reason)
             yield connection
+            progress.committing = True
 
     @contextmanager
     def read(self, actor: Actor) -> Iterator[Connection]:
@@ -76,14 +89,15 @@ class Database:
         with self._explained(), self._engine.connect() as connection:
             connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with connection.begin():
-                _begin(connection, actor, None, None)
+                self._begin(connection, actor)
                 yield connection
 
     @contextmanager
     def anonymous(self) -> Iterator[Connection]:
         """A transaction of nobody: good for the few functions that sign-in needs, and for nothing else."""
-        with self._explained(), self._engine.begin() as connection:
+        with self._explained() as progress, self._engine.begin() as connection:
             yield connection
+            progress.committing = True
 
     @contextmanager
     def owner_connection(self) -> Iterator[Connection]:
@@ -95,27 +109,46 @@ class Database:
         """Closes the pooled connections."""
         self._engine.dispose()
 
+    def _begin(
+        self, connection: Connection, actor: Actor, operation: str | None = None, reason: str | None = None
+    ) -> None:
+        said = {"operation": operation, "reason": reason, "zone": self._zone}
+        if isinstance(actor, SignedIn):
+            connection.execute(BEGIN, said | {"token": actor.token})
+        else:
+            connection.execute(BEGIN_SYSTEM, said)
+
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self) -> Iterator["_Progress"]:
+        progress = _Progress()
         try:
-            yield
+            yield progress
         except DBAPIError as error:
             if _lost(error):
-                raise Refused(
-                    "The database does not answer. Nothing was saved; try again in a moment.",
-                    rule="database_unreachable",
-                ) from error
+                raise _unheard(progress) from error
             refusal = explain(error)
             if refusal is None:
                 raise
             raise refusal from error
 
 
-def _begin(connection: Connection, actor: Actor, operation: str | None, reason: str | None) -> None:
-    if isinstance(actor, SignedIn):
-        connection.execute(BEGIN, {"token": actor.token, "operation": operation, "reason": reason})
-    elif operation or reason:
-        connection.execute(BEGIN_SYSTEM, {"operation": operation, "reason": reason})
+@dataclass
+class _Progress:
+    """How far a transaction has come. Once it is `committing`, a lost connection may have lost the answer only."""
+
+    committing: bool = False
+
+
+def _unheard(progress: _Progress) -> Refused:
+    if progress.committing:
+        return Refused(
+            "The connection to the database broke while this was being saved. It is not known whether it was saved; "
+            "look before you enter it again.",
+            rule="commit_unknown",
+        )
+    return Refused(
+        "The database does not answer. Nothing was saved; try again in a moment.", rule="database_unreachable"
+    )
 
 
 def _lost(error: DBAPIError) -> bool:

@@ -138,7 +138,12 @@ def load(
 def _owner(service: Service) -> Iterator[Database]:
     if service.owner_url is None:
         raise Refused("Demo data need the owner's login.", rule="owner_login")
-    owner = Database(service.owner_url.render_as_string(hide_password=False), application=APPLICATION, pool_size=2)
+    owner = Database(
+        service.owner_url.render_as_string(hide_password=False),
+        application=APPLICATION,
+        pool_size=2,
+        zone=service.settings.timezone,
+    )
     try:
         yield owner
     finally:
@@ -170,7 +175,7 @@ class _Loader:
         # The business is the same each time, its sessions are not: a session that could be guessed would be open.
         self.tokens: defaultdict[str, str] = defaultdict(lambda: secrets.token_urlsafe(32))
         self.application = Database(
-            service.database.url.render_as_string(hide_password=False), application=APPLICATION, pool_size=1
+            service.database.url.render_as_string(hide_password=False), application=APPLICATION, pool_size=1, zone=zone
         )
 
     def load(self) -> int:

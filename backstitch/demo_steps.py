@@ -120,6 +120,10 @@ STATEMENTS = {
         "update inventory.orders set status = $1 ->> 'status', "
         "dispatch_date = coalesce(($1 ->> 'date')::date, dispatch_date) where note = $1 ->> 'note'"
     ),
+    "delete order lines": (
+        "delete from inventory.order_lines l using inventory.orders o "
+        "where o.id = l.order_id and o.note = $1 ->> 'note'"
+    ),
     "delete order": "delete from inventory.orders where note = $1 ->> 'note'",
     # `back`: so many transactions ago.
     "undo": ("select audit.undo(($2)[cardinality($2) - ($1 ->> 'back')::integer + 1], clock_timestamp())"),

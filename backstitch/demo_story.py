@@ -241,7 +241,8 @@ class Story(Diary):
         return self.day + timedelta(days=self.dice.randrange(1, most + 1))
 
     def _drop(self, note: str) -> None:
-        self._step(self._manager(), "delete draft", ("delete order", {"note": note}), reason="never confirmed")
+        work: list[Work] = [("delete order lines", {"note": note}), ("delete order", {"note": note})]
+        self._step(self._manager(), "delete draft", *work, reason="never confirmed")
 
     def _move(self, note: str, status: str, operation: str, **further: object) -> None:
         self._step(self._manager(), operation, ("order moves", {"note": note, "status": status, **further}))

@@ -82,6 +82,7 @@ SENTENCES = {
     "return.",
     "adjustment_note_short": "A note has at most 400 characters.",
     "adjustment_cell_of_matrix": "The product does not come in this colour and size. Add them to the product first.",
+    "rules_read_committed": "This cannot be changed in a transaction of this kind; use isolation level READ COMMITTED.",
     "movements_not_truncated": "The log cannot be emptied at once: its rows have moved stock. Delete them instead.",
     "customer_name_not_blank": "A customer needs a store name of at most 120 characters.",
     "agency_name_not_blank": "An agency needs a name of at most 120 characters.",
@@ -115,11 +116,12 @@ SENTENCES = {
     "order_line_unique": "The order has a line for this colour and size already.",
     "order_cell_of_matrix": "The product does not come in this colour and size. Add them to the product first.",
     "ordered_cell_in_use": "The order has a product, colour or size that is out of use.",
-    "line_of_order": "This order is gone. Reload the page.",
+    "line_of_order": "This order is gone, or it still has lines. Reload the page and try again.",
     "line_of_product": "This product is gone. Reload the page.",
     "line_price_known": "The product has no price. Enter a price for it in the order, or in the product.",
     "reason_required": "This change needs a reason. Say why, and save again; nothing was saved.",
     "policy_entity_not_blank": "Say which record type needs a reason.",
+    "policy_entity_known": "No reason can be asked for changes of this record type. Choose one that people enter.",
     "policy_field_not_blank": "Say which field needs a reason, or * for all.",
     "policy_unique": "There is a rule for this record type and field already.",
     "undo_own_changes": "Somebody else did this. An admin can undo it.",
@@ -140,11 +142,14 @@ SENTENCES = {
     "Run `python -m backstitch verify`.",
 }
 
+NUL = "The text holds a character that cannot be stored (NUL). Remove it and try again."
+
 # SQLSTATE classes for which no constraint is named.
 SENTENCES_BY_STATE = {
     "42501": "Your role does not allow this. Ask an admin if you need it.",
     "22003": "A number is too large. The largest quantity is 2,147,483,647.",
-    "22021": "The text holds a character that cannot be stored (NUL). Remove it and try again.",
+    "22021": NUL,
+    "22P05": NUL,  # the same, in JSON
     "23503": "The record is in use, or something it refers to is gone. Reload the page and try again.",
     "40001": "Somebody changed the same records at the same moment. Nothing was saved; try again.",
     "40P01": "Somebody changed the same records at the same moment. Nothing was saved; try again.",
@@ -162,7 +167,7 @@ def explain(error: DBAPIError) -> Refused | None:
     state = original.sqlstate or ""
     sentence = SENTENCES.get(rule) or SENTENCES_BY_STATE.get(state)
     if sentence is None and isinstance(original, psycopg.DataError) and "NUL" in str(original):
-        sentence = SENTENCES_BY_STATE["22021"]
+        sentence = NUL
     if sentence is None:
         return None
     if rule in {"session_live", "signed_in_user"}:

@@ -32,6 +32,7 @@ class Settings:
     hosts: tuple[str, ...] = ()
     cookie_key: str | None = field(default=None, repr=False)
     single_sign_on_key: str | None = field(default=None, repr=False)
+    app_password: str | None = field(default=None, repr=False)
     company: Company = field(default_factory=Company)
 
 
@@ -48,6 +49,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         hosts=tuple(environment.get("BACKSTITCH_HOSTS", "").replace(",", " ").lower().split()),
         cookie_key=_secret("BACKSTITCH_COOKIE_KEY", environment),
         single_sign_on_key=_secret("BACKSTITCH_SINGLE_SIGN_ON_KEY", environment),
+        app_password=environment.get("BACKSTITCH_APP_PASSWORD") or None,
         company=company.load(environment),
     )
 

@@ -7,11 +7,11 @@ already names backstitch_app, nothing is migrated: the database must be up to da
 
 import hashlib
 import logging
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 import psycopg
 from alembic.util import CommandError
@@ -85,12 +85,13 @@ def running(settings: Settings, *, application: str = "backstitch", examined: bo
         else:
             _require_newest(owner_url)
             url = owner_url
-        database = Database(url.render_as_string(hide_password=False), application=application)
+        database = Database(url.render_as_string(hide_password=False), application=application, zone=settings.timezone)
         service = Service(settings, database, owner_url if is_owner else None, lease)
         use(service)
         try:
-            if examined:
-                with database.anonymous() as connection:
+            with database.anonymous() as connection:
+                _require_zone(connection, settings.timezone)
+                if examined:
                     doctor.require_sound(connection)
             yield service
         finally:
@@ -247,6 +248,19 @@ def _require_newest(url: URL) -> None:
         )
 
 
+def _require_zone(connection: Connection, zone: ZoneInfo) -> None:
+    """Python and the server have lists of their own; old names such as Asia/Calcutta are not in each."""
+    try:
+        connection.execute(text("select set_config('TimeZone', :zone, true)"), {"zone": zone.key})
+    except DBAPIError as error:
+        if not isinstance(error.orig, psycopg.errors.InvalidParameterValue):
+            raise
+        raise StartError(
+            f"The database's server does not know the time zone {zone.key}; set BACKSTITCH_TIMEZONE to a name that it "
+            "knows, such as Asia/Kolkata."
+        ) from error
+
+
 @contextmanager
 def _owner_connection(url: URL) -> Iterator[Connection]:
     database = Database(url.render_as_string(hide_password=False), application="backstitch migrate", pool_size=1)
@@ -259,7 +273,7 @@ def _owner_connection(url: URL) -> Iterator[Connection]:
 
 def _application_url(owner_url: URL, settings: Settings) -> URL:
     """The URL of backstitch_app; sets its password on the server where it differs."""
-    password = os.environ.get("BACKSTITCH_APP_PASSWORD") or installation.secret(settings.home, "application_login")
+    password = settings.app_password or installation.secret(settings.home, "application_login")
     url = owner_url.set(username=APPLICATION_LOGIN, password=password)
     try:
         psycopg.connect(conninfo(url), connect_timeout=10).close()

@@ -35,6 +35,7 @@ declare
     new_name constant text := format('Forgotten user %s', user_id);
     erased bigint;
 begin
+    perform audit.require_execute('accounts.forget_user(bigint, text)');
     select * into person from accounts.users u where u.id = forget_user.user_id for no key update;
     if person.id is null or person.id = actor.user_id then
         raise exception 'user % cannot be forgotten', forget_user.user_id
@@ -87,12 +88,21 @@ comment on function accounts.forget_user(bigint, text) is
 
 -- Reading the trail ----------------------------------------------------------------------------
 
+create or replace function accounts.reads_trail() returns boolean
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    -- The application's login can take any of the roles, even half-way through a statement, so for it the signed one
+    -- counts. Any other login reads with the rights that PostgreSQL has checked.
+    select session_user <> 'backstitch_app'
+        or audit.signed_role() in ('backstitch_admin', 'backstitch_manager', 'backstitch_analyst')
+$$;
+comment on function accounts.reads_trail() is 'Whether the trail shows this reader anything.';
+
 create or replace function accounts.reads_whole_trail() returns boolean
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
-    -- The application's login can set any of the roles, so for it the signed-in user's role counts.
     select case when session_user = 'backstitch_app'
-                then exists (select from accounts.me() m where m.role in ('admin', 'analyst'))
+                then audit.signed_role() in ('backstitch_admin', 'backstitch_analyst')
                 else pg_has_role(current_user, 'backstitch_admin', 'usage')
                      or pg_has_role(current_user, 'backstitch_analyst', 'usage')
                      or pg_has_role(current_user, 'backstitch_owner', 'usage') end
@@ -119,8 +129,12 @@ cross join lateral (
     from (select array(select w.entity from audit.watched_tables w where w.personal <> '{}')) p (entities)
 ) v (old_values, new_values)
 where (select accounts.reads_whole_trail())
-    or r.entity not in ('User', 'Session')
-    or r.user_id = (select m.id from accounts.me() m);
+    or (select accounts.reads_trail())
+        -- The tables of the business, the lists made of them that come in and go out, and what the reader did.
+        and (r.entity = any ((select array(
+                 select w.entity from audit.watched_tables w join pg_class c on c.oid = w.relation
+                 where c.relnamespace = 'inventory'::regnamespace) || '{StockList,LowStockList}')::text[])
+             or r.user_id = (select m.id from accounts.me() m));
 
 comment on view audit.trail is 'The trail with names, one row per record, as far as the reader may see it.';
 
@@ -132,35 +146,6 @@ cross join lateral audit.field_changes(t.action, t.old_values, t.new_values) f;
 
 comment on view public.audit_logs is
     'The trail, one row per changed field. Whole records stand in new_value (CREATE) and old_value (DELETE).';
-
-create or replace function audit.operations(since timestamptz, until timestamptz)
-returns table (transaction_id bigint, started timestamptz, ended timestamptz, user_id bigint, username text,
-               user_name text, operation text, reason text, records bigint, gist text)
-language sql stable set search_path = pg_catalog, pg_temp
-as $$
-    -- What one transaction did, per kind of record first. Stock cells only follow what was written into the logs.
-    with kinds as (
-        select t.transaction_id, t.action, t.entity, count(*) as records, min(t.recorded_at) as started,
-               max(t.recorded_at) as ended, max(t.user_id) as user_id, max(t.username) as username,
-               max(t.user_name) as user_name, max(t.operation) as operation, max(t.reason) as reason,
-               max(case when t.action = 'IMPORT' then t.new_values ->> 'accepted' end) as accepted
-        from audit.trail t
-        where t.recorded_at >= since and t.recorded_at < until
-        group by t.transaction_id, t.action, t.entity)
-    select k.transaction_id, min(k.started), max(k.ended), max(k.user_id), max(k.username), max(k.user_name),
-           max(k.operation), max(k.reason), sum(k.records)::bigint,
-           (array_agg(case when k.action = 'IMPORT' and k.accepted is not null
-                           then format('IMPORT %s, %s rows', k.entity, k.accepted)
-                           when k.records > 1 then format('BULK_%s %s, %s rows', k.action, k.entity, k.records)
-                           else format('%s %s', k.action, k.entity) end
-                      order by k.action = 'IMPORT' desc,
-                               k.action = 'UPDATE' and k.entity = 'ProductColorStock', k.records desc, k.entity))[1]
-    from kinds k
-    group by k.transaction_id
-$$;
-comment on function audit.operations(timestamptz, timestamptz) is
-    'What was done in a range of time, a row per transaction, as far as the reader may see it. A function and not a '
-    'view, because the range must bound the records before they are grouped.';
 
 -- Rights ---------------------------------------------------------------------------------------
 
@@ -178,11 +163,18 @@ grant select (id, email, name, role, is_active, must_change_password) on account
 grant insert (email, name, role, password_hash, is_active, must_change_password),
       update (email, name, role, password_hash, is_active, must_change_password)
     on accounts.users to backstitch_admin;
+-- The application's login can take these roles without a session; then it sees nobody.
+alter table accounts.users enable row level security;
+drop policy if exists for_signed_in on accounts.users;
+create policy for_signed_in on accounts.users to backstitch_admin, backstitch_manager, backstitch_analyst
+    using ((select audit.signed_role()) in ('backstitch_admin', 'backstitch_manager', 'backstitch_analyst'));
+drop policy if exists for_other_logins on accounts.users;
+create policy for_other_logins on accounts.users using (session_user <> 'backstitch_app');
 
 grant usage on schema audit to backstitch_admin, backstitch_manager, backstitch_analyst;
 grant select on audit.trail, public.audit_logs
     to backstitch_admin, backstitch_manager, backstitch_analyst;
-grant execute on function accounts.reads_whole_trail(), audit.field_changes(text, jsonb, jsonb),
-                          audit.operations(timestamptz, timestamptz), audit.revealed(jsonb, jsonb),
+grant execute on function accounts.reads_trail(), accounts.reads_whole_trail(), audit.signed_role(),
+                          audit.field_changes(text, jsonb, jsonb), audit.revealed(jsonb, jsonb),
                           audit.record_activity(text, text, bigint, jsonb)
     to backstitch_admin, backstitch_manager, backstitch_analyst;

@@ -1,24 +1,9 @@
--- Backstitch: corrections of the stock, and colours and cells that are out of use.
+-- Backstitch: colours and cells that are out of use, who may be sold to, and parties that stay.
 --
--- A row of stock_adjustments moves its cell by its signed quantity, as the other logs do (db/stock.sql). A cell out
--- of use is empty, so the constraint inactive_cell_empty refuses whatever would bring stock into it; taking a
--- colour out of use takes its cells with it.
+-- A cell out of use is empty, so the constraint inactive_cell_empty refuses whatever would bring stock into it. A
+-- colour out of use has no cell in use: taking it out of use takes its cells with it, and they come back with it only.
 --
 -- This file is re-runnable. It runs as backstitch_owner; a migration applies each change of it.
-
-create or replace trigger move_stock_insert after insert on inventory.stock_adjustments
-    referencing new table as new_rows for each statement execute function inventory.move_stock('1');
-create or replace trigger move_stock_update after update on inventory.stock_adjustments
-    referencing old table as old_rows new table as new_rows
-    for each statement execute function inventory.move_stock('1');
-create or replace trigger move_stock_delete after delete on inventory.stock_adjustments
-    referencing old table as old_rows for each statement execute function inventory.move_stock('1');
-create or replace trigger move_stock_truncate before truncate on inventory.stock_adjustments
-    for each statement execute function inventory.refuse_truncate();
-
-alter table inventory.stock_adjustments
-    enable always trigger move_stock_insert, enable always trigger move_stock_update,
-    enable always trigger move_stock_delete, enable always trigger move_stock_truncate;
 
 create or replace function inventory.follow_colour() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -26,6 +11,10 @@ as $$
 declare
     cells bigint[];
 begin
+    if not exists (select from new_rows n join old_rows o on o.id = n.id where n.is_active <> o.is_active) then
+        return null;
+    end if;
+    perform inventory.require_read_committed();
     -- In locking order, as the movements do.
     cells := array(
         select s.id from inventory.product_color_stocks s
@@ -44,29 +33,30 @@ $$;
 comment on function inventory.follow_colour() is
     'Takes the cells of a colour out of use with it, which those with stock refuse, and back into use.';
 
-create or replace function inventory.shape_new_cell() returns trigger
+create or replace function inventory.follow_own_colour() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
-    -- The share lock keeps the colour from going out of use meanwhile.
-    perform from inventory.product_colors c
-    where (c.product_id, c.colour_code) = (new.product_id, new.colour_code) and not c.is_active for share;
-    if found then
-        new.is_active := false;
+    if new.is_active then
+        -- Locked before it is looked at, in use or not, so that it cannot go out of use meanwhile.
+        new.is_active := coalesce((
+            select c.is_active from inventory.product_colors c
+            where (c.product_id, c.colour_code) = (new.product_id, new.colour_code) for share), true);
     end if;
     return new;
 end
 $$;
-comment on function inventory.shape_new_cell() is 'A new cell of a colour out of use is out of use.';
+comment on function inventory.follow_own_colour() is
+    'A cell of a colour out of use is out of use, when it is new and whatever it is set to.';
 
 create or replace trigger follow_colour after update on inventory.product_colors
     referencing old table as old_rows new table as new_rows
     for each statement execute function inventory.follow_colour();
-create or replace trigger shape_new_cell before insert
-    on inventory.product_color_stocks for each row execute function inventory.shape_new_cell();
+create or replace trigger follow_own_colour before insert or update of is_active
+    on inventory.product_color_stocks for each row execute function inventory.follow_own_colour();
 
 alter table inventory.product_colors enable always trigger follow_colour;
-alter table inventory.product_color_stocks enable always trigger shape_new_cell;
+alter table inventory.product_color_stocks enable always trigger follow_own_colour;
 
 -- Allowed stores and agencies ------------------------------------------------------------------
 

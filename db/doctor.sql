@@ -109,6 +109,8 @@ as $$
                              ('move_stock_delete', 8, 'move_stock'), ('move_stock_truncate', 34, 'refuse_truncate')
                      ) m (name, kind, function_name)
           union all values ('inventory.product_color_stocks', 'check_cell', 31, 'check_cell', ''),
+                           ('inventory.product_color_stocks', 'follow_own_colour', 23, 'follow_own_colour', ''),
+                           ('inventory.product_colors', 'follow_colour', 16, 'follow_colour', ''),
                            ('inventory.products', 'check_sizes', 23, 'check_sizes', ''),
                            ('inventory.sales_logs', 'check_sale_insert', 4, 'check_sale', ''),
                            ('inventory.sales_logs', 'check_sale_update', 16, 'check_sale', ''),
@@ -116,10 +118,16 @@ as $$
                            ('inventory.sales_logs', 'keep_sale_of_order_update', 19, 'keep_sale_of_order', ''),
                            ('inventory.sales_logs', 'keep_sale_of_order_delete', 11, 'keep_sale_of_order', ''),
                            ('inventory.orders', 'check_order', 31, 'check_order', ''),
+                           ('inventory.orders', 'check_order_party', 23, 'check_order_party', ''),
                            ('inventory.orders', 'follow_order', 16, 'follow_order', ''),
+                           ('inventory.orders', 'orders_not_truncated', 34, 'refuse_truncate', ''),
+                           ('inventory.order_lines', 'price_line', 7, 'price_line', ''),
                            ('inventory.order_lines', 'check_order_lines_insert', 4, 'check_order_lines', ''),
                            ('inventory.order_lines', 'check_order_lines_update', 16, 'check_order_lines', ''),
                            ('inventory.order_lines', 'check_order_lines_delete', 8, 'check_order_lines', ''),
+                           ('inventory.order_lines', 'order_lines_not_truncated', 34, 'refuse_truncate', ''),
+                           ('inventory.customers', 'check_party_unused', 11, 'check_party_unused', ''),
+                           ('inventory.agencies', 'check_party_unused', 11, 'check_party_unused', ''),
                            ('accounts.users', 'end_sessions', 16, 'end_sessions_of_changed_users', ''),
                            ('accounts.users', 'keep_an_admin_on_delete', 8, 'keep_an_admin', ''),
                            ('accounts.users', 'keep_an_admin_on_update', 16, 'keep_an_admin', '')
@@ -221,6 +229,10 @@ as $$
                format('revoke set on parameter session_replication_role from %s', r.rolname)
         where not r.rolsuper and has_parameter_privilege(r.oid, 'session_replication_role', 'set')
     ) p (problem, advice)
+    union all
+    select 'roles', 'error', 'accounts.users', 'shows everybody to the application''s login before anybody has signed in',
+           'alter table accounts.users enable row level security'
+    from pg_class c where c.oid = 'accounts.users'::regclass and not c.relrowsecurity
 $$;
 comment on function audit.role_findings() is 'Rights that the application''s login and the roles of its users must not have.';
 
@@ -245,21 +257,12 @@ $$;
 comment on function audit.partition_findings() is 'Months ahead without a partition, and records that fell into the default one.';
 
 create or replace function audit.seal_findings(patience interval default '5 minutes') returns setof audit.finding
-language plpgsql stable set search_path = pg_catalog, pg_temp
+language sql stable set search_path = pg_catalog, pg_temp
 as $$
-declare
-    waiting_since timestamptz;
-begin
-    if to_regprocedure('audit.seal_status()') is not null then
-        execute 'select unsealed_since from audit.seal_status()' into waiting_since;
-        if waiting_since < now() - patience then
-            return next ('seals', 'warning', 'audit.records',
-                         format('has records that wait for their seal since %s', date_trunc('second', waiting_since)),
-                         'run: python -m backstitch seal; if that does not help, look for a transaction left open')
-                        ::audit.finding;
-        end if;
-    end if;
-end
+    select 'seals', 'warning', 'audit.records',
+           format('has records that wait for their seal since %s', date_trunc('second', s.unsealed_since)),
+           'run: python -m backstitch seal; if that does not help, look for a transaction left open'
+    from audit.sealing_state() s where s.unsealed_since < now() - patience
 $$;
 comment on function audit.seal_findings(interval) is 'Records that have been waiting for their seal for too long.';
 
@@ -287,10 +290,12 @@ as $$
            'somebody altered audit.personal_values; restore the value from a backup'
     from audit.records r
     cross join lateral (values (r.old_values), (r.new_values)) side (recorded)
-    cross join lateral jsonb_each(audit.revealed(side.recorded)) f
+    cross join lateral jsonb_each(side.recorded) f
+    join audit.personal_values p on p.id = audit.reference_of(f.value)
     where r.entity = any (select w.entity from audit.watched_tables w where w.personal <> '{}')
         -- Nobody puts a reference into details that are recorded on request.
-        and r.action not in ('EXPORT', 'IMPORT') and f.value = '"altered"' and jsonb_typeof(side.recorded -> f.key) = 'object'
+        and r.action not in ('EXPORT', 'IMPORT')
+        and audit.commitment(p.salt, p.value) is distinct from f.value ->> 'sha256'
 $$;
 comment on function audit.personal_findings() is
     'Records whose personal values are not what was recorded. Reads the whole trail of their tables.';

@@ -7,7 +7,9 @@
 -- Dispatch writes the lines into sales_logs, which moves the stock: all of an order, or nothing. Lines, party and
 -- date can change while an order is a draft or confirmed.
 --
--- Locks. Whoever writes lines holds a share lock on their orders, so no line slips past a change of status.
+-- Locks. Whoever writes lines locks their orders first, so no line slips past a change of status, and two who take
+-- lines away see what the other left. Whoever orders holds share locks on the customer, the agency, the products and
+-- the cells, so that none of them goes out of use meanwhile. Isolation: see db/stock.sql.
 --
 -- This file is re-runnable. It runs as backstitch_owner; a migration applies each change of it.
 
@@ -74,6 +76,7 @@ begin
         return old;
     end if;
 
+    perform inventory.require_read_committed();
     if old.status not in ('draft', 'confirmed')
         and (new.date, new.customer_id, new.agency_id, new.dispatch_date)
             is distinct from (old.date, old.customer_id, old.agency_id, old.dispatch_date)
@@ -122,17 +125,23 @@ comment on function inventory.check_order_parties(bigint[]) is
 create or replace function inventory.check_order_party() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
+declare
+    in_use boolean;
 begin
-    -- The share locks keep a party from going out of use meanwhile.
-    perform from inventory.customers c where c.id = new.customer_id and not c.is_active for share;
-    if found and (tg_op = 'INSERT' or new.customer_id <> old.customer_id) then
-        raise exception 'customer % is deactivated', new.customer_id
-            using errcode = 'check_violation', constraint = 'customer_active';
+    -- Locked before it is looked at, in use or not, so that a party cannot go out of use meanwhile.
+    if tg_op = 'INSERT' or new.customer_id <> old.customer_id then
+        select c.is_active into in_use from inventory.customers c where c.id = new.customer_id for share;
+        if not in_use then
+            raise exception 'customer % is deactivated', new.customer_id
+                using errcode = 'check_violation', constraint = 'customer_active';
+        end if;
     end if;
-    perform from inventory.agencies a where a.id = new.agency_id and not a.is_active for share;
-    if found and (tg_op = 'INSERT' or new.agency_id is distinct from old.agency_id) then
-        raise exception 'agency % is deactivated', new.agency_id
-            using errcode = 'check_violation', constraint = 'agency_active';
+    if tg_op = 'INSERT' or new.agency_id is distinct from old.agency_id then
+        select a.is_active into in_use from inventory.agencies a where a.id = new.agency_id for share;
+        if not in_use then
+            raise exception 'agency % is deactivated', new.agency_id
+                using errcode = 'check_violation', constraint = 'agency_active';
+        end if;
     end if;
     return new;
 end
@@ -197,6 +206,7 @@ declare
     touched bigint[];
     bad record;
 begin
+    perform inventory.require_read_committed();
     if tg_op = 'INSERT' then
         touched := array(select distinct order_id from new_rows);
     elsif tg_op = 'DELETE' then
@@ -204,7 +214,7 @@ begin
     else
         touched := array(select order_id from new_rows union select order_id from old_rows);
     end if;
-    perform from inventory.orders o where o.id = any (touched) order by o.id for share;
+    perform from inventory.orders o where o.id = any (touched) order by o.id for no key update;
 
     select o.id, o.status,
            o.status not in ('draft', 'confirmed') as closed,
@@ -230,11 +240,19 @@ comment on function inventory.check_order_lines() is
     'Lines change while their order is open, and are of cells in use that may go to its store.';
 
 create or replace function inventory.check_ordered_cells(touched bigint[]) returns void
-language plpgsql stable set search_path = pg_catalog, pg_temp
+language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
     bad record;
 begin
+    -- Locked before they are looked at, and in the order in which movements lock them.
+    perform from inventory.order_lines l
+    join inventory.product_color_stocks s using (product_id, colour_code, size)
+    join inventory.products p on p.id = l.product_id
+    where l.order_id = any (touched)
+    order by s.product_id, s.colour_code, s.size
+    for share of s, p;
+
     select s.product_id, s.colour_code, s.size into bad
     from inventory.order_lines l
     join inventory.product_color_stocks s using (product_id, colour_code, size)

@@ -52,6 +52,7 @@ comment on function inventory.require_reason() is
 do $$
 declare
     target record;
+    entities text[] := '{}';
 begin
     for target in
         select * from (values
@@ -72,7 +73,11 @@ begin
                        target.relation, target.entity);
         execute format('alter table %s enable always trigger reason_insert, enable always trigger reason_update, '
                        'enable always trigger reason_delete', target.relation);
+        entities := entities || target.entity;
     end loop;
+    -- A rule for anything else would be believed and ask nobody.
+    execute format('alter table inventory.reason_policies drop constraint if exists policy_entity_known, '
+                   'add constraint policy_entity_known check (entity = any (%L::text[]))', entities);
 end
 $$;
 

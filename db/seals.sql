@@ -246,9 +246,12 @@ comment on function audit.seal() is
 
 create or replace function audit.chain_head()
 returns table (seal_id bigint, hash text, sealed_at timestamptz)
-language sql stable security definer set search_path = pg_catalog, pg_temp
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-    select s.id, encode(s.hash, 'hex'), s.sealed_at from audit.seals s order by s.id desc limit 1
+begin
+    perform audit.require_execute('audit.chain_head()');
+    return query select s.id, encode(s.hash, 'hex'), s.sealed_at from audit.seals s order by s.id desc limit 1;
+end
 $$;
 comment on function audit.chain_head() is
     'The last seal. Kept outside of the database, it shows whether everything up to it is still what it was.';
@@ -342,10 +345,10 @@ $$;
 comment on function audit.keep_baselines(bigint) is
     'Before the records of a deletion go: writes down how the last of them leaves each row.';
 
-create or replace function audit.delete_unmentioned_personal_values() returns void
-language sql volatile set search_path = pg_catalog, pg_temp set enable_nestloop = off set jit = off
+create or replace function audit.unmentioned_personal_values() returns setof bigint
+language sql stable set search_path = pg_catalog, pg_temp set enable_nestloop = off set jit = off
 as $$
-    delete from audit.personal_values p
+    select p.id from audit.personal_values p
     where not exists (
         select
         from (select r.entity, r.old_values from audit.records r
@@ -355,8 +358,25 @@ as $$
         where said.entity in (select k.entity from audit.personal_values k)
             and jsonb_typeof(f.value) = 'object' and f.value ->> 'personal' = p.id::text)
 $$;
+comment on function audit.unmentioned_personal_values() is
+    'The personal values that no record and no baseline refers to.';
+
+create or replace function audit.delete_unmentioned_personal_values() returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp set enable_nestloop = off
+as $$
+declare
+    -- What a transaction under way has taken up again (audit.personal_reference) is its own, and is left alone.
+    held constant bigint[] := array(
+        select p.id from audit.personal_values p where p.id in (select audit.unmentioned_personal_values())
+        for update of p skip locked);
+begin
+    -- Looked at again, because one that has ended since may have recorded them.
+    delete from audit.personal_values p
+    where p.id = any (held) and p.id in (select audit.unmentioned_personal_values());
+end
+$$;
 comment on function audit.delete_unmentioned_personal_values() is
-    'Deletes the personal values that no record and no baseline refers to any more.';
+    'Deletes the personal values that no record and no baseline refers to any more. Needs READ COMMITTED.';
 
 create or replace function audit.delete_records(
     before timestamptz, reason text, since timestamptz default '-infinity', entities text[] default null
@@ -583,6 +603,7 @@ declare
     first_seal bigint := 1;
     lowest_transaction bigint := 0;
 begin
+    perform audit.require_execute('audit.verify_seals(timestamptz, text[])');
     if since > '-infinity' then
         select s.id, s.from_transaction into first_seal, lowest_transaction
         from audit.seals s
@@ -624,10 +645,10 @@ comment on function audit.verify_seals(timestamptz, text[]) is
     'sealed; no row: nothing. heads: "number hash" of seals, as kept outside. Records that could not be sealed yet '
     'are no findings; those of an hour ago that should have been are.';
 
-create or replace function audit.seal_status()
+create or replace function audit.sealing_state()
 returns table (seal_id bigint, hash text, sealed_at timestamptz, era integer, sealed bigint, deleted bigint,
                unsealed bigint, unsealed_since timestamptz)
-language sql stable security definer set search_path = pg_catalog, pg_temp set enable_nestloop = off
+language sql stable set search_path = pg_catalog, pg_temp set enable_nestloop = off
 as $$
     with last as (select s.* from audit.seals s order by s.id desc limit 1),
     waiting as (
@@ -643,8 +664,20 @@ as $$
            w.records, w.since
     from (select count(*) as records, min(recorded_at) as since from waiting) w left join last l on true
 $$;
-comment on function audit.seal_status() is
+comment on function audit.sealing_state() is
     'One row: the head, how many records were ever sealed, deleted on the record, and wait for their seal.';
+
+create or replace function audit.seal_status()
+returns table (seal_id bigint, hash text, sealed_at timestamptz, era integer, sealed bigint, deleted bigint,
+               unsealed bigint, unsealed_since timestamptz)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform audit.require_execute('audit.seal_status()');
+    return query select s.* from audit.sealing_state() s;
+end
+$$;
+comment on function audit.seal_status() is 'audit.sealing_state for whoever may verify the trail.';
 
 -- Rights ---------------------------------------------------------------------------------------
 

@@ -77,38 +77,69 @@ as $$
 $$;
 comment on function accounts.typed_name(text) is 'A user name as somebody typed it, fit for the record.';
 
-create or replace function accounts.record_failure(
-    person accounts.users, email text, token text, address inet, cause text
-) returns void
-language plpgsql volatile set search_path = pg_catalog, pg_temp
+create or replace function accounts.attempting(address inet) returns audit.actor
+language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 declare
     nobody audit.actor;
-    name constant jsonb := audit.keep_personal('User', person.id, null, 'username',
-                                               to_jsonb(accounts.typed_name(record_failure.email)));
-    locked text[];
-    until timestamptz;
 begin
     nobody.database_role := session_user;
     nobody.application := nullif(current_setting('application_name'), '');
-    nobody.client_address := record_failure.address;
+    nobody.client_address := attempting.address;
     nobody.operation := 'sign in';
-    perform audit.write_activity(nobody, 'LOGIN_FAILED', 'User', person.id,
-                                 jsonb_build_object('username', name, 'cause', cause));
+    return nobody;
+end
+$$;
+comment on function accounts.attempting(inet) is 'Who tries to sign in: nobody yet, from an address.';
 
-    -- One minute after the last failure allowed, and twice as long after each further one, up to an hour.
+create or replace function accounts.tell_failure(person accounts.users, email text, address inet, cause text)
+returns jsonb
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+declare
+    name constant jsonb := audit.keep_personal('User', person.id, null, 'username',
+                                               to_jsonb(accounts.typed_name(tell_failure.email)));
+begin
+    perform audit.write_activity(accounts.attempting(address), 'LOGIN_FAILED', 'User', person.id,
+                                 jsonb_build_object('username', name, 'cause', cause));
+    return name;
+end
+$$;
+comment on function accounts.tell_failure(accounts.users, text, inet, text) is
+    'Records a failed attempt and counts nothing; returns what the record holds of the name that was typed.';
+
+create or replace function accounts.lock_time(failures integer, allowed integer) returns interval
+language sql immutable set search_path = pg_catalog, pg_temp
+as $$
+    select case when failures >= allowed
+                then least(interval '1 hour', interval '1 minute' * power(2, least(failures - allowed, 10))) end
+$$;
+comment on function accounts.lock_time(integer, integer) is
+    'How long nothing is tried: one minute after the last failure allowed, and twice as long after each further one, up '
+    'to an hour; null before.';
+
+create or replace function accounts.record_failure(
+    person accounts.users, email text, token text, address inet, cause text
+) returns void
+-- What a record says of a time must not depend on the zone of whoever fails to sign in.
+language plpgsql volatile set search_path = pg_catalog, pg_temp set timezone = 'UTC'
+as $$
+declare
+    name constant jsonb := accounts.tell_failure(person, email, address, cause);
+    locked text[];
+    until timestamptz;
+begin
     with counted as (
         update runtime.sign_in_attempts a
         set failures = a.failures + 1, forget_at = now() + k.memory,
-            locked_until = case when a.failures + 1 >= k.allowed then now() + least(
-                interval '1 hour', interval '1 minute' * power(2, least(a.failures + 1 - k.allowed, 10))) end
+            locked_until = now() + accounts.lock_time(a.failures + 1, k.allowed)
         from accounts.attempts_of(email, token, address) k
         where a.key = k.key
         returning k.kind, a.locked_until)
     select array_agg(c.kind order by c.kind), max(c.locked_until) into locked, until
     from counted c where c.locked_until is not null;
     if locked is not null then
-        perform audit.write_activity(nobody, 'LOGIN_LOCKED', 'User', person.id,
+        perform audit.write_activity(accounts.attempting(address), 'LOGIN_LOCKED', 'User', person.id,
                                      jsonb_build_object('username', name, 'locked', locked, 'until', until));
     end if;
 
@@ -239,23 +270,30 @@ language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     person accounts.users;
+    word_is_old constant text := 'the provider''s word is old';
     cause text;
 begin
+    -- Before the user, as accounts.sign_in does, or the two could wait for each other.
+    perform accounts.hold_attempts(email, token, address);
     select * into person from accounts.users u where lower(u.email) = lower(btrim(sign_in_by_provider.email))
     for no key update;
     cause := case
         when not exists (select from runtime.single_sign_on k
                          where k.secret_hash = sha256(convert_to(sign_in_by_provider.secret, 'UTF8')))
             then 'single sign-on is not set up'
-        when not accounts.use_assertion(assertion, asserted_at) then 'the provider''s word is old'
+        when not accounts.use_assertion(assertion, asserted_at) then word_is_old
         when person.id is null then 'unknown user'
         when not person.is_active then 'deactivated user' end;
     if cause is null then
         perform accounts.open_session(person, token, address, user_agent, lifetime, idle_limit);
         return null;
     end if;
-    perform accounts.hold_attempts(email, token, address);
-    perform accounts.record_failure(person, email, token, address, cause);
+    -- A tab that is opened again brings the same word again. Nobody has guessed at anything.
+    if cause = word_is_old then
+        perform accounts.tell_failure(person, email, address, cause);
+    else
+        perform accounts.record_failure(person, email, token, address, cause);
+    end if;
     return cause;
 end
 $$;
@@ -363,8 +401,7 @@ comment on function accounts.me() is 'The user of this transaction; no row for s
 create or replace function accounts.is_admin() returns boolean
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
-    -- The signed role, not current_role, which the application's login can choose.
-    select (audit.current_actor()).user_id is not null and current_setting('backstitch.role') = 'backstitch_admin'
+    select coalesce(audit.signed_role() = 'backstitch_admin', false)
 $$;
 comment on function accounts.is_admin() is 'Whether this transaction is a signed-in admin''s.';
 
@@ -423,7 +460,7 @@ declare
     actor constant audit.actor := audit.current_actor();
     ended bigint;
 begin
-    if of_user is distinct from actor.user_id and session_id is null
+    if (of_user is not null or session_id is null) and of_user is distinct from actor.user_id
         or exists (select from accounts.sessions s
                    where s.id = end_sessions.session_id and s.user_id is distinct from actor.user_id)
     then
@@ -483,8 +520,7 @@ begin
         insert into runtime.sign_in_attempts as a (key, failures, forget_at) values (count_key, 1, now() + interval '1 day')
         on conflict (key) do update set
             failures = coalesce(attempts.failures, 0) + 1, forget_at = now() + interval '1 day',
-            locked_until = case when attempts.failures >= 4 then now() + least(
-                interval '1 hour', interval '1 minute' * power(2, least(attempts.failures - 4, 10))) end;
+            locked_until = now() + accounts.lock_time(attempts.failures + 1, 5);
         perform audit.write_activity(actor, 'LOGIN_FAILED', 'User', person.id,
                                      jsonb_build_object('cause', 'wrong password for a change'));
         return false;
@@ -505,6 +541,16 @@ comment on function accounts.change_password(text, text) is
     'Replaces the password of this transaction''s user, who proves the old one, and ends the other sessions; false for '
     'a wrong one, which is counted.';
 
+create or replace function accounts.attempt_keys(user_id bigint) returns setof bytea
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select accounts.attempt_key('user', lower(u.email)) from accounts.users u where u.id = attempt_keys.user_id
+    union all select accounts.attempt_key('password', attempt_keys.user_id::text)
+    union all select accounts.attempt_key('browser', encode(s.token_hash, 'hex'))
+    from accounts.sessions s where s.user_id = attempt_keys.user_id
+$$;
+comment on function accounts.attempt_keys(bigint) is 'Under which keys the failures of a user are counted.';
+
 create or replace function accounts.locked_users()
 returns table (user_id bigint, locked_until timestamptz)
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp
@@ -514,11 +560,7 @@ begin
     return query
     select u.id, max(a.locked_until)
     from accounts.users u
-    join runtime.sign_in_attempts a on a.locked_until > now() and a.key in (
-        select accounts.attempt_key('user', lower(u.email))
-        union all select accounts.attempt_key('password', u.id::text)
-        union all select accounts.attempt_key('browser', encode(s.token_hash, 'hex'))
-        from accounts.sessions s where s.user_id = u.id)
+    join runtime.sign_in_attempts a on a.locked_until > now() and a.key in (select accounts.attempt_keys(u.id))
     group by u.id;
 end
 $$;
@@ -531,13 +573,9 @@ declare
     was_locked boolean;
 begin
     perform accounts.require_admin();
-    with keys as (
-        select accounts.attempt_key('user', lower(u.email)) as key from accounts.users u where u.id = unlock.user_id
-        union all select accounts.attempt_key('password', unlock.user_id::text)
-        union all select accounts.attempt_key('browser', encode(s.token_hash, 'hex'))
-        from accounts.sessions s where s.user_id = unlock.user_id),
-    forgotten as (
-        delete from runtime.sign_in_attempts a using keys k where a.key = k.key returning a.locked_until)
+    with forgotten as (
+        delete from runtime.sign_in_attempts a where a.key in (select accounts.attempt_keys(unlock.user_id))
+        returning a.locked_until)
     select coalesce(bool_or(f.locked_until > now()), false) into was_locked from forgotten f;
     perform audit.write_activity(audit.current_actor(), 'MAINTENANCE', 'User', unlock.user_id,
                                  jsonb_build_object('unlocked', was_locked));

@@ -8,6 +8,9 @@
 -- Locks. A statement locks the cells it touches in one order (product, colour, size) before it
 -- moves any, so two bulk statements cannot deadlock.
 --
+-- Isolation. A rule about several rows looks at them after it holds its locks. At a level above READ COMMITTED it
+-- would see them as they were when the transaction began, so there such a change is refused.
+--
 -- This file is re-runnable. It runs as backstitch_owner; a migration applies each change of it.
 
 do $$
@@ -74,6 +77,36 @@ end
 $$;
 comment on function inventory.refuse_truncate() is 'TRUNCATE would leave the stock without its movements.';
 
+create or replace function inventory.require_read_committed() returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'this change is refused under isolation level %: its rules could miss what others have written',
+            current_setting('transaction_isolation')
+            using errcode = 'feature_not_supported', constraint = 'rules_read_committed', hint = 'Use READ COMMITTED.';
+    end if;
+end
+$$;
+comment on function inventory.require_read_committed() is
+    'Refuses a change whose rules must see what other transactions have written since this one began.';
+
+create or replace function inventory.cell_used(product_id bigint, colour_code text, size text) returns boolean
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return exists (select from inventory.inward_logs l
+                   where (l.product_id, l.colour_code, l.size) = ($1, $2, $3))
+        or exists (select from inventory.sales_logs l
+                   where (l.product_id, l.colour_code, l.size) = ($1, $2, $3))
+        or exists (select from inventory.stock_adjustments a
+                   where (a.product_id, a.colour_code, a.size) = ($1, $2, $3))
+        or exists (select from inventory.order_lines l
+                   where (l.product_id, l.colour_code, l.size) = ($1, $2, $3));
+end
+$$;
+comment on function inventory.cell_used(bigint, text, text) is 'Whether a cell has movements or orders.';
+
 create or replace function inventory.check_cell() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -82,15 +115,7 @@ begin
         if old.quantity <> 0 then
             raise exception 'cell % % of product % holds stock', old.colour_code, old.size, old.product_id
                 using errcode = 'restrict_violation', constraint = 'cell_holds_stock';
-        elsif exists (select from inventory.inward_logs l
-                      where (l.product_id, l.colour_code, l.size) = (old.product_id, old.colour_code, old.size))
-            or exists (select from inventory.sales_logs l
-                       where (l.product_id, l.colour_code, l.size) = (old.product_id, old.colour_code, old.size))
-            or exists (select from inventory.stock_adjustments a
-                       where (a.product_id, a.colour_code, a.size) = (old.product_id, old.colour_code, old.size))
-            or exists (select from inventory.order_lines l
-                       where (l.product_id, l.colour_code, l.size) = (old.product_id, old.colour_code, old.size))
-        then
+        elsif inventory.cell_used(old.product_id, old.colour_code, old.size) then
             raise exception 'cell % % of product % has movements or orders', old.colour_code, old.size, old.product_id
                 using errcode = 'restrict_violation', constraint = 'cell_has_history',
                       hint = 'Take the cell out of use: set is_active = false.';
@@ -115,6 +140,9 @@ as $$
 declare
     missing text;
 begin
+    if tg_op = 'UPDATE' then
+        perform inventory.require_read_committed();
+    end if;
     if (select count(*) <> count(distinct s) or bool_or(s !~ '\S') from unnest(new.sizes) s) then
         raise exception 'the sizes of product % repeat or are blank', new.sku
             using errcode = 'check_violation', constraint = 'sizes_distinct';
@@ -130,43 +158,47 @@ end
 $$;
 comment on function inventory.check_sizes() is 'Sizes are distinct, and a size with a cell stays.';
 
-create or replace trigger move_stock_insert after insert on inventory.inward_logs
-    referencing new table as new_rows for each statement execute function inventory.move_stock('1');
-create or replace trigger move_stock_update after update on inventory.inward_logs
-    referencing old table as old_rows new table as new_rows
-    for each statement execute function inventory.move_stock('1');
-create or replace trigger move_stock_delete after delete on inventory.inward_logs
-    referencing old table as old_rows for each statement execute function inventory.move_stock('1');
-create or replace trigger move_stock_truncate before truncate on inventory.inward_logs
-    for each statement execute function inventory.refuse_truncate();
-
-create or replace trigger move_stock_insert after insert on inventory.sales_logs
-    referencing new table as new_rows for each statement execute function inventory.move_stock('-1');
-create or replace trigger move_stock_update after update on inventory.sales_logs
-    referencing old table as old_rows new table as new_rows
-    for each statement execute function inventory.move_stock('-1');
-create or replace trigger move_stock_delete after delete on inventory.sales_logs
-    referencing old table as old_rows for each statement execute function inventory.move_stock('-1');
-create or replace trigger move_stock_truncate before truncate on inventory.sales_logs
-    for each statement execute function inventory.refuse_truncate();
+do $$
+declare
+    log record;
+begin
+    for log in
+        -- The log of adjustments came later than this file.
+        select name, direction
+        from (values ('inventory.inward_logs', '1'), ('inventory.sales_logs', '-1'),
+                     ('inventory.stock_adjustments', '1')) l (name, direction)
+        where to_regclass(name) is not null
+    loop
+        execute format('create or replace trigger move_stock_insert after insert on %s '
+                       'referencing new table as new_rows '
+                       'for each statement execute function inventory.move_stock(%L)', log.name, log.direction);
+        execute format('create or replace trigger move_stock_update after update on %s '
+                       'referencing old table as old_rows new table as new_rows '
+                       'for each statement execute function inventory.move_stock(%L)', log.name, log.direction);
+        execute format('create or replace trigger move_stock_delete after delete on %s '
+                       'referencing old table as old_rows '
+                       'for each statement execute function inventory.move_stock(%L)', log.name, log.direction);
+        execute format('create or replace trigger move_stock_truncate before truncate on %s '
+                       'for each statement execute function inventory.refuse_truncate()', log.name);
+        execute format('alter table %s enable always trigger move_stock_insert, '
+                       'enable always trigger move_stock_update, enable always trigger move_stock_delete, '
+                       'enable always trigger move_stock_truncate', log.name);
+    end loop;
+end
+$$;
 
 create or replace trigger check_cell before insert or update of product_id, size or delete
     on inventory.product_color_stocks for each row execute function inventory.check_cell();
 create or replace trigger check_sizes before insert or update of sizes
     on inventory.products for each row execute function inventory.check_sizes();
 
-alter table inventory.inward_logs
-    enable always trigger move_stock_insert, enable always trigger move_stock_update,
-    enable always trigger move_stock_delete, enable always trigger move_stock_truncate;
-alter table inventory.sales_logs
-    enable always trigger move_stock_insert, enable always trigger move_stock_update,
-    enable always trigger move_stock_delete, enable always trigger move_stock_truncate;
 alter table inventory.product_color_stocks enable always trigger check_cell;
 alter table inventory.products enable always trigger check_sizes;
 
 -- Rights: everybody reads; managers and admins write; cells start empty and are moved by the triggers.
 
 revoke all on all functions in schema inventory from public;
+grant execute on function inventory.cell_used(bigint, text, text) to backstitch_admin, backstitch_manager;
 
 grant usage on schema inventory to
     backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;

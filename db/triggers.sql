@@ -251,6 +251,15 @@ comment on function audit.current_actor() is
     'Who changes something now: a signed-in user, or nobody (system) with login, application and address. '
     'Refuses the application''s login when it has no valid signature.';
 
+create or replace function audit.signed_role() returns text
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select current_setting('backstitch.role', true) where (audit.current_actor()).user_id is not null
+$$;
+comment on function audit.signed_role() is
+    'The role that accounts.begin gave the user of this transaction, whichever the statement started with; null: '
+    'nobody has signed in, which the application''s login is refused for.';
+
 create or replace function audit.may_change(role_name text, target regclass, change text) returns boolean
 language sql stable
 begin atomic
@@ -282,6 +291,22 @@ end
 $$;
 comment on function audit.require_right(regclass, text) is
     'Refuses a change by the application with a right that the role of its signed-in user does not have.';
+
+create or replace function audit.require_execute(target regprocedure) returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- As with tables: PostgreSQL asks what the role may do with which the statement starts.
+    if session_user = 'backstitch_app' and not has_function_privilege(audit.signed_role(), target, 'execute') then
+        raise exception '% is refused: % has no right to it', target, audit.signed_role()
+            using errcode = 'insufficient_privilege', constraint = 'right_of_user',
+                  hint = 'Work with the role that accounts.begin returned.';
+    end if;
+end
+$$;
+comment on function audit.require_execute(regprocedure) is
+    'Refuses the application a function that the role of its signed-in user may not call. Definer functions that read '
+    'or record begin with it.';
 
 -- Personal values ------------------------------------------------------------------------------
 
@@ -322,12 +347,24 @@ begin
     from audit.personal_values p
     where p.entity = personal_reference.entity and p.entity_id = personal_reference.entity_id
         and p.field = personal_reference.field and p.value::text = personal_reference.value::text
-    order by p.id desc limit 1;
+    order by p.id desc limit 1
+    -- Held until this record is there to see: audit.delete_records would take the value away with the ones before.
+    for key share;
     return coalesce(reference, audit.keep_personal(entity, entity_id, parent_id, field, value));
 end
 $$;
 comment on function audit.personal_reference(text, bigint, bigint, text, jsonb) is
     'The reference of a personal value of a row, new or the one it has. Called by the generated trigger functions.';
+
+create or replace function audit.reference_of(recorded jsonb) returns bigint
+language sql immutable parallel safe
+begin atomic
+    select case when jsonb_typeof(recorded) = 'object' and recorded ? 'sha256'
+                     and recorded ->> 'personal' ~ '^[0-9]{1,18}$'
+                then (recorded ->> 'personal')::bigint end;
+end;
+comment on function audit.reference_of(jsonb) is
+    'Which personal value a recorded value refers to; null where it is no reference.';
 
 create or replace function audit.revealed(recorded jsonb, erased jsonb default '"forgotten"') returns jsonb
 language sql stable strict security definer set search_path = pg_catalog, pg_temp
@@ -340,10 +377,7 @@ as $$
              when audit.commitment(p.salt, p.value) = f.value ->> 'sha256' then p.value
              else '"altered"' end), '{}')
     from jsonb_each(recorded) f
-    cross join lateral (
-        select case when jsonb_typeof(f.value) = 'object' and f.value ? 'sha256'
-                         and f.value ->> 'personal' ~ '^[0-9]{1,18}$'
-                    then (f.value ->> 'personal')::bigint end) r (id)
+    cross join lateral (select audit.reference_of(f.value)) r (id)
     left join audit.personal_values p on p.id = r.id
 $$;
 comment on function audit.revealed(jsonb, jsonb) is
@@ -382,6 +416,7 @@ begin
         raise exception '% is recorded by the database when it happens, not on request', action
             using errcode = 'insufficient_privilege', constraint = 'activity_on_request';
     end if;
+    perform audit.require_execute('audit.record_activity(text, text, bigint, jsonb)');
     return audit.write_activity(audit.current_actor(), action, entity, entity_id, details);
 end
 $$;

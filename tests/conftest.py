@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -166,7 +167,7 @@ def _fresh_copy(server_url: URL, cloner: Cloner) -> Iterator[Clone]:
     app_url = url.set(username="backstitch_app", password=APP_PASSWORD)
     made = Clone(
         url=url,
-        app=Database(app_url.render_as_string(hide_password=False)),
+        app=Database(app_url.render_as_string(hide_password=False), zone=ZoneInfo("Asia/Kolkata")),
         owner=Database(url.render_as_string(hide_password=False), application="tests"),
     )
     yield made

@@ -25,14 +25,16 @@ EXPECTED: dict[str, tuple[Any, str]] = {
     "server.fileWatcherType": ("none", "a changed file of the program is run at once"),
     "server.unsafeMetricsUserAttributes": ([], "names of users are counted for whoever reads the metrics"),
     "client.showErrorDetails": ("none", "errors show the program's insides to users"),
+    "client.disableDataExport": (True, "tables are taken away without a record, with texts that run as formulas"),
     "browser.gatherUsageStats": (False, "usage is reported to Streamlit"),
     "global.developmentMode": (False, "anybody can stop the server"),
     "runner.magicEnabled": (False, "a forgotten expression in a page shows its value"),
+    "global.e2eTest": (False, "anybody can stop the server"),
 }
 LARGEST_UPLOAD = 50  # MB
 
 
-def weakened(option: Option) -> list[str]:
+def weakened(option: Option, *, demo: bool) -> list[str]:
     """A sentence for each setting that makes the app less safe than it comes. Raises StartError for one it cannot do
     without."""
     _require_browser_header(option)
@@ -50,6 +52,11 @@ def weakened(option: Option) -> list[str]:
         found.append(
             f"server.address is {json.dumps(option('server.address'))} and no certificate is set: who can read the "
             "network can read passwords, unless a proxy on this machine speaks HTTPS."
+        )
+    if demo and not is_local(option("server.address")):
+        found.append(
+            f"server.address is {json.dumps(option('server.address'))} and the demo is on: its accounts, an admin's "
+            "too, have a password that everybody knows. Set BACKSTITCH_DEMO=no before this is more than a demo."
         )
     return found
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from backstitch import demo, startup
-from ui import HERE, account_forms, feedback, navigation, session, single_sign_on, undo
+from ui import HERE, account_forms, dialogs, feedback, links, navigation, session, single_sign_on, undo
 
 st.set_page_config(page_title="Backstitch", page_icon=str(HERE / "icon.svg"), layout="wide")
 st.logo(str(HERE / "logo.svg"), icon_image=str(HERE / "icon.svg"), size="large")
@@ -12,7 +12,7 @@ authenticator = session.authenticator()
 person = session.resume()
 
 if person is None:
-    session.drop_cookie(authenticator)
+    session.drop_cookie(authenticator, then=single_sign_on.sign_out)
     st.navigation(navigation.signed_out(), position="hidden")
     with st.empty().container(horizontal_alignment="center"), st.container(width=420):
         st.title("Backstitch")
@@ -44,13 +44,14 @@ with st.sidebar:
     st.text(f"{person.user.name} · {person.user.role}")
     authenticator.logout("Sign out", location="sidebar", key="sign_out", callback=lambda _: session.sign_out())
 if not st.session_state.get("authentication_status"):
-    single_sign_on.sign_out()
     session.leave()
 if person.user.must_change_password:
     # First of all, on whatever page: an admin knows the password that this person has.
     account_forms.first_password()
     st.stop()
 
+if links.arrive(page.url_path):
+    dialogs.close_all()
 feedback.show_done(undo.offer)
 undo.show_open()
 page.run()

@@ -60,7 +60,8 @@ class BrowserCookie:
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start" and not known:
                 headers = MutableHeaders(scope=message)
-                if headers.get("content-type", "").startswith("text/html"):
+                # A page that the browser has kept is as good as a new one, and may be older than its cookies.
+                if message["status"] == 304 or headers.get("content-type", "").startswith("text/html"):
                     headers.append("set-cookie", _cookie(secure=scope["scheme"] == "https"))
             await send(message)
 
@@ -114,7 +115,7 @@ class Gate:
             return 400, "Backstitch is not served under this address. Its administrator can add it to BACKSTITCH_HOSTS."
         if scope["type"] == "websocket":
             origin = headers.get("origin")
-            if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+            if origin is not None and not _is_of(origin, headers.get("host", "")):
                 return 403, "Connections from other sites are refused."
             return None
         path = re.sub("/+", "/", scope["path"])
@@ -122,11 +123,19 @@ class Gate:
             return 404, "Not found."
         # Pictures of the sign-in page are for everybody; whatever else is held for a page, and what is sent to one,
         # is not.
-        held = re.match(r"/media/", path) and not path.endswith((".svg", ".png"))
-        guarded = (held or re.match(r"/_stcore/upload_file/", path)) and scope["method"] != "OPTIONS"
+        # Under server.baseUrlPath a path begins with that; in /static/media are the fonts.
+        held = re.search(r"(?<!/static)/media/", path) and not path.endswith((".svg", ".png"))
+        guarded = (held or re.search(r"/_stcore/upload_file/", path)) and scope["method"] != "OPTIONS"
         if guarded and not await self.authenticate(Request(scope, receive)):
             return 401, "Sign in first."
         return None
+
+
+def _is_of(origin: str, host: str) -> bool:
+    try:
+        return urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:  # brackets around what is no address
+        return False
 
 
 def is_allowed(host: str, names: Iterable[str]) -> bool:

@@ -10,10 +10,11 @@ import ipaddress
 import logging
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NoReturn
 
 import streamlit as st
 import streamlit_authenticator as stauth
@@ -84,9 +85,14 @@ def _browser() -> Browser:
 def _address() -> str | None:
     """The address of the browser; None for this machine, and for what is no address."""
     try:
-        return str(ipaddress.ip_address(st.context.ip_address or ""))
+        given = ipaddress.ip_address(st.context.ip_address or "")
     except ValueError:
         return None
+    if isinstance(given, ipaddress.IPv6Address):
+        # Proxies that serve both kinds tell ::ffff:203.0.113.5, which would make one network of all of IPv4; what
+        # follows a % names a network card.
+        given = given.ipv4_mapped or ipaddress.IPv6Address(int(given))
+    return None if given.is_loopback else str(given)
 
 
 def authenticator() -> stauth.Authenticate:
@@ -153,14 +159,15 @@ def keep_cookie(made: stauth.Authenticate) -> None:
 
 
 @st.fragment
-def drop_cookie(made: stauth.Authenticate) -> None:
-    """Deletes the cookie after a sign-out, in the same way."""
+def drop_cookie(made: stauth.Authenticate, then: Callable[[], None]) -> None:
+    """Deletes the cookie after a sign-out, in the same way; `then` may leave the page."""
     if st.session_state.get("cookie_over"):
         # The library's own list of cookies does not matter; the browser's does.
         with contextlib.suppress(KeyError):
             made.cookie_controller.cookie_model.cookie_manager.delete(SIGN_IN_COOKIE)
         if st.session_state.get("delete"):
             del st.session_state["cookie_over"]
+            then()
 
 
 def forget() -> None:
@@ -171,7 +178,7 @@ def forget() -> None:
     st.session_state["logout"] = True
 
 
-def leave() -> None:
+def leave() -> NoReturn:
     """Drops what this tab remembers of a user who has just been signed out, and the cookie; ends this run."""
     forget()
     st.session_state["cookie_over"] = True
@@ -258,4 +265,4 @@ def write(operation: str, *, reason: str | None = None) -> Iterator[Connection]:
 
 def is_local() -> bool:
     """Whether the browser runs on this machine, as far as its address tells."""
-    return _address() in {None, "127.0.0.1", "::1"}
+    return _address() is None

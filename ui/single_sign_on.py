@@ -55,6 +55,10 @@ def assertion(user: dict[str, Any], now: datetime) -> Assertion | str | None:
 
 
 def sign_out() -> None:
-    """Forgets at sign-out what the provider said, and tells it where it wants to be told."""
+    """Forgets after a sign-out what the provider said, and tells it where it wants to be told.
+
+    The browser then leaves the page, so nothing may be left for it to do; and a run that starts at once would take back
+    what tells it to.
+    """
     if is_configured() and st.user.to_dict().get("is_logged_in") is True:
         st.logout()

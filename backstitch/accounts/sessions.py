@@ -16,6 +16,7 @@ from backstitch.errors import Refused
 
 IDLE_LIMIT = timedelta(hours=8)
 USED_BEFORE = "the provider's word is old"
+MOST_TYPED = 1000  # characters of a name; nobody's is as long
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def sign_in(
 
     Raises Locked when too many have failed, known user or not; then nothing is tried.
     """
-    email = _storable(email)
+    email = _storable(email[:MOST_TYPED])
     who = {"email": email, "token": actor(browser.secret, email).token, "address": browser.address}
     with database.anonymous() as connection:
         salt, until = connection.execute(PREPARE, who).one()
@@ -240,7 +241,7 @@ def change_password(database: Database, who: SignedIn, *, email: str, old: str, 
     Raises Refused for a new one that is weak or the old one again, and for an old one that is not right.
     """
     passwords.check_strength(new)
-    if new == old:
+    if passwords.are_alike(new, old):
         raise Refused("The new password is the old one. Choose another.", rule="password_same")
     with database.anonymous() as connection:
         salt = connection.execute(SALT, {"email": email}).scalar_one()

@@ -1,7 +1,6 @@
 """Exports of the trail: all filtered rows as a file, made and on the record before a byte of it leaves."""
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,19 +10,18 @@ from enum import StrEnum
 from io import BufferedRandom
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from backstitch import export_record
 from backstitch.accounts.sessions import current_user
 from backstitch.audit import integrity, query, rows
-from backstitch.audit.csv_file import CsvFile
 from backstitch.audit.excel_file import ExcelFile
 from backstitch.audit.filters import Filters
 from backstitch.audit.rows import COLUMNS, ExportRow
 from backstitch.audit.search import people
+from backstitch.csv_file import CsvFile
 from backstitch.database import Actor, Database
 from backstitch.errors import Refused
-
-RECORD = text("select audit.record_activity('EXPORT', 'AuditReport', null, cast(:details as jsonb))")
 
 
 class Format(StrEnum):
@@ -173,5 +171,4 @@ def _record(
         "chain_head": made.head,
         **file,
     }
-    with database.transaction(actor, operation="export audit report") as connection:
-        connection.execute(RECORD, {"details": json.dumps(details)})
+    export_record.record(database, actor, operation="export audit report", entity="AuditReport", details=details)

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from backstitch.audit.words import PRODUCT_PARTS
+from backstitch.audit.words import PRODUCT_PARTS, SIGN_IN_FAILURES
+from backstitch.inventory.catalogue import search_pattern
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Filters:
 
 IN_RANGE = "recorded_at >= :start and recorded_at < :end"
 BY_USER = "user_id = any(cast(:user_ids as bigint[]))"
-BY_SYSTEM = "(user_id is null and action <> 'LOGIN_FAILED')"
+BY_SYSTEM = "(user_id is null and action <> all(cast(:sign_in_failures as text[])))"
 BY_USER_OR_SYSTEM = f"({BY_USER} or {BY_SYSTEM})"
 BY_ACTION = "action = any(cast(:actions as text[]))"
 BY_ENTITY = "entity = any(cast(:entities as text[]))"
@@ -74,6 +75,7 @@ def conditions(connection: Connection, *, filters: Filters) -> tuple[str, dict[s
     if filters.user_ids or filters.include_system:
         clauses.append(_by_whom(filters))
         values["user_ids"] = list(filters.user_ids)
+        values["sign_in_failures"] = list(SIGN_IN_FAILURES)
     if filters.actions:
         clauses.append(BY_ACTION)
         values["actions"] = list(filters.actions)
@@ -97,16 +99,11 @@ def _by_whom(filters: Filters) -> str:
 
 def _text_values(connection: Connection, filters: Filters) -> dict[str, Any]:
     wanted = filters.text.strip()
-    pattern = _containing(wanted)
+    pattern = search_pattern(wanted)
     named = connection.execute(NAMED_PRODUCTS, {"pattern": pattern, "start": filters.start})
     return {
         "pattern": pattern,
-        "json_pattern": _containing(json.dumps(wanted, ensure_ascii=False)[1:-1]),
+        "json_pattern": search_pattern(json.dumps(wanted, ensure_ascii=False)[1:-1]),
         "named_products": list(named.scalars()),
         "product_parts": list(PRODUCT_PARTS),
     }
-
-
-def _containing(wanted: str) -> str:
-    """The LIKE pattern of texts that contain `wanted`, whose % and _ mean themselves."""
-    return "%" + wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"

@@ -5,10 +5,10 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from backstitch.errors import Refused
+from backstitch.inventory.financial_year import financial_year, first_day
 
 EARLIEST = date(2000, 1, 1)
 LATEST = date(2199, 12, 31)
-FINANCIAL_YEAR_STARTS_IN = 4
 
 
 class Period(StrEnum):
@@ -53,7 +53,7 @@ def _days(period: Period, today: date) -> tuple[date, date]:
     """The first day, and the day after the last."""
     tomorrow = today + timedelta(days=1)
     this_month = today.replace(day=1)
-    this_year = _financial_year(today)
+    this_year = first_day(financial_year(today))
     match period:
         case Period.TODAY:
             return today, tomorrow
@@ -73,12 +73,6 @@ def _days(period: Period, today: date) -> tuple[date, date]:
             return EARLIEST, tomorrow
         case _:
             return today - timedelta(days=6), tomorrow
-
-
-def _financial_year(day: date) -> date:
-    """The first of April on or before `day`."""
-    year = day.year if day.month >= FINANCIAL_YEAR_STARTS_IN else day.year - 1
-    return date(year, FINANCIAL_YEAR_STARTS_IN, 1)
 
 
 def _custom(first: date | None, last: date | None) -> tuple[date, date]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from backstitch.audit.filters import Filters, conditions
 from backstitch.audit.records import SELECT, Record, Values, from_rows
 from backstitch.audit.search import NEWEST_FIRST, windows
 from backstitch.audit.wording import source
-from backstitch.audit.words import action_word, entity_word, field_word
+from backstitch.audit.words import action_word, entity_word, field_word, holds_day, holds_instant
 
 COLUMNS = (
     "Time",
@@ -75,7 +75,7 @@ def flatten(record: Record, zone: ZoneInfo) -> list[ExportRow]:
     if old is None or new is None:
         return [(*head, None, _whole(old), _whole(new), *tail)]
     return [
-        (*head, field_word(field), _cell(field, old.get(field)), _cell(field, value), *tail)
+        (*head, field_word(field), _cell(field, old.get(field), zone), _cell(field, value, zone), *tail)
         for field, value in new.items()
     ]
 
@@ -105,7 +105,7 @@ def _json_with_decimals(value: Any) -> str:
     return ENCODER.encode(value)
 
 
-def _cell(field: str, value: Any) -> Cell:
+def _cell(field: str, value: Any, zone: ZoneInfo) -> Cell:
     match value:
         case bool():
             return "yes" if value else "no"
@@ -113,10 +113,20 @@ def _cell(field: str, value: Any) -> Cell:
             return ", ".join(value)
         case list() | dict():
             return _json(value)
-        case str() if field == "date":
+        case str() if holds_day(field):
             return _date(value)
+        case str() if holds_instant(field):
+            return _instant(value, zone)
     cell: Cell = value
     return cell
+
+
+def _instant(value: str, zone: ZoneInfo) -> str:
+    try:
+        # A text, with its offset: beside days, amounts and words it would be lost in a cell of Excel's.
+        return datetime.fromisoformat(value).astimezone(zone).isoformat()
+    except (ValueError, OverflowError):
+        return value
 
 
 def _date(value: str) -> Cell:

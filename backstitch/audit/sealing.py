@@ -14,8 +14,6 @@ log = logging.getLogger(__name__)
 
 PAUSE = 1.0  # seconds between two seals
 SEAL = text("select audit.seal()")
-# Whatever the database's default is: an older snapshot would not see other sealers' work.
-READ_COMMITTED = text("set transaction isolation level read committed")
 
 
 def seal(database: Database) -> int:
@@ -24,7 +22,6 @@ def seal(database: Database) -> int:
     Returns 0 when there is nothing new, and while another session seals. Needs no user.
     """
     with database.anonymous() as connection:
-        connection.execute(READ_COMMITTED)
         return int(connection.execute(SEAL).scalar_one())
 
 

@@ -20,6 +20,8 @@ OPPOSITE = {"CREATE": "DELETE", "UPDATE": "UPDATE", "DELETE": "CREATE", "TRUNCAT
 VERBS = {"DELETE": "deletes", "CREATE": "brings back", "UPDATE": "sets back"}
 BECAUSE = {
     "changed_since": "changed since",
+    "in_use": "other records that stay refer to it",
+    "reference_gone": "what it belongs to is gone",
     "columns_changed": "its record type has other fields now",
     "values_not_kept": "the trail does not keep its values",
 }

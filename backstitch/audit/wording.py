@@ -3,12 +3,12 @@
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
 from backstitch.audit.records import Record, Values
-from backstitch.audit.words import action_word, entity_word, field_word
+from backstitch.audit.words import SIGN_IN_FAILURES, action_word, entity_word, field_word, holds_day, holds_instant
 
 __all__ = ["Change", "action_word", "changes", "entity_word", "field_word", "source", "summary", "value_word"]
 
@@ -42,21 +42,21 @@ class Change:
     new: str
 
 
-def summary(record: Record, currency: str) -> str:
+def summary(record: Record, currency: str, zone: tzinfo = UTC) -> str:
     """One line: `Quantity 12 → 7 (−5), +2 more`; what was added or deleted; what an activity did."""
     old, new = record.old_values, record.new_values
     if old is not None and new is not None:
         names = _ordered(new)
-        text = _change_in_words(names[0], old.get(names[0]), new[names[0]], currency) if names else ""
+        text = _change_in_words(names[0], old.get(names[0]), new[names[0]], currency, zone) if names else ""
         return text + (f", +{len(names) - 1} more" if len(names) > 1 else "")
-    return _gist(record, {**(old or {}), **(new or {})}, currency)
+    return _gist(record, {**(old or {}), **(new or {})}, currency, zone)
 
 
-def changes(record: Record, currency: str = "") -> list[Change]:
+def changes(record: Record, currency: str = "", zone: tzinfo = UTC) -> list[Change]:
     """The changed fields of an update, most telling first; else every field, on the side that has it."""
     old, new = record.old_values or {}, record.new_values or {}
     return [
-        Change(field_word(name), value_word(name, old.get(name), currency), value_word(name, new.get(name), currency))
+        Change(field_word(name), *(value_word(name, side.get(name), currency, zone) for side in (old, new)))
         for name in _ordered({**old, **new})
     ]
 
@@ -64,13 +64,13 @@ def changes(record: Record, currency: str = "") -> list[Change]:
 def source(record: Record) -> str:
     """`Browser, 192.0.2.7` for people; `postgres via psql, local` for logins of the database."""
     place = record.address or "local"
-    if record.user_id is not None or record.action == "LOGIN_FAILED":
+    if record.user_id is not None or record.action in SIGN_IN_FAILURES:
         return f"Browser, {record.address}" if record.address else "Browser"
     via = f" via {record.application}" if record.application else ""
     return f"{record.database_role}{via}, {place}"
 
 
-def value_word(field: str, value: Any, currency: str = "") -> str:
+def value_word(field: str, value: Any, currency: str = "", zone: tzinfo = UTC) -> str:
     """A value as the screen shows it: money with the currency, yes and no, lists joined, nothing as “—”."""
     if value is None or value == "" or value == []:
         return NOTHING
@@ -82,11 +82,11 @@ def value_word(field: str, value: Any, currency: str = "") -> str:
         case int() | Decimal():
             return _number(field, value, currency)
         case list():
-            return ", ".join(value_word(field, item, currency) for item in value)
+            return ", ".join(value_word(field, item, currency, zone) for item in value)
         case dict():
             return json.dumps(value, ensure_ascii=False, default=str)
         case _:
-            return _text(field, str(value))
+            return _text(field, str(value), zone)
 
 
 def _ordered(values: Iterable[str]) -> list[str]:
@@ -94,10 +94,10 @@ def _ordered(values: Iterable[str]) -> list[str]:
     return sorted(values, key=lambda name: (rank.get(name, len(rank)), name))
 
 
-def _change_in_words(field: str, old: Any, new: Any, currency: str) -> str:
+def _change_in_words(field: str, old: Any, new: Any, currency: str, zone: tzinfo) -> str:
     if field in HIDDEN:
         return f"{field_word(field)} changed"
-    before, after = (_clip(value_word(field, value, currency)) for value in (old, new))
+    before, after = (_clip(value_word(field, value, currency, zone)) for value in (old, new))
     return f"{field_word(field)} {before} → {after}{_difference(field, old, new, currency)}"
 
 
@@ -120,14 +120,14 @@ def _number(field: str, value: int | Decimal, currency: str) -> str:
     return f"{sign}{abs(value):,}"
 
 
-def _text(field: str, value: str) -> str:
+def _text(field: str, value: str, zone: tzinfo) -> str:
     try:
-        if field == "date":
+        if holds_day(field):
             return _day(date.fromisoformat(value))
-        if field.endswith("_at"):
-            instant = datetime.fromisoformat(value).astimezone(UTC)
-            return f"{_day(instant)} {instant:%H:%M} UTC"
-    except ValueError:
+        if holds_instant(field):
+            instant = datetime.fromisoformat(value).astimezone(zone)
+            return f"{_day(instant)} {instant:%H:%M %Z}"
+    except (ValueError, OverflowError):
         return value
     return value
 
@@ -136,18 +136,18 @@ def _day(day: date) -> str:
     return f"{day.day} {day:%b %Y}"
 
 
-def _gist(record: Record, values: Values, currency: str) -> str:
+def _gist(record: Record, values: Values, currency: str, zone: tzinfo) -> str:
     match record.action, record.entity:
-        case "EXPORT", "AuditReport" if "rows" in values:
+        case "EXPORT", _ if "rows" in values:
             return _joined(f"{value_word('rows', values['rows'])} rows", values.get("file_name"))
         case "IMPORT", "StockList" if "rows" in values:
             accepted, rows = (value_word("rows", values.get(name)) for name in ("accepted", "rows"))
             return _joined(f"{accepted} of {rows} rows", values.get("file"))
-        case "LOGIN_FAILED" | "LOGIN_LOCKED", _:
+        case action, _ if action in SIGN_IN_FAILURES:
             return _joined(values.get("username"), values.get("cause"))
         case "CREATE" | "DELETE" | "TRUNCATE", entity if entity in ROW_GISTS:
             return ROW_GISTS[entity](values, currency)
-    return _first_fields(values, currency)
+    return _first_fields(values, currency, zone)
 
 
 def _inward_gist(values: Values, currency: str) -> str:
@@ -202,9 +202,9 @@ ROW_GISTS: dict[str, Callable[[Values, str], str]] = {
 }
 
 
-def _first_fields(values: Values, currency: str) -> str:
+def _first_fields(values: Values, currency: str, zone: tzinfo) -> str:
     told = [name for name in _ordered(values) if name not in NAMES | HIDDEN and values[name] not in (None, "", [])]
-    shown = [f"{field_word(name)} {_clip(value_word(name, values[name], currency))}" for name in told[:3]]
+    shown = [f"{field_word(name)} {_clip(value_word(name, values[name], currency, zone))}" for name in told[:3]]
     return ", ".join(shown) + (f", +{len(told) - 3} more" if len(told) > 3 else "")
 
 

@@ -20,6 +20,9 @@ ACTIONS = {
     "VERIFY": "Verified",
 }
 
+# Nobody is signed in then, yet it is no work of the system: somebody at a browser has tried.
+SIGN_IN_FAILURES = ("LOGIN_FAILED", "LOGIN_LOCKED")
+
 ENTITIES = {
     "Product": "Product",
     "ProductColor": "Colour",
@@ -36,10 +39,13 @@ ENTITIES = {
     "User": "User",
     "Session": "Session",
     "StockList": "Stock list",
+    "LowStockList": "Low-stock list",
     "AuditReport": "Audit report",
 }
 
 PLURALS = {"entry": "entries", "policy": "policies", "agency": "agencies"}
+
+DAYS = frozenset({"date", "dispatch_date"})
 
 # Those whose parent_id in the trail is a product.
 PRODUCT_PARTS = ("ProductColor", "ProductColorStock", "InwardLog", "SalesLog", "StockAdjustment")
@@ -93,6 +99,16 @@ def counted_entities(entity: str, count: int) -> str:
 def field_word(field: str) -> str:
     """unit_price -> Unit price."""
     return FIELDS.get(field) or _sentence(field.replace("_", " ").strip())
+
+
+def holds_day(field: str) -> bool:
+    """Whether the values of a field are days."""
+    return field in DAYS
+
+
+def holds_instant(field: str) -> bool:
+    """Whether the values of a field are instants: expires_at, and how long a sign-in is locked."""
+    return field.endswith("_at") or field == "until"
 
 
 def _sentence(words: str) -> str:

@@ -40,6 +40,7 @@ EDIT = text(
     where id = :id and xmin = cast(:version as xid)
     """
 )
+DELETE = text("delete from inventory.stock_adjustments where id = :id and xmin = cast(:version as xid)")
 
 
 def because(reason: str, note: str = "") -> str:
@@ -65,6 +66,12 @@ def edit_adjustment(
     yours = replace(entry, quantity=quantity, date=date, reason=reason, note=note.strip())
     if connection.execute(EDIT, asdict(yours)).rowcount == 0:
         raise stale(theirs=adjustment_entry(connection, entry_id=entry.id), yours=yours)
+
+
+def delete_adjustment(connection: Connection, *, entry: AdjustmentEntry) -> None:
+    """Deletes an entry; the stock moves back. Raises StaleEdit, and `stock_never_negative` if it is sold."""
+    if connection.execute(DELETE, {"id": entry.id, "version": entry.version}).rowcount == 0:
+        raise stale(theirs=adjustment_entry(connection, entry_id=entry.id), yours=entry)
 
 
 def delete_adjustments(connection: Connection, *, versions: Mapping[int, str]) -> int:

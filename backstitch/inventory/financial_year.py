@@ -14,8 +14,3 @@ def financial_year(day: date) -> str:
 def first_day(year: str) -> date:
     """`2026-27` -> 2026-04-01."""
     return date(int(year[:4]), APRIL, 1)
-
-
-def last_day(year: str) -> date:
-    """`2026-27` -> 2027-03-31."""
-    return date(int(year[:4]) + 1, 3, 31)

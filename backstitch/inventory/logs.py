@@ -26,8 +26,8 @@ class LogFilter:
 
 
 @dataclass(frozen=True)
-class InwardEntry:
-    """Goods in: one cell, one quantity. `version` is what an edit must still find."""
+class Entry:
+    """What every entry has: one cell, one quantity. `version` is what an edit must still find."""
 
     id: int
     date: date
@@ -36,48 +36,36 @@ class InwardEntry:
     colour_code: str
     size: str
     quantity: int
-    category: str
-    stakeholder_name: str
     version: str
     product_id: int
 
 
 @dataclass(frozen=True)
-class SalesEntry:
-    """Goods out: one cell, one quantity. `version` is what an edit must still find.
+class InwardEntry(Entry):
+    """Goods in."""
+
+    category: str
+    stakeholder_name: str
+
+
+@dataclass(frozen=True)
+class SalesEntry(Entry):
+    """Goods out.
 
     With an `order_id` the dispatch of that order wrote it, and it cannot be edited or deleted on its own.
     """
 
-    id: int
-    date: date
-    sku: str
-    color: str
-    colour_code: str
-    size: str
-    quantity: int
     store: str
     agency: str
-    version: str
-    product_id: int
     order_id: int | None
 
 
 @dataclass(frozen=True)
-class AdjustmentEntry:
-    """A correction of one cell; the quantity is signed. `version` is what an edit must still find."""
+class AdjustmentEntry(Entry):
+    """A correction; the quantity is signed."""
 
-    id: int
-    date: date
-    sku: str
-    color: str
-    colour_code: str
-    size: str
-    quantity: int
     reason: str
     note: str
-    version: str
-    product_id: int
 
 
 _INWARD = """

@@ -16,14 +16,7 @@ Outcome = Literal["removed", "deactivated"]
 CELLS = text(
     """
     select s.id, s.colour_code, s.size, s.quantity,
-           exists (select from inventory.inward_logs l
-                   where (l.product_id, l.colour_code, l.size) = (s.product_id, s.colour_code, s.size))
-           or exists (select from inventory.sales_logs l
-                      where (l.product_id, l.colour_code, l.size) = (s.product_id, s.colour_code, s.size))
-           or exists (select from inventory.stock_adjustments a
-                      where (a.product_id, a.colour_code, a.size) = (s.product_id, s.colour_code, s.size))
-           or exists (select from inventory.order_lines l
-                      where (l.product_id, l.colour_code, l.size) = (s.product_id, s.colour_code, s.size)) as used
+           inventory.cell_used(s.product_id, s.colour_code, s.size) as used
     from inventory.product_color_stocks s
     where s.product_id = :product_id and (s.colour_code = :colour_code or s.size = :size)
     order by s.product_id, s.colour_code, s.size

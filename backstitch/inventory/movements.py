@@ -60,13 +60,6 @@ class SalesRow:
     agency: str = ""
 
 
-RECORD_INWARD = text(
-    """
-    insert into inventory.inward_logs (product_id, colour_code, size, quantity, date, category, stakeholder_name)
-    select :product_id, :colour_code, size, quantity, :date, :category, :stakeholder_name
-    from unnest(cast(:sizes as text[]), cast(:quantities as integer[])) as entry (size, quantity)
-    """
-)
 EDIT_INWARD = text(
     """
     update inventory.inward_logs
@@ -75,13 +68,6 @@ EDIT_INWARD = text(
     """
 )
 DELETE_INWARD = text("delete from inventory.inward_logs where id = :id and xmin = cast(:version as xid)")
-RECORD_SALE = text(
-    """
-    insert into inventory.sales_logs (product_id, colour_code, size, quantity, date, store, agency)
-    select :product_id, :colour_code, size, quantity, :date, :store, :agency
-    from unnest(cast(:sizes as text[]), cast(:quantities as integer[])) as entry (size, quantity)
-    """
-)
 EDIT_SALE = text(
     """
     update inventory.sales_logs set quantity = :quantity, date = :date, store = :store, agency = :agency
@@ -148,18 +134,9 @@ def record_inward(
     inward: Inward,
 ) -> None:
     """Records goods in for one colour, a row per size. Raises Refused: `inward_cell_of_matrix`, ..."""
-    connection.execute(
-        RECORD_INWARD,
-        {
-            "product_id": product_id,
-            "colour_code": colour_code,
-            "sizes": list(quantities),
-            "quantities": list(quantities.values()),
-            "date": inward.date,
-            "category": inward.category,
-            "stakeholder_name": inward.stakeholder_name.strip(),
-        },
-    )
+    said = asdict(replace(inward, stakeholder_name=inward.stakeholder_name.strip()))
+    rows = [InwardRow(product_id, colour_code, size, quantity, **said) for size, quantity in quantities.items()]
+    bulk_inward(connection, rows=rows)
 
 
 def edit_inward(connection: Connection, *, entry: InwardEntry, quantity: int, inward: Inward) -> None:
@@ -190,18 +167,9 @@ def record_sale(
     connection: Connection, *, product_id: int, colour_code: str, quantities: Mapping[str, int], sale: Sale
 ) -> None:
     """Records goods out for one colour, a row per size. Raises Refused: `stock_never_negative`, ..."""
-    connection.execute(
-        RECORD_SALE,
-        {
-            "product_id": product_id,
-            "colour_code": colour_code,
-            "sizes": list(quantities),
-            "quantities": list(quantities.values()),
-            "date": sale.date,
-            "store": sale.store.strip(),
-            "agency": sale.agency.strip(),
-        },
-    )
+    said = asdict(replace(sale, store=sale.store.strip(), agency=sale.agency.strip()))
+    rows = [SalesRow(product_id, colour_code, size, quantity, **said) for size, quantity in quantities.items()]
+    bulk_sales(connection, rows=rows)
 
 
 def edit_sale(connection: Connection, *, entry: SalesEntry, quantity: int, sale: Sale) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +10,8 @@ from typing import Any
 
 import xlsxwriter
 from PIL import Image
-from sqlalchemy import text
 
+from backstitch import export_record
 from backstitch.company import Company
 from backstitch.database import Actor, Database
 from backstitch.excel_cells import fitting
@@ -21,7 +20,6 @@ from backstitch.inventory.order_book import Order
 from backstitch.inventory.order_grid import Grid
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-RECORD = text("select audit.record_activity('EXPORT', 'Order', :id, cast(:details as jsonb))")
 
 A4 = 9
 FEWEST_SIZES = 6  # columns, so that an address beside them has room
@@ -29,6 +27,7 @@ MOST_SIZES = 12  # columns; of a product with more, only those that were ordered
 SIZES_WIDTH = 42  # characters, together, at least
 NARROWEST = 6
 LINE_HEIGHT = 15  # points
+TALLEST = 409  # points, of a row that Excel opens
 LOGO_HEIGHT = 56  # pixels
 LOGO_WIDTH = 150
 LONGEST_FOOTER_NAME = 60
@@ -79,8 +78,7 @@ def export(database: Database, actor: Actor, *, order_id: int, company: Company,
         "sha256": hashlib.sha256(sheet.content).hexdigest(),
         "bytes": len(sheet.content),
     }
-    with database.transaction(actor, operation="export order sheet") as connection:
-        connection.execute(RECORD, {"id": order_id, "details": json.dumps(details)})
+    export_record.record(database, actor, operation="export order sheet", entity="Order", id=order_id, details=details)
     return sheet
 
 
@@ -200,7 +198,7 @@ class _Sheet:
             wrapped = sum(
                 math.ceil(max(len(line), 1) / (self._sizes * self._size_width)) for line in value.splitlines()
             )
-            self._sheet.set_row(row, LINE_HEIGHT * wrapped)
+            self._sheet.set_row(row, min(LINE_HEIGHT * wrapped, TALLEST))
         for row, (label, value, style) in enumerate(facts[1], start=top):
             self._write(row, self._pieces, self._price, label, "label")
             self._write(row, self._gst, self._value, value, style)

@@ -93,6 +93,12 @@ DISPATCH = text(
     where id = any(cast(:ids as bigint[]))
     """
 )
+DELETE_LINES_OF_DRAFTS = text(
+    """
+    delete from inventory.order_lines l using inventory.orders o
+    where o.id = l.order_id and o.status = 'draft' and o.id = any(cast(:ids as bigint[]))
+    """
+)
 DELETE_ORDERS = text("delete from inventory.orders where id = any(cast(:ids as bigint[]))")
 
 
@@ -170,7 +176,9 @@ def delete_drafts(connection: Connection, *, versions: Mapping[int, str]) -> int
     Raises StaleEdit, and Refused (`order_deleted_as_draft`) for an order that has a number: cancel it instead.
     """
     _require_as_read(connection, versions)
-    return connection.execute(DELETE_ORDERS, {"ids": list(versions)}).rowcount
+    ids = list(versions)
+    connection.execute(DELETE_LINES_OF_DRAFTS, {"ids": ids})
+    return connection.execute(DELETE_ORDERS, {"ids": ids}).rowcount
 
 
 def _add_lines(connection: Connection, lines: Sequence[tuple[int, Line]]) -> None:

@@ -17,10 +17,11 @@ from backstitch.inventory import (
     paste_replace,
     paste_values,
 )
+from backstitch.inventory.catalogue import Product
 from backstitch.inventory.paste import Sheet
 from backstitch.inventory.paste_columns import Kind, Layout, Problem
 from backstitch.inventory.paste_entries import Entry, Row
-from backstitch.inventory.paste_known import Known, KnownProduct
+from backstitch.inventory.paste_known import Known
 from backstitch.inventory.paste_products import ProductPaste
 from backstitch.inventory.paste_replace import Gone
 
@@ -124,7 +125,7 @@ def _check_entries(
     return Checked(pasted, layout, _in_order(problems), entries=tuple(entries), gone=tuple(gone))
 
 
-def _chosen(known: Known, product_id: int | None) -> KnownProduct | None:
+def _chosen(known: Known, product_id: int | None) -> Product | None:
     return next((one for found in known.products.values() for one in found if one.id == product_id), None)
 
 

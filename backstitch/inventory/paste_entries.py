@@ -8,9 +8,10 @@ from functools import lru_cache
 from typing import Literal, TypeVar
 
 from backstitch.inventory import paste_values
+from backstitch.inventory.catalogue import Product
 from backstitch.inventory.paste import Line
 from backstitch.inventory.paste_columns import COLUMNS, Kind, Layout, Problem
-from backstitch.inventory.paste_known import Known, KnownColour, KnownProduct
+from backstitch.inventory.paste_known import Known, KnownColour
 from backstitch.inventory.paste_values import Wrong
 
 LARGEST_PRICE = Decimal("9999999999.99")
@@ -130,7 +131,7 @@ def _day(value: str, today: date) -> date:
     return paste_values.day(value, today=today)
 
 
-def read_row(row: Row, *, kind: Kind, known: Known, chosen: KnownProduct | None, today: date) -> list[Entry]:
+def read_row(row: Row, *, kind: Kind, known: Known, chosen: Product | None, today: date) -> list[Entry]:
     """The entries of a row, one per size with a quantity; those of a row with a problem are not complete."""
     day, party = row.day(today), row.name("party")
     category: Category | None = row.take("category", _category) if kind is Kind.INWARD else "Supply"
@@ -179,7 +180,7 @@ def _order_fields(row: Row) -> tuple[str | None, str | None, Decimal | None]:
     return row.name("order"), row.name("note"), row.take("price", read_price)
 
 
-def _product(row: Row, known: Known, chosen: KnownProduct | None) -> KnownProduct | None:
+def _product(row: Row, known: Known, chosen: Product | None) -> Product | None:
     if chosen is not None and not paste_values.tidy(row.field("sku")):
         return chosen
     named = row.name("sku")
@@ -197,7 +198,7 @@ def _product(row: Row, known: Known, chosen: KnownProduct | None) -> KnownProduc
     return product
 
 
-def _colour(row: Row, known: Known, product: KnownProduct | None) -> KnownColour | None:
+def _colour(row: Row, known: Known, product: Product | None) -> KnownColour | None:
     color, code = row.name("color"), row.name("colour_code")
     if color is None or code is None:
         return None
@@ -211,7 +212,7 @@ def _colour(row: Row, known: Known, product: KnownProduct | None) -> KnownColour
 
 
 def _quantities(
-    row: Row, known: Known, product: KnownProduct | None, colour: KnownColour | None
+    row: Row, known: Known, product: Product | None, colour: KnownColour | None
 ) -> dict[str, tuple[int, str]]:
     """Size -> quantity and its heading; sizes that the product does not have and wrong figures are noted."""
     cells = row.size_cells()
@@ -237,7 +238,7 @@ def _quantities(
 
 
 def _single_quantity(
-    row: Row, known: Known, product: KnownProduct | None, colour: KnownColour | None
+    row: Row, known: Known, product: Product | None, colour: KnownColour | None
 ) -> dict[str, tuple[int, str]]:
     def read_quantity(value: str) -> int:
         if not paste_values.tidy(value):

@@ -2,22 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 
 from sqlalchemy import Connection, text
 
+from backstitch.inventory.catalogue import WHOLE_PRODUCT, Product, whole_product
 from backstitch.inventory.paste_columns import spellings_of
 from backstitch.inventory.paste_values import Wrong, shown
 
 SIZES = text("select distinct unnest(sizes) from inventory.products")
 PRODUCTS = text(
-    """
-    select id, sku, name, description, category, unit_price, hsn_code, gst_rate, sizes, reorder_level, is_active,
-           allowed_stores, allowed_agencies, xmin::text as version
-    from inventory.products
-    where id = :id or lower(sku) = any(cast(:names as text[])) or lower(name) = any(cast(:names as text[]))
-    order by id
-    """
+    WHOLE_PRODUCT
+    + "where id = :id or lower(sku) = any(cast(:names as text[])) or lower(name) = any(cast(:names as text[])) "
+    "order by id"
 )
 COLOURS = text(
     "select product_id, color, colour_code, is_active from inventory.product_colors "
@@ -27,26 +23,6 @@ CELLS = text(
     "select product_id, colour_code, size, quantity, is_active from inventory.product_color_stocks "
     "where product_id = any(cast(:ids as bigint[]))"
 )
-
-
-@dataclass(frozen=True)
-class KnownProduct:
-    """A product as far as a row may name or change it."""
-
-    id: int
-    sku: str
-    name: str
-    description: str
-    category: str
-    unit_price: Decimal | None
-    hsn_code: str | None
-    gst_rate: Decimal | None
-    sizes: tuple[str, ...]
-    reorder_level: int
-    is_active: bool
-    allowed_stores: tuple[str, ...]
-    allowed_agencies: tuple[str, ...]
-    version: str
 
 
 @dataclass(frozen=True)
@@ -62,11 +38,11 @@ class KnownColour:
 class Known:
     """Products by casefolded SKU or name, their colours by id, and cells: (quantity, in use)."""
 
-    products: Mapping[str, tuple[KnownProduct, ...]]
+    products: Mapping[str, tuple[Product, ...]]
     colours: Mapping[int, tuple[KnownColour, ...]]
     cells: Mapping[tuple[int, str, str], tuple[int, bool]]
 
-    def product(self, named: str) -> KnownProduct:
+    def product(self, named: str) -> Product:
         """The product of a SKU, in whatever case, or of a name; raises Wrong."""
         found = self.products.get(named.casefold(), ())
         for alike in (
@@ -80,7 +56,7 @@ class Known:
                 raise Wrong(f"There are several products called “{shown(named)}”. Give the SKU.")
         raise Wrong(f"There is no product “{shown(named)}”. Add it on the Products page, or correct the SKU.")
 
-    def colour(self, product: KnownProduct, *, color: str, code: str) -> KnownColour:
+    def colour(self, product: Product, *, color: str, code: str) -> KnownColour:
         """The colour of a product by code, name or both, in whatever case; raises Wrong."""
         colours = self.colours.get(product.id, ())
         if code:
@@ -101,7 +77,7 @@ class Known:
             raise Wrong(f"{found[0].color} of {product.sku} is not in use any more.")
         return found[0]
 
-    def size(self, product: KnownProduct, colour: KnownColour, typed: str) -> str:
+    def size(self, product: Product, colour: KnownColour, typed: str) -> str:
         """The size as the product calls it, where it has a cell in use for the colour; raises Wrong."""
         size = next((size for size in spellings_of(typed) if size in product.sizes), None)
         if size is None:
@@ -120,19 +96,9 @@ def read_known(connection: Connection, *, names: Iterable[str], product_id: int 
     """What is stored of the products with these SKUs or names, and of the one chosen on the page."""
     keys = {key for name in names for key in (name.lower(), name.casefold())}
     rows = connection.execute(PRODUCTS, {"names": list(keys), "id": product_id})
-    products = [
-        KnownProduct(
-            **{
-                **row._mapping,
-                "sizes": tuple(row.sizes),
-                "allowed_stores": tuple(row.allowed_stores),
-                "allowed_agencies": tuple(row.allowed_agencies),
-            }
-        )
-        for row in rows
-    ]
+    products = [whole_product(row) for row in rows]
     ids = {"ids": [product.id for product in products]}
-    by_name: dict[str, tuple[KnownProduct, ...]] = {}
+    by_name: dict[str, tuple[Product, ...]] = {}
     for product in products:
         for key in {product.sku.casefold(), product.name.casefold()}:
             by_name[key] = (*by_name.get(key, ()), product)

@@ -8,9 +8,10 @@ from typing import Any
 
 from backstitch.inventory import paste_values
 from backstitch.inventory import sizes as size_set
+from backstitch.inventory.catalogue import Product
 from backstitch.inventory.paste_columns import COLUMNS, Kind, Problem, spellings_of
 from backstitch.inventory.paste_entries import LARGEST_PRICE, Row
-from backstitch.inventory.paste_known import Known, KnownProduct
+from backstitch.inventory.paste_known import Known
 from backstitch.inventory.paste_values import Wrong, shown
 from backstitch.inventory.products import colour_code
 
@@ -35,7 +36,7 @@ class ProductPaste:
 
     row: int
     sku: str
-    product: KnownProduct | None
+    product: Product | None
     values: dict[str, Any] = field(default_factory=dict)
     colours: tuple[tuple[str, str], ...] = ()
 
@@ -96,7 +97,7 @@ def read_products(rows: Iterable[Row], *, known: Known, problems: list[Problem])
     return made
 
 
-def _stored(known: Known, sku: str) -> KnownProduct | None:
+def _stored(known: Known, sku: str) -> Product | None:
     """A product by its SKU only: a new one may have the name of another."""
     found = [one for one in known.products.get(sku.casefold(), ()) if one.sku.casefold() == sku.casefold()]
     return next((one for one in found if one.sku == sku), found[0] if found else None)
@@ -136,7 +137,7 @@ def _check_new(row: Row, values: dict[str, Any]) -> None:
             row.wrong(row.heading(name), "", sentence)
 
 
-def _sizes(row: Row, product: KnownProduct | None) -> tuple[str, ...] | None:
+def _sizes(row: Row, product: Product | None) -> tuple[str, ...] | None:
     typed = row.take("sizes", _parse_sizes)
     if not typed:
         return None
@@ -187,12 +188,12 @@ def _range(part: str) -> Sequence[str]:
     return [part]
 
 
-def _colours(row: Row, product: KnownProduct | None, known: Known) -> tuple[tuple[str, str], ...]:
+def _colours(row: Row, product: Product | None, known: Known) -> tuple[tuple[str, str], ...]:
     """The colours that the product does not have yet."""
     return row.take("colours", lambda text: _parse_colours(text, product, known)) or ()
 
 
-def _parse_colours(text: str, product: KnownProduct | None, known: Known) -> tuple[tuple[str, str], ...]:
+def _parse_colours(text: str, product: Product | None, known: Known) -> tuple[tuple[str, str], ...]:
     stored = known.colours.get(product.id, ()) if product else ()
     codes = {colour.code.casefold(): colour.color for colour in stored}
     names = {colour.color.casefold(): colour.code for colour in stored}

@@ -6,6 +6,7 @@ from datetime import date
 
 import xlsxwriter
 
+from backstitch.excel_cells import fitting
 from backstitch.inventory import paste_columns
 from backstitch.inventory.paste_columns import Kind
 
@@ -47,7 +48,7 @@ def workbook(kind: Kind, *, today: date, sizes: Sequence[str] = ()) -> bytes:
     for column, heading in enumerate(headings):
         number = heading in NUMBERS or heading in sizes
         sheet.set_column(column, column, max(10, len(_example(kind, heading, today, sizes)) + 2))
-        sheet.write_string(0, column, heading, bold)
+        sheet.write_string(0, column, fitting(heading), bold)
         for row in range(1, ROWS + 1):
             sheet.write_blank(row, column, None, plain if number else as_text)
         example = _example(kind, heading, today, sizes)

@@ -1,6 +1,7 @@
 """The rejects file: the rows of a stock list that were not taken, with the reason, to be put right.
 
-Its columns are Row, Reason and the original ones as they came, so that, put right, it can be imported.
+Its columns are Row, Reason and the original ones as they came, so that, put right, it can be imported; a text that a
+spreadsheet would run as a formula has an apostrophe before it, which the import takes away.
 """
 
 import csv
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from backstitch.csv_file import inert
 from backstitch.errors import Refused
 from backstitch.inventory.stock_list import Reject
 
@@ -50,8 +52,10 @@ def write(path: Path, *, header: Iterable[str], rejects: Iterable[Reject]) -> No
     try:
         with part.open("x", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow((*LEADING_COLUMNS, *header))
-            writer.writerows((reject.row, " ".join(reject.reasons), *reject.values) for reject in rejects)
+            writer.writerow((*LEADING_COLUMNS, *map(inert, header)))
+            writer.writerows(
+                (reject.row, inert(" ".join(reject.reasons)), *map(inert, reject.values)) for reject in rejects
+            )
         os.replace(part, path)
     except OSError as error:
         with suppress(OSError):

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from string import capwords
 
+from backstitch.csv_file import as_it_was
 from backstitch.errors import Refused
 from backstitch.inventory import csv_table
 from backstitch.inventory.csv_table import Table
@@ -137,7 +138,7 @@ def _heading_key(heading: str) -> str:
 
 
 def _tidy(value: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", value).split())
+    return " ".join(unicodedata.normalize("NFC", as_it_was(value)).split())
 
 
 def _reasons(fields: Mapping[str, str], *, too_wide: bool) -> list[str]:

@@ -1,6 +1,7 @@
 """Records of the trail are deleted by an admin with a reason, on the record, and verification accepts exactly that."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from backstitch.errors import Refused
 from tests.conftest import Clone
 from tests.db.audit_shop import open_shop
 from tests.db.tampering import findings, one, seal_all
-from tests.db.trail import Connection, acting, assert_replay_matches, refused, watched_table
+from tests.db.trail import Connection, acting, assert_replay_matches, refused, wait_until_blocked, watched_table
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -252,3 +253,28 @@ def test_personal_values_go_with_the_last_record_that_has_them(clone: Clone, psq
     psql.execute("select audit.delete_records(now() + interval '1 hour', 'asked to')")
     assert one(psql, kept, user) == ["New Name"]
     assert_replay_matches(psql)
+
+
+def test_a_personal_value_that_somebody_takes_up_again_at_that_moment_stays(clone: Clone) -> None:
+    named = "update accounts.users set name = %s where role = 'viewer'"
+    with clone.superuser() as psql, clone.superuser() as other, clone.superuser() as late, ThreadPoolExecutor() as pool:
+        for name in ("Earlier", "Later"):
+            psql.execute(named, (name,))
+        seal_all(psql)
+        with other.transaction():
+            # The name of before, and its reference; the records that had it go meanwhile.
+            other.execute(named, ("Earlier",))
+            psql.execute("select audit.delete_records(now(), 'test')")
+        assert one(psql, "select new_values ->> 'name' from audit.trail where entity = 'User'") == "Earlier"
+        assert_replay_matches(psql)
+
+        # The other way round: who comes while the deletion is under way waits, and gets a reference of his own.
+        psql.execute(named, ("Last",))
+        seal_all(psql)
+        with psql.transaction():
+            psql.execute("select audit.delete_records(now() + interval '1 hour', 'test')")
+            waiting = pool.submit(late.execute, named, ("Earlier",))
+            wait_until_blocked(other, late.info.backend_pid)
+        waiting.result(timeout=20)
+        assert one(psql, "select new_values ->> 'name' from audit.trail where entity = 'User'") == "Earlier"
+        assert_replay_matches(psql)

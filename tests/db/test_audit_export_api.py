@@ -161,6 +161,14 @@ def test_an_ended_session_is_401(app: Starlette, shop: Shop) -> None:
     assert exported(shop) == []
 
 
+def test_whose_password_an_admin_has_set_is_403_until_it_is_replaced(app: Starlette, shop: Shop) -> None:
+    with shop.clone.superuser() as psql:
+        psql.execute("update accounts.users set must_change_password = true")
+    for method in ("GET", "HEAD"):
+        assert ask(app, method=method).status == 403
+    assert ask(app).error == (403, "not_allowed", "Choose a password of your own first.")
+
+
 def test_a_role_that_does_not_read_the_trail_is_403(app: Starlette, shop: Shop) -> None:
     assert ask(app, role=Role.VIEWER).error == (
         403,

@@ -1,6 +1,5 @@
 """The trail by operation: one line per transaction, its gist, and pages by key."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -114,17 +113,3 @@ def test_a_manager_sees_no_operation_on_accounts_and_a_viewer_none(shop: Shop) -
     kinds = {kind.entity for operation in page(shop, role=Role.MANAGER).operations for kind in operation.kinds}
     migrated = {"SalesLog", "ReasonPolicy"}
     assert kinds <= {"Product", "ProductColor", "ProductColorStock", "InwardLog"} | migrated
-
-
-def test_the_function_for_psql_says_the_same_and_reads_only_its_range(shop: Shop) -> None:
-    receive(shop, 250)
-    now = datetime.now(UTC)
-    with shop.clone.superuser() as psql:
-        rows = psql.execute(
-            "select gist, records, username from audit.operations(%s, %s) order by ended desc limit 1",
-            (now - timedelta(hours=1), now + timedelta(hours=1)),
-        ).fetchall()
-        assert rows == [("BULK_CREATE InwardLog, 250 rows", 252, email_of(Role.MANAGER))]
-        assert psql.execute(
-            "select count(*) from audit.operations(%s, %s)", (now - timedelta(days=9), now - timedelta(days=8))
-        ).fetchone() == (0,)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from backstitch.accounts import sessions
 from backstitch.accounts.permissions import Role
-from backstitch.audit import search
+from backstitch.audit import search, words
 from backstitch.audit.records import Record
 from backstitch.errors import Refused
 from tests.conftest import PASSWORD, Clone, email_of
@@ -403,3 +403,12 @@ def test_a_viewer_is_refused(kept_shop: Shop) -> None:
     with pytest.raises(Refused) as refused:
         kept_shop.found(role=Role.VIEWER)
     assert refused.value.rule == "42501"
+
+
+def test_days_and_instants_are_known_by_the_names_of_their_columns(kept_clone: Clone) -> None:
+    with kept_clone.superuser() as psql:
+        columns = psql.execute(
+            "select c.name, c.type from audit.watched_tables w, jsonb_to_recordset(w.columns) c (name text, type text)"
+        ).fetchall()
+    for holds, of_type in ((words.holds_day, "date"), (words.holds_instant, "timestamp with time zone")):
+        assert {name for name, _ in columns if holds(name)} == {name for name, type in columns if type == of_type}

@@ -106,6 +106,7 @@ def test_a_migrated_database_is_sound(kept_clone: Clone) -> None:
         ("grant usage on sequence audit.records_id_seq to backstitch_admin", "roles", "error", "backstitch_admin"),
         ("grant update on accounts.sessions to backstitch_manager", "roles", "error", "backstitch_manager"),
         ("grant select on accounts.users to backstitch_analyst", "roles", "error", "backstitch_analyst"),
+        ("alter table accounts.users disable row level security", "roles", "error", "accounts.users"),
         ("grant create on schema public to backstitch_app", "roles", "error", "backstitch_app"),
         ("alter view public.audit_logs owner to backstitch_viewer", "roles", "error", "backstitch_viewer"),
         ("insert into audit.records_default select * from audit.records where false; "

@@ -4,11 +4,13 @@ import csv
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, text
 
@@ -256,24 +258,35 @@ def test_text_with_quotes_percent_signs_colons_and_braces_arrives_as_it_is(clone
     ]
 
 
+def wait_until_one_waits(watcher: psycopg.Connection[Any]) -> None:
+    """Returns when some session, whichever of the pool it is, waits for a lock of this database."""
+    deadline = time.monotonic() + 20
+    waits = (
+        "select exists (select from pg_locks l join pg_database d on d.oid = l.database "
+        "where not l.granted and l.locktype = 'advisory' and d.datname = current_database())"
+    )
+    while watcher.execute(waits).fetchone() != (True,):
+        assert time.monotonic() < deadline, "no session waits"
+
+
 def test_of_two_imports_at_once_the_second_waits_and_adds_nothing(clone: Clone, tmp_path: Path) -> None:
     listed = stock_list(tmp_path, *SMALL)
-    inside, results = threading.Event(), []
+    inside, waited = threading.Event(), threading.Event()
 
-    def slowly(done: int, total: int, phase: str) -> None:
+    def until_the_other_waits(done: int, total: int, phase: str) -> None:
         inside.set()
-        time.sleep(0.2)
+        assert waited.wait(20)
 
-    def first() -> None:
-        results.append(load_stock_list(clone.owner, System(), listed, on=DAY, progress=slowly))
-
-    thread = threading.Thread(target=first)
-    thread.start()
-    assert inside.wait(10)
-    second = load(clone, listed)
-    thread.join(10)
-    assert [result.accepted for result in results] == [4]
-    assert (second.accepted, len(second.rejects)) == (0, 5)
+    with ThreadPoolExecutor() as threads, clone.superuser() as watcher:
+        first = threads.submit(load_stock_list, clone.owner, System(), listed, on=DAY, progress=until_the_other_waits)
+        assert inside.wait(20)
+        second = threads.submit(load, clone, listed)
+        try:
+            wait_until_one_waits(watcher)
+        finally:
+            waited.set()
+        assert first.result(20).accepted == 4
+        assert (second.result(20).accepted, len(second.result().rejects)) == (0, 5)
     assert [quantity for *_, quantity in stock(clone)] == [6, 3, 0, 4]
 
 

@@ -1,7 +1,7 @@
 """Failed sign-ins are counted by the database and lock what failed: SAFETY row 16."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,9 +9,12 @@ import pytest
 from backstitch.accounts import passwords, sessions, users
 from backstitch.accounts.permissions import Role
 from backstitch.accounts.sessions import Browser, Locked
+from backstitch.audit import search
+from backstitch.audit.filters import Filters
+from backstitch.audit.wording import source
 from backstitch.errors import Refused
 from tests.conftest import BROWSER, PASSWORD, Clone, email_of
-from tests.db.trail import Connection, acting, refused
+from tests.db.trail import Connection, acting, refused, wait_until_blocked
 
 MANAGER = email_of(Role.MANAGER)
 UNKNOWN = "nobody@example.com"
@@ -112,6 +115,13 @@ def test_one_address_cannot_try_one_user_after_another(clone: Clone) -> None:
         assert told.fetchall() == [(["address"],)]
 
 
+def test_names_of_megabytes_are_read_as_far_as_names_go(clone: Clone) -> None:
+    for letters in (1_000_000, 2_000_000):
+        assert attempt(clone, "x" * letters) is False
+    with clone.superuser() as psql:
+        assert psql.execute("select failures from runtime.sign_in_attempts").fetchall() == [(2,), (2,)]
+
+
 def test_strangers_cannot_lock_a_user_out_of_the_browser_he_works_in(clone: Clone) -> None:
     own = Browser(secret=BROWSER, address=STRANGER.address)  # it has a session of the manager
     lock(clone)
@@ -176,6 +186,64 @@ def test_an_admin_sees_who_is_locked_and_unlocks_on_the_record(clone: Clone) -> 
     for role in (Role.MANAGER, Role.ANALYST, Role.VIEWER):
         with refused("42501"), acting(clone, role) as connection:
             connection.execute("select accounts.unlock(1)")
+
+
+def test_a_word_of_the_provider_that_comes_again_is_told_and_not_counted(clone: Clone) -> None:
+    again = (
+        "select accounts.sign_in_by_provider(%s, 'installation', %s, now() - %s::interval, 'a browser', "
+        "'198.51.100.7', 'curl', '1 hour', '8 hours')"
+    )
+    with clone.superuser() as psql, clone.application() as app:
+        psql.execute("insert into runtime.single_sign_on (secret_hash) values (sha256('installation'))")
+        fail(app, MANAGER, STRANGER.address)
+        assert app.execute(again, (MANAGER, "word", "0")).fetchone() == (None,)
+        for word, age in [("word", "0")] * 6 + [("word of last month", "30 days")]:
+            assert app.execute(again, (MANAGER, word, age)).fetchone() == ("the provider's word is old",)
+        assert rest_of_lock(app, MANAGER, STRANGER.address, "a new telephone") is None
+        counted = psql.execute("select failures from runtime.sign_in_attempts where failures > 0").fetchall()
+        assert counted == [(1,), (1,)]
+        told = psql.execute(
+            "select action, username, new_values ->> 'cause', host(address) from audit.trail "
+            "where action like 'LOGIN%' order by id"
+        ).fetchall()
+        old = ("LOGIN_FAILED", MANAGER, "the provider's word is old", "198.51.100.7")
+        assert told[2:] == [old] * 7
+        # Any other failure of single sign-on counts as a wrong password does.
+        assert app.execute(again, (UNKNOWN, "a new word", "0")).fetchone() == ("unknown user",)
+        assert psql.execute(
+            "select failures from runtime.sign_in_attempts where failures > 0 order by 1"
+        ).fetchall() == [(1,), (1,), (2,)]
+
+
+def test_failures_and_lock_outs_are_shown_as_what_a_browser_did_and_not_as_the_system(clone: Clone) -> None:
+    lock(clone)
+    now = datetime.now(UTC)
+    with clone.app.read(clone.actor(Role.ADMIN)) as connection:
+        done = {
+            system: search.search(
+                connection,
+                filters=Filters(now - HOUR, now + HOUR, include_system=system, entities=("User",)),
+            ).records
+            for system in (False, True)
+        }
+    assert [(record.action, source(record)) for record in done[False][:6]] == [
+        ("LOGIN_LOCKED", "Browser, 198.51.100.7"),
+        *[("LOGIN_FAILED", "Browser, 198.51.100.7")] * 5,
+    ]
+    assert {record.action for record in done[True]} == {"CREATE"}
+
+
+def test_a_password_and_a_providers_word_at_the_same_moment_do_not_collide(clone: Clone) -> None:
+    call = "select accounts.sign_in_by_provider(%s, 'guess', 'x', now(), 't', null, 'curl', '1 hour', '1 hour')"
+    with clone.superuser() as psql, clone.superuser() as first, clone.superuser() as second:
+        first.execute("begin")
+        first.execute("select accounts.hold_attempts(%s, 't', null)", (MANAGER,))
+        with ThreadPoolExecutor(1) as thread:
+            late = thread.submit(second.execute, call, (MANAGER,))
+            wait_until_blocked(psql, second.info.backend_pid)
+            fail(first, MANAGER, None, "t")
+            first.execute("commit")
+            assert late.result(timeout=20).fetchone() == ("single sign-on is not set up",)
 
 
 def test_nothing_of_a_person_is_kept_with_the_counts(clone: Clone) -> None:

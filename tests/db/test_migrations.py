@@ -144,7 +144,7 @@ def test_the_settings_and_the_lock_of_a_migration_end_with_it(clone: Clone) -> N
     "name",
     [
         *("triggers.sql", "replay.sql", "seals.sql", "sign_in.sql", "accounts.sql", "doctor.sql"),
-        *("checks.sql", "stock.sql", "adjustments.sql", "orders.sql", "reasons.sql"),
+        *("checks.sql", "stock.sql", "adjustments.sql", "orders.sql", "reasons.sql", "undo.sql"),
     ],
 )
 def test_running_a_file_again_keeps_the_records_the_rights_and_the_actors(
@@ -207,7 +207,18 @@ def test_the_rest_of_the_business_arrives_in_a_database_that_is_in_use(server_ur
             make_matrix(psql)
             psql.execute(IN + "values (1, 'R', 'S', 10, 'Mill'), (1, 'G', 'M', 2, 'Mill')")
             psql.execute(OUT + "values (1, 'R', 'S', 4, 'Shop')")
+            upgrade(url, to="0004")
+            # Rules about what is never asked for a reason, as they could be made before 0005.
+            psql.execute(
+                "alter table inventory.reason_policies drop constraint policy_entity_known; "
+                "insert into inventory.reason_policies (entity, field) values ('ProductColorStock', '*'), ('None', '*')"
+            )
             upgrade(url)
+            assert psql.execute("select entity from inventory.reason_policies order by 1").fetchall() == [
+                ("Product",),
+                ("StockAdjustment",),
+                ("User",),
+            ]
             assert stock(psql) == {"R S": 6, "G M": 2}
             assert psql.execute("select order_id from inventory.sales_logs").fetchall() == [(None,)]
             assert psql.execute("select distinct is_active from inventory.product_color_stocks").fetchall() == [(True,)]

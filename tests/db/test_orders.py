@@ -159,6 +159,9 @@ def test_an_order_without_lines_is_not_confirmed_and_one_without_a_price_not_ent
     with pytest.raises(Refused) as twice:
         business.draft(business.line(1, unit_price=PRICE), business.line(2, unit_price=PRICE))
     assert twice.value.rule == "order_line_unique"
+    with pytest.raises(Refused, match="cannot be stored") as unstorable, business.write() as connection:
+        orders.create_order(connection, details=business.details(note="a\x00b"), lines=[])
+    assert unstorable.value.rule == "22P05"
 
 
 def test_eight_writers_at_once_number_their_orders_without_gap_or_duplicate(business: Business) -> None:
@@ -315,6 +318,57 @@ def test_a_line_cannot_slip_into_an_order_that_is_being_dispatched(business: Bus
                 wait_until_blocked(watcher, late.info.backend_pid)
         with refused("23001", "order_open"):
             waiting.result(timeout=20)
+
+
+def test_what_an_order_is_of_and_for_cannot_go_out_of_use_while_it_is_entered(business: Business) -> None:
+    business.draft()
+    order = "insert into inventory.orders (customer_id, agency_id) values (1, 1)"
+    line = (
+        "insert into inventory.order_lines (order_id, product_id, colour_code, size, quantity) "
+        "values (1, 1, 'BLUE', 'M', 1)"
+    )
+    switch_off = "update inventory.{} set is_active = false where id = 1"
+    blue_m = "update inventory.product_color_stocks set is_active = false where (colour_code, size) = ('BLUE', 'M')"
+    with (
+        business.clone.superuser() as psql,
+        business.clone.superuser() as other,
+        business.clone.superuser() as watcher,
+        ThreadPoolExecutor() as threads,
+    ):
+        for entry, going, rule in (
+            (order, switch_off.format("customers"), "customer_active"),
+            (order, switch_off.format("agencies"), "agency_active"),
+            (line, switch_off.format("products"), "ordered_cell_in_use"),
+            (line, blue_m, "ordered_cell_in_use"),
+        ):
+            psql.execute("begin")
+            other.execute("begin")
+            psql.execute(entry)
+            waiting = threads.submit(other.execute, going)
+            wait_until_blocked(watcher, other.info.backend_pid)
+            psql.execute("rollback")
+            waiting.result(timeout=20)
+            late = threads.submit(psql.execute, entry)
+            wait_until_blocked(watcher, psql.info.backend_pid)
+            other.execute("commit")
+            with refused("23514", rule):
+                late.result(timeout=20)
+            for table in ("customers", "agencies", "products", "product_color_stocks"):
+                psql.execute(f"update inventory.{table} set is_active = true where not is_active")
+
+
+def test_two_who_take_the_last_two_lines_of_a_numbered_order_leave_one(business: Business) -> None:
+    order = business.draft(business.line(), business.line(size="M"))
+    business.move("confirmed", order)
+    with business.clone.superuser() as psql, business.clone.superuser() as late, ThreadPoolExecutor() as threads:
+        with psql.transaction():
+            psql.execute("delete from inventory.order_lines where size = 'S'")
+            waiting = threads.submit(late.execute, "delete from inventory.order_lines where size = 'M'")
+            with business.clone.superuser() as watcher:
+                wait_until_blocked(watcher, late.info.backend_pid)
+        with refused("23514", "order_has_lines"):
+            waiting.result(timeout=20)
+        assert psql.execute("select size from inventory.order_lines").fetchall() == [("M",)]
 
 
 def test_who_may_not_edit_may_not_order(business: Business) -> None:

@@ -102,3 +102,25 @@ def test_an_admin_says_what_needs_a_reason_and_that_is_on_the_record(business: B
         assert_replay_matches(psql)
         price = psql.execute("select unit_price from inventory.products").fetchone()
     assert price == (Decimal("1.00"),)
+
+
+def test_only_what_is_asked_for_its_reason_can_have_a_rule(business: Business) -> None:
+    asked = (
+        "select relation::regclass::text, entity from audit.watched_tables "
+        "where exists (select from pg_trigger where tgrelid = relation and tgname = 'reason_update')"
+    )
+    with business.clone.superuser() as psql:
+        entities = {entity for _, entity in psql.execute(asked)}
+        for (entity,) in psql.execute("select entity from audit.watched_tables").fetchall():
+            rule = "insert into inventory.reason_policies (entity, field) values (%s, 'any field')"
+            if entity in entities:
+                psql.execute(rule, (entity,))
+            else:
+                with refused("23514", "policy_entity_known"):
+                    psql.execute(rule, (entity,))
+        assert entities >= {"Product", "Order", "User"}
+        assert psql.execute("select subject from audit.findings() where severity = 'error'").fetchall() == []
+    with pytest.raises(Refused) as nonsense, business.write(Role.ADMIN) as connection:
+        reasons.set_policy(connection, entity="Nonsense", field="*", required=True)
+    assert nonsense.value.rule == "policy_entity_known"
+    assert "No reason can be asked for" in str(nonsense.value)

@@ -208,6 +208,90 @@ def test_the_applications_login_by_itself_may_only_sign_in(clone: Clone) -> None
     assert found["select accounts.begin('x')"] == "28000"
 
 
+# PostgreSQL checks rights as a statement starts; this one starts as an analyst, or as another, and ends as itself.
+HALF_WAY = (
+    "with taken as materialized (select set_config('role', '{signed}', true) as role) "
+    "select t from taken cross join lateral (select * from {what} where taken.role is not null offset 0) t"
+)
+# What reads people or the trail, and what it gives to whom the table of rights gives nothing: rows, or the rule.
+READ_THE_TRAIL: dict[str, object] = {
+    "audit.trail": None,
+    "public.audit_logs": None,
+    "audit.record_activity('EXPORT', 'User', 1)": "right_of_user",
+    "audit.seal_status()": "right_of_user",
+    "audit.verify_seals()": "right_of_user",
+    "audit.chain_head()": "right_of_user",
+    "(select id, email from accounts.users) u": [],
+}
+
+
+def test_a_role_taken_half_way_through_a_statement_reads_and_records_nothing(clone: Clone) -> None:
+    with clone.superuser() as psql:
+        psql.execute("update accounts.users set must_change_password = true where role = 'admin'")
+        psql.execute("select audit.seal()")
+    with clone.application() as app:
+        # An admin whose password is due is signed as a viewer.
+        for signed_in in (Role.VIEWER, Role.ADMIN):
+            found: dict[str, object] = {}
+            for what in READ_THE_TRAIL:
+                try:
+                    with app.transaction(force_rollback=True):
+                        begin(app, clone, signed_in)
+                        app.execute("set local role backstitch_analyst")
+                        rows = app.execute(HALF_WAY.format(signed="backstitch_viewer", what=what))  # type: ignore[arg-type]
+                        found[what] = rows.fetchall()
+                except psycopg.errors.InsufficientPrivilege as refusal:
+                    found[what] = refusal.diag.constraint_name
+            assert found == READ_THE_TRAIL
+        with app.transaction(force_rollback=True):
+            begin(app, clone, Role.MANAGER)
+            app.execute("set local role backstitch_analyst")
+            rows = app.execute(HALF_WAY.format(signed="backstitch_manager", what="audit.trail"))  # type: ignore[arg-type]
+            assert not any("manager@example.com" in str(row) for row in rows)
+        with app.transaction(force_rollback=True):
+            begin(app, clone, Role.ANALYST)
+            for what in set(READ_THE_TRAIL) - {"audit.verify_seals()"}:
+                assert app.execute(f"select * from {what}").fetchall(), what  # type: ignore[arg-type]
+
+
+def test_nobody_signed_in_reads_people_or_the_trail(clone: Clone) -> None:
+    with clone.application() as app:
+        for role in ("admin", "manager", "analyst"):
+            for what in READ_THE_TRAIL:
+                if "seal" in what and role == "manager":
+                    continue
+                with refused("42501", "signed_in_user"), app.transaction():
+                    app.execute(f"set local role backstitch_{role}")  # type: ignore[arg-type]
+                    app.execute(f"select * from {what}")  # type: ignore[arg-type]
+
+
+def test_a_manager_reads_what_was_done_to_the_inventory_and_by_himself(clone: Clone) -> None:
+    record = "select audit.record_activity(%s, %s)"
+    for role in (Role.ADMIN, Role.MANAGER):
+        with acting(clone, role, f"work of the {role.value}") as user:
+            user.execute(
+                "insert into inventory.products (sku, name, sizes) values (%s, 'Kurti', '{M}')", (f"A {role.value}",)
+            )
+            for action, entity in (
+                ("EXPORT", "AuditReport"),
+                ("EXPORT", "User"),
+                ("EXPORT", "Order"),
+                ("EXPORT", "LowStockList"),
+                ("IMPORT", "StockList"),
+            ):
+                user.execute(record, (action, entity))
+    with clone.superuser() as psql:
+        psql.execute("select audit.record_activity('MAINTENANCE', 'DemoData')")
+    with acting(clone, Role.MANAGER) as manager:
+        read = manager.execute(
+            "select u.role, t.entity from audit.trail t left join accounts.users u on u.id = t.user_id "
+            "where t.operation like 'work of%' or t.entity = 'DemoData' order by t.id"
+        ).fetchall()
+    shared = ["Product", "Order", "LowStockList", "StockList"]
+    own = ["Product", "AuditReport", "User", "Order", "LowStockList", "StockList"]
+    assert read == [("admin", entity) for entity in shared] + [("manager", entity) for entity in own]
+
+
 def test_the_applications_login_owns_nothing_and_inherits_nothing(clone: Clone) -> None:
     with clone.superuser() as psql:
         login = psql.execute(

@@ -94,6 +94,14 @@ def test_a_session_ends_at_its_age_however_busy_it_is(clone: Clone) -> None:
     assert activities(clone, user) == [("SESSION_EXPIRED", email_of(Role.MANAGER), {"cause": "its time was over"})]
 
 
+def test_a_session_that_is_over_is_not_seen_again_while_it_waits_to_be_ended(clone: Clone) -> None:
+    age(clone, expires_at="1 second")
+    with clone.superuser() as psql, psql.transaction():
+        psql.execute("select from accounts.sessions for no key update")  # whoever ends sessions passes these over
+        assert sessions.seen(clone.app, clone.actor(Role.MANAGER)) is False
+        assert sessions.seen(clone.app, clone.actor(Role.VIEWER)) is True
+
+
 def test_both_limits_are_given_at_the_sign_in(clone: Clone) -> None:
     browser = Browser(secret="telephone")
     assert sessions.sign_in(
@@ -159,6 +167,13 @@ def test_a_change_of_role_or_password_or_a_deactivation_ends_every_session(
     assert ended == (2, 0 if by_hand else 2)
     changed = [action for action, _, _ in activities(clone, user_id(clone, Role.MANAGER)) if action != "LOGIN"]
     assert changed == (["PASSWORD_CHANGE"] if "password" in change else [])
+
+
+def test_a_deactivated_user_has_no_rights_by_a_session_that_somebody_forgot_to_end(clone: Clone) -> None:
+    with clone.superuser() as psql:
+        psql.execute("update accounts.users set is_active = false where role = 'manager'")
+        psql.execute("update accounts.sessions set revoked_at = null")
+    assert not is_live(clone, clone.actor(Role.MANAGER)) and is_live(clone, clone.actor(Role.VIEWER))
 
 
 def test_other_changes_of_a_user_end_no_session(clone: Clone) -> None:
@@ -247,6 +262,9 @@ def test_only_an_admin_sees_and_ends_sessions_of_others(clone: Clone) -> None:
             "select accounts.live_sessions(true)",
             f"select accounts.end_sessions({viewers.id})",
             f"select accounts.end_sessions(null, {viewers.user_id})",
+            # A session that there is not, or one's own, is no way to those of somebody else.
+            f"select accounts.end_sessions(-1, {viewers.user_id})",
+            f"select accounts.end_sessions(id, {viewers.user_id}) from accounts.live_sessions()",
             "select accounts.end_sessions()",
         ):
             # Nor does a role taken half-way help, for the signed one counts.

@@ -9,7 +9,7 @@ import pytest
 from backstitch.accounts.permissions import Role
 from tests.conftest import Clone
 from tests.db.test_stock_books import IN, OUT, UNBALANCED, make_matrix, stock
-from tests.db.trail import Connection, acting, refused, wait_until_blocked
+from tests.db.trail import Connection, acting, assert_replay_matches, refused, wait_until_blocked
 
 SELLERS = 8
 
@@ -130,3 +130,50 @@ def test_a_size_cannot_leave_a_product_while_a_cell_of_it_comes(clone: Clone) ->
             with refused(*refusal):
                 late.result(timeout=20)
             psql.execute("delete from inventory.product_color_stocks where size = 'XL'")
+
+
+def test_a_cell_that_comes_while_its_colour_goes_out_of_use_goes_with_it(clone: Clone) -> None:
+    with clone.superuser() as psql, clone.superuser() as other, clone.superuser() as watcher:
+        make_matrix(psql)
+        psql.execute("update inventory.products set sizes = '{S,M,L,XL}'")
+        cell = "insert into inventory.product_color_stocks (product_id, colour_code, size) values (1, 'R', 'XL')"
+        switch_off = "update inventory.product_colors set is_active = false where colour_code = 'R'"
+        wrong = (
+            "select c.colour_code, s.size from inventory.product_colors c join inventory.product_color_stocks s "
+            "using (product_id, colour_code) where s.is_active and not c.is_active"
+        )
+        for held, waiting in ((cell, switch_off), (switch_off, cell)):
+            with ThreadPoolExecutor() as threads:
+                psql.execute("begin")
+                psql.execute(held)
+                late: Future[object] = threads.submit(other.execute, waiting)
+                wait_until_blocked(watcher, other.info.backend_pid)
+                psql.execute("commit")
+                late.result(timeout=20)
+            assert psql.execute(wrong).fetchall() == []
+            psql.execute("delete from inventory.product_color_stocks where size = 'XL'")
+            psql.execute("update inventory.product_colors set is_active = true")
+        psql.execute(switch_off)
+        psql.execute("update inventory.product_color_stocks set is_active = true")
+        assert psql.execute(wrong).fetchall() == []
+        assert_replay_matches(psql, "inventory.product_color_stocks")
+
+
+def test_rules_that_look_at_other_rows_are_kept_at_read_committed_only(clone: Clone) -> None:
+    with ready(clone, pieces=1) as psql:
+        psql.execute("insert into inventory.customers (store_name) values ('Shop')")
+        psql.execute("insert into inventory.orders (customer_id) values (1)")
+        line = "insert into inventory.order_lines (order_id, product_id, colour_code, size, quantity, unit_price) "
+        psql.execute(line + "values (1, 1, 'R', 'S', 1, 10)")
+        for isolation in ("repeatable read", "serializable"):
+            for statement in (
+                "update inventory.products set sizes = '{S,M,L,XL}'",
+                "update inventory.product_colors set is_active = false",
+                "update inventory.orders set status = 'confirmed'",
+                "delete from inventory.order_lines",
+            ):
+                with refused("0A000", "rules_read_committed"), psql.transaction():
+                    psql.execute(f"set transaction isolation level {isolation}")
+                    psql.execute(statement)
+        psql.execute("set default_transaction_isolation = 'serializable'")
+        psql.execute("insert into inventory.products (sku, name, sizes) values ('P2', 'Kurti', '{S}')")

@@ -1,5 +1,8 @@
 """Undo from the trail: what comes back, what is left and named, what is refused, and what the record says."""
 
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -10,11 +13,20 @@ from backstitch.accounts.permissions import Role
 from backstitch.audit import undo
 from backstitch.audit.undo import Left, Preview, Step, Undoable, Undone
 from backstitch.errors import Refused
+from backstitch.inventory import catalogue, orders, products
+from backstitch.inventory.products import ProductChange
 from tests.conftest import Clone
-from tests.db.audit_shop import NEW_INWARD, Shop, open_shop
+from tests.db.audit_shop import NEW_INWARD, Shop, new_product, open_shop
+from tests.db.business import Business, open_business
+from tests.db.trail import Connection, acting, begin, refused, wait_until_blocked
 
 CONTENTS = "select to_jsonb(t) from inventory.{} t order by id"
 TABLES = ("products", "product_colors", "product_color_stocks", "inward_logs", "sales_logs", "customers")
+ORDERS = (*TABLES, "orders", "order_lines")
+UNDO = "select undone, skipped from audit.undo(%s, %s)"
+
+
+Books = Shop | Business
 
 
 @pytest.fixture
@@ -22,7 +34,12 @@ def shop(clone: Clone) -> Shop:
     return open_shop(clone)
 
 
-def do(shop: Shop, *statements: str, role: Role = Role.MANAGER, **values: Any) -> Undoable:
+@pytest.fixture
+def business(clone: Clone) -> Business:
+    return open_business(clone)
+
+
+def do(shop: Books, *statements: str, role: Role = Role.MANAGER, **values: Any) -> Undoable:
     """One transaction of the user with `role`; what undoes it."""
     with shop.clone.app.transaction(shop.clone.actor(role), operation="test", reason="because") as connection:
         for statement in statements:
@@ -30,23 +47,37 @@ def do(shop: Shop, *statements: str, role: Role = Role.MANAGER, **values: Any) -
         return undo.this_transaction(connection)
 
 
-def take_back(shop: Shop, undoable: Undoable, *, role: Role = Role.MANAGER) -> Undone:
+def take_back(shop: Books, undoable: Undoable, *, role: Role = Role.MANAGER) -> Undone:
     with shop.clone.app.transaction(shop.clone.actor(role), operation="undo", reason="a mistake") as connection:
         return undo.undo(connection, undoable=undoable)
 
 
-def preview(shop: Shop, undoable: Undoable, *, role: Role = Role.MANAGER) -> Preview:
+def preview(shop: Books, undoable: Undoable, *, role: Role = Role.MANAGER) -> Preview:
     with shop.clone.app.read(shop.clone.actor(role)) as connection:
         return undo.preview(connection, undoable=undoable)
 
 
-def contents(shop: Shop) -> dict[str, list[Any]]:
+def contents(shop: Books, tables: Sequence[str] = TABLES) -> dict[str, list[Any]]:
     """Every row of the tables, ids and all."""
     with shop.clone.superuser() as connection:
         return {
             table: [row for (row,) in connection.execute(CONTENTS.format(table)).fetchall()]  # type: ignore[arg-type]
-            for table in TABLES
+            for table in tables
         }
+
+
+def wait_until_blocked_by(watcher: Connection, pid: int) -> None:
+    """Returns when some session waits for the one with this pid."""
+    deadline = time.monotonic() + 20
+    waits = "select exists (select from pg_stat_activity a where %s = any (pg_blocking_pids(a.pid)))"
+    while watcher.execute(waits, (pid,)).fetchone() != (True,):
+        assert time.monotonic() < deadline, "nobody waits"
+
+
+def assert_nothing_to_undo(shop: Books, undoable: Undoable) -> None:
+    with pytest.raises(Refused) as caught:
+        take_back(shop, undoable)
+    assert caught.value.rule == "nothing_to_undo"
 
 
 def stock(shop: Shop) -> list[tuple[str, int]]:
@@ -131,15 +162,25 @@ def test_rows_changed_since_are_left_and_named(shop: Shop) -> None:
     )
     do(shop, "update inventory.customers set region = 'North' where store_name = 'Store 2'")
     do(shop, "update inventory.products set hsn_code = '6104'")  # another field stands in nobody's way
+    do(shop, "update inventory.customers set region = 'South' where store_name = 'Store 3'")
+    with shop.clone.superuser() as connection:
+        # The clock was set back before Store 3 was changed.
+        connection.execute(
+            "update audit.records set recorded_at = recorded_at - interval '10 minutes' "
+            "where id = (select max(id) from audit.records)"
+        )
     shown = preview(shop, undoable)
     assert {(step.action, step.entity, step.records) for step in shown.steps} == {
-        ("DELETE", "Customer", 2),
+        ("DELETE", "Customer", 1),
         ("UPDATE", "Product", 1),
     }
-    assert (shown.skipped, shown.left) == (1, [Left("Customer", "Customer Store 2", "changed since")])
-    assert take_back(shop, undoable) == Undone(3, 1)
+    assert (shown.skipped, shown.left) == (
+        2,
+        [Left("Customer", f"Customer Store {n}", "changed since") for n in (3, 2)],
+    )
+    assert take_back(shop, undoable) == Undone(2, 2)
     after = contents(shop)
-    assert [row["store_name"] for row in after["customers"]] == ["Store 2"]
+    assert [row["store_name"] for row in after["customers"]] == ["Store 2", "Store 3"]
     assert [(row["name"], row["category"], row["hsn_code"]) for row in after["products"]] == [("Leggings", "", "6104")]
 
 
@@ -160,6 +201,206 @@ def test_undo_that_would_break_the_stock_is_refused_and_changes_nothing(shop: Sh
     assert caught.value.rule == "stock_never_negative"
     assert contents(shop) == before
     assert records_of(shop, "UNDO") == []
+
+
+def test_an_undo_that_does_not_reach_every_row_it_counts_is_refused(shop: Shop) -> None:
+    undoable = do(shop, "insert into inventory.customers (store_name) values ('A'), ('B')")
+    with shop.clone.superuser() as connection:
+        connection.execute(
+            "create function public.keep_b() returns trigger language plpgsql as "
+            "$$ begin return case when old.store_name <> 'B' then old end; end $$; "
+            "create trigger keep_b before delete on inventory.customers for each row execute function public.keep_b()"
+        )
+    with pytest.raises(Refused) as caught:
+        take_back(shop, undoable)
+    assert caught.value.rule == "undo_every_row"
+    assert [row["store_name"] for row in contents(shop)["customers"]] == ["A", "B"]
+
+
+def test_what_records_that_stay_refer_to_stays_too_and_is_named(business: Business) -> None:
+    with business.write() as connection:
+        draft = orders.create_order(connection, details=business.details(), lines=[business.line(2)])
+        drafted = undo.this_transaction(connection)
+    read = business.order(draft)
+    with business.write(Role.ADMIN) as connection:
+        orders.edit_order(
+            connection,
+            order_id=draft,
+            version=read.version,
+            details=business.details(),
+            lines=[business.line(5), business.line(7, size="M")],
+        )
+    before = contents(business, ORDERS)
+    assert preview(business, drafted) == Preview(
+        [],
+        2,
+        [
+            Left("OrderLine", "Line 1 · KT-1 · Red · S", "changed since"),
+            Left("Order", "Draft 1 · Mehta Stores", "other records that stay refer to it"),
+        ],
+    )
+    assert_nothing_to_undo(business, drafted)
+    # The order alone, without its lines, is no different.
+    with business.clone.superuser() as psql:
+        (record,) = psql.execute("select id from audit.records where entity = 'Order'").fetchone() or (None,)
+    assert preview(business, Undoable(drafted.transaction_id, drafted.near, record)).skipped == 1
+    assert contents(business, ORDERS) == before
+
+    with business.write() as connection:
+        details = products.ProductDetails("SK-1", "Skirt", ["S", "M"])
+        skirt = products.create_product(connection, details=details, colours=["Red", "Blue"])
+        created = undo.this_transaction(connection)
+    do(
+        business,
+        "insert into inventory.inward_logs (product_id, colour_code, size, quantity, stakeholder_name) "
+        "values (:skirt, 'RED', 'S', 1, 'Mill')",
+        skirt=skirt,
+        role=Role.ADMIN,
+    )
+    shown = preview(business, created)
+    assert shown.steps == [Step("DELETE", "ProductColorStock", 3), Step("DELETE", "ProductColor", 1)]
+    assert [(left.entity, left.because) for left in shown.left] == [
+        (entity, "other records that stay refer to it") for entity in ("ProductColorStock", "ProductColor", "Product")
+    ]
+    assert take_back(business, created) == Undone(4, 3)
+    rest = contents(business, ORDERS)
+    assert [
+        (row["colour_code"], row["size"]) for row in rest["product_color_stocks"] if row["product_id"] == skirt
+    ] == [("RED", "S")]
+
+
+def test_a_deleted_draft_comes_back_with_its_lines_before_and_after_cascades(business: Business) -> None:
+    draft = business.draft(business.line(2), business.line(3, size="M"))
+    before = contents(business, ORDERS)
+    with business.write() as connection:
+        orders.delete_drafts(connection, versions=business.versions([draft]))
+        deleted = undo.this_transaction(connection)
+    brings_back = Preview([Step("CREATE", "OrderLine", 2), Step("CREATE", "Order", 1)], 0, [])
+    assert preview(business, deleted) == brings_back
+    with business.clone.superuser() as psql:
+        (line,) = psql.execute(
+            "select min(id) from audit.records where entity = 'OrderLine' and action = 'DELETE'"
+        ).fetchone() or (None,)
+    alone = Undoable(deleted.transaction_id, deleted.near, line)
+    assert preview(business, alone).left == [
+        Left("OrderLine", "Line 1 · KT-1 · Red · S", "what it belongs to is gone"),
+    ]
+    assert_nothing_to_undo(business, alone)
+    assert take_back(business, deleted) == Undone(3, 0)
+    assert contents(business, ORDERS) == before
+
+    # As older databases had it, and recorded the order before its lines.
+    foreign_key = (
+        "alter table inventory.order_lines drop constraint line_of_order, "
+        "add constraint line_of_order foreign key (order_id) references inventory.orders {}"
+    )
+    with business.clone.superuser() as psql:
+        psql.execute(foreign_key.format("on delete cascade"))  # type: ignore[arg-type]
+        cascaded = do(business, "delete from inventory.orders")
+        psql.execute(foreign_key.format(""))  # type: ignore[arg-type]
+    assert preview(business, cascaded) == brings_back
+    assert take_back(business, cascaded) == Undone(3, 0)
+    assert contents(business, ORDERS) == before
+
+
+def test_references_that_the_undo_itself_sets_back_or_leaves_dangling_are_seen(business: Business) -> None:
+    draft = business.draft()
+    before = contents(business, ORDERS)
+    # The customer can go, since the order goes back to the one it had.
+    moved = do(
+        business,
+        "insert into inventory.customers (store_name) values ('Bandra')",
+        "update inventory.orders set customer_id = (select id from inventory.customers where store_name = 'Bandra')",
+    )
+    assert preview(business, moved) == Preview([Step("DELETE", "Customer", 1), Step("UPDATE", "Order", 1)], 0, [])
+    assert take_back(business, moved) == Undone(2, 0)
+    assert contents(business, ORDERS) == before
+
+    # The customer that the order had is gone, so the order stays with the other; the rest goes back.
+    do(business, "insert into inventory.customers (store_name) values ('Andheri')")
+    do(business, "update inventory.orders set customer_id = (select max(id) from inventory.customers)")
+    away = do(
+        business,
+        "update inventory.orders set customer_id = :mehta",
+        "update inventory.order_lines set quantity = 9",
+        mehta=business.customer,
+    )
+    do(business, "delete from inventory.customers where store_name = 'Andheri'")
+    assert preview(business, away) == Preview(
+        [Step("UPDATE", "OrderLine", 1)],
+        1,
+        [Left("Order", f"Draft {draft} · Mehta Stores", "what it belongs to is gone")],
+    )
+    assert take_back(business, away) == Undone(1, 1)
+    assert contents(business, ORDERS) == before
+
+
+def test_values_that_moved_through_a_unique_column_move_back(shop: Shop) -> None:
+    second = new_product(shop.clone, sku="AN202", name="Palazzo")
+    manager = shop.clone.actor(Role.MANAGER)
+    before = contents(shop)
+    with shop.clone.app.read(manager) as connection:
+        versions = {id: catalogue.product(connection, product_id=id).version for id in (shop.product, second)}
+    with shop.clone.app.transaction(manager, operation="edit products") as connection:
+        skus = {shop.product: "AN203", second: "AN201"}
+        changes = [ProductChange(id, versions[id], {"sku": sku}) for id, sku in skus.items()]
+        products.edit_products(connection, changes=changes)
+        moved = undo.this_transaction(connection)
+    assert take_back(shop, moved) == Undone(2, 0)
+    assert contents(shop) == before
+
+
+def test_a_deletion_from_before_a_column_was_added_comes_back_with_the_default(shop: Shop) -> None:
+    do(shop, "insert into inventory.customers (store_name, phone) values ('A', '9820054321'), ('B', null)")
+    (before, _) = contents(shop)["customers"]
+    deleted = do(shop, "delete from inventory.customers where store_name = 'A'")
+    with shop.clone.superuser() as connection:
+        connection.execute("alter table inventory.customers add column rating integer not null default 3")
+        connection.execute("select audit.watch('inventory.customers')")
+    assert take_back(shop, deleted) == Undone(1, 0)
+    assert contents(shop)["customers"][0] == before | {"rating": 3}
+
+    deleted = do(shop, "delete from inventory.customers where store_name = 'B'")
+    with shop.clone.superuser() as connection:
+        connection.execute("alter table inventory.customers add column grade text not null default 'x'")
+        connection.execute("alter table inventory.customers alter column grade drop default")
+        connection.execute("select audit.watch('inventory.customers')")
+    assert preview(shop, deleted).left == [Left("Customer", "Customer B", "its record type has other fields now")]
+
+
+def test_of_two_undos_of_one_deletion_at_the_same_moment_the_second_finds_nothing(shop: Shop) -> None:
+    do(shop, "insert into inventory.customers (store_name) values ('A')")
+    before = contents(shop)
+    deleted = do(shop, "delete from inventory.customers")
+    with shop.clone.superuser() as watcher, shop.clone.application() as late, ThreadPoolExecutor() as threads:
+        late.execute("begin")
+        begin(late, shop.clone, Role.MANAGER)
+        with acting(shop.clone, Role.MANAGER) as first:
+            first.execute(UNDO, (deleted.transaction_id, deleted.near))
+            waiting = threads.submit(late.execute, UNDO, (deleted.transaction_id, deleted.near))
+            wait_until_blocked(watcher, late.info.backend_pid)
+        with refused("P0002", "nothing_to_undo"):
+            waiting.result(timeout=20)
+    assert contents(shop) == before
+
+
+def test_what_somebody_refers_to_while_the_undo_waits_for_them_stays(shop: Shop) -> None:
+    created = do(
+        shop,
+        "insert into inventory.products (sku, name, sizes) values ('AN202', 'Palazzo', '{M}')",
+        "insert into inventory.customers (store_name) values ('A')",
+    )
+    with shop.clone.superuser() as psql, shop.clone.superuser() as watcher, ThreadPoolExecutor() as threads:
+        with psql.transaction():
+            psql.execute(
+                "insert into inventory.product_colors (product_id, color, colour_code) "
+                "select id, 'Red', 'RED' from inventory.products where sku = 'AN202'"
+            )
+            undone = threads.submit(take_back, shop, created)
+            wait_until_blocked_by(watcher, psql.info.backend_pid)
+        assert undone.result(timeout=20) == Undone(1, 1)
+    after = contents(shop)
+    assert ([row["sku"] for row in after["products"]], after["customers"]) == (["AN201", "AN202"], [])
 
 
 def test_one_record_of_an_operation_is_undone_alone(shop: Shop) -> None:

@@ -21,24 +21,26 @@ from tests.e2e.app_process import free_port, wait_for
 
 
 class Provider:
-    """`claims` are those of the next person; `client` is the one it works for."""
+    """`claims` are those of the next person; `client` is the one it works for; `asked` what browsers came for."""
 
     def __init__(self) -> None:
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
         self.client = {"client_id": "backstitch", "client_secret": "of the client"}
         self.claims: dict[str, Any] = {}
+        self.asked: list[str] = []
         self._key = generate_private_key(65537, 2048)
         self._nonces: dict[str, str] = {}
 
     def app(self) -> Starlette:
-        """The provider's four addresses."""
+        """The provider's five addresses."""
         return Starlette(
             routes=[
                 Route("/.well-known/openid-configuration", self._configuration),
                 Route("/authorize", self._authorize),
                 Route("/token", self._token, methods=["POST"]),
                 Route("/keys", self._keys),
+                Route("/sign-out", self._sign_out),
             ]
         )
 
@@ -58,6 +60,7 @@ class Provider:
                 "authorization_endpoint": f"{self.url}/authorize",
                 "token_endpoint": f"{self.url}/token",
                 "jwks_uri": f"{self.url}/keys",
+                "end_session_endpoint": f"{self.url}/sign-out",
                 "response_types_supported": ["code"],
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": ["RS256"],
@@ -67,6 +70,7 @@ class Provider:
 
     async def _authorize(self, request: Request) -> Response:
         asked = request.query_params
+        self.asked.append("sign in")
         code = f"code-{len(self._nonces)}"
         self._nonces[code] = asked["nonce"]
         return RedirectResponse(f"{asked['redirect_uri']}?{urlencode({'code': code, 'state': asked['state']})}")
@@ -84,6 +88,10 @@ class Provider:
         } | self.claims
         token = jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": "1"})
         return JSONResponse({"access_token": "x", "token_type": "Bearer", "expires_in": 3600, "id_token": token})
+
+    async def _sign_out(self, request: Request) -> Response:
+        self.asked.append("sign out")
+        return RedirectResponse(request.query_params["post_logout_redirect_uri"])
 
     async def _keys(self, request: Request) -> Response:
         key = RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)

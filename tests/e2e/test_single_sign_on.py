@@ -10,13 +10,16 @@ from urllib.parse import urlsplit
 import jwt
 import psycopg
 import pytest
+from playwright.sync_api import Browser
 
 from backstitch import embedded, startup
 from bench.campaigns.tab import Tab, browser_cookies
 from tests import homes
 from tests.e2e import identity_provider
-from tests.e2e.app_process import App, free_port
+from tests.e2e.app_process import App, free_port, wait_for
+from tests.e2e.conftest import TIMEOUT
 from tests.e2e.identity_provider import Provider
+from tests.e2e.screen import done, keeps_sign_in, sees, sees_the_sign_in_only
 from ui import SIGN_IN_COOKIE
 
 BUTTON = "Sign in with single sign-on"
@@ -48,6 +51,22 @@ class Installation:
         self.psql.execute("select set_config('tests.seen', max(id)::text, false) from audit.records")
         return found
 
+    def actions(self, email: str) -> list[str]:
+        """The sign-ins, failures and sign-outs of this address, oldest first."""
+        found = self.psql.execute(
+            "select action from audit.trail where username = %s and action like 'LOG%%' order by id", [email]
+        )
+        return [action for (action,) in found]
+
+    def sessions(self, email: str) -> list[bool]:
+        """Of each session of this user, oldest first, whether it has ended."""
+        found = self.psql.execute(
+            "select s.revoked_at is not null from accounts.sessions s join accounts.users u on u.id = s.user_id "
+            "where u.email = %s order by s.id",
+            [email],
+        )
+        return [ended for (ended,) in found]
+
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
@@ -65,11 +84,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation
                     psql.execute(
                         "insert into accounts.users (email, name, role) values "
                         "('asha@example.com', 'Asha', 'manager'), ('ravi@example.com', 'Ravi', 'viewer'), "
-                        "('root@example.com', 'Root', 'admin')"
+                        "('mira@example.com', 'Mira', 'manager'), ('root@example.com', 'Root', 'admin')"
                     )
                     yield Installation(f"http://localhost:{app.port}", home, provider, psql)
                 assert app.stop() == 0
-                assert app.err == ""
+                # Streamlit takes the way back from the provider's sign-out for a stale sign-in, and says so.
+                assert [line for line in app.err.splitlines() if "Missing provider for OAuth" not in line] == []
         finally:
             if app.process.poll() is None:
                 app.kill()
@@ -142,6 +162,43 @@ def test_the_applications_login_alone_cannot_vouch_for_anybody(installed: Instal
     for secret in ("", "guess", None):
         assert installed.psql.execute(call, (secret,)).fetchone() == ("single sign-on is not set up",)
     assert {action for action, _, _ in installed.trail()} == {"LOGIN_FAILED"}
+
+
+@pytest.mark.browser
+def test_signing_out_is_for_good_and_a_deactivated_user_is_out(installed: Installation, browser: Browser) -> None:
+    provider, mira = installed.provider, "mira@example.com"
+    provider.claims = {"email": mira, "email_verified": True}
+    provider.asked.clear()
+    with browser.new_context(base_url=installed.url) as context:
+        context.set_default_timeout(TIMEOUT)
+        page = context.new_page()
+        page.goto("/products")
+        page.get_by_role("button", name=BUTTON).click()
+        sees(page, "Home")
+        wait_for(lambda: keeps_sign_in(page), "the browser keeps the sign-in")
+        page.get_by_role("button", name="Sign out", exact=True).click()
+        wait_for(lambda: not keeps_sign_in(page) and len(provider.asked) == 2, "the browser has dropped the sign-in")
+        sees_the_sign_in_only(page)
+        assert not [cookie for cookie in context.cookies() if cookie["name"].startswith("_streamlit_user")]
+        page.reload()
+        sees_the_sign_in_only(page)
+        for _ in range(2):  # over the page that was signed in, to the one before
+            page.go_back()
+            sees_the_sign_in_only(page)
+            done(page)
+        assert provider.asked == ["sign in", "sign out"]
+        assert installed.sessions(mira) == [True]
+        assert installed.actions(mira) == ["LOGIN", "LOGOUT"]
+
+        page.get_by_role("button", name=BUTTON).click()
+        sees(page, "Home")
+        installed.psql.execute("update accounts.users set is_active = false where email = %s", [mira])
+        page.get_by_test_id("stSidebarNavLink").filter(has_text="Products").click()
+        sees_the_sign_in_only(page)
+        page.reload()
+        sees_the_sign_in_only(page)
+        assert installed.sessions(mira) == [True, True]
+        assert installed.actions(mira)[:3] == ["LOGIN", "LOGOUT", "LOGIN"]
 
 
 def upload(installed: Installation, tab: Tab, size: int, **cookies: str) -> int:

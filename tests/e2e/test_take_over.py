@@ -81,7 +81,9 @@ def status(shop: Shop, path: str, method: str = "GET", **headers: str) -> int:
 
 
 def test_what_lies_beside_the_pages_is_closed_too(shop: Shop) -> None:
-    assert status(shop, "/") == 200
+    with urllib.request.urlopen(shop.url + "/", timeout=30) as answer:
+        assert answer.status == 200
+        assert answer.headers["content-security-policy"].startswith("default-src 'self'; script-src 'self' 'sha256-")
     assert status(shop, "/_stcore/health") == 200
     for path in ("/_stcore/metrics", "/_stcore//metrics", "/_stcore/%6detrics", "/_stcore/agent/openapi.json"):
         assert status(shop, path) == 404, path

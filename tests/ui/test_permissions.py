@@ -56,6 +56,20 @@ def _is_constant(node: ast.stmt) -> bool:
     )
 
 
+# The table of the design, page by page: a page that asks for less, in both places alike, is found by this alone.
+NEEDED = {
+    "account": "OWN_ACCOUNT",
+    "audit": "READ_TRAIL",
+    "paste": "EDIT_INVENTORY",
+    "stock_take": "EDIT_INVENTORY",
+    "users": "MANAGE_USERS",
+}
+
+
+def test_what_a_page_asks_for_is_what_its_content_needs() -> None:
+    assert in_navigation() == {page: NEEDED.get(page, "SEE_INVENTORY") for page in PAGES}
+
+
 def test_every_page_is_in_the_navigation_and_asks_for_the_same_permission_first_of_all() -> None:
     assert in_navigation() == {page: asked_by_page(page) for page in PAGES}
 
@@ -93,6 +107,21 @@ def test_every_page_is_offered_to_the_roles_that_may_open_it_and_refuses_the_oth
         assert drawn == [], page
 
 
+def test_the_navigation_of_who_is_signed_out_names_no_page(
+    signed_out: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered: list[Any] = []
+    navigation: Any = st.navigation
+
+    def noting(pages: list[Any], **options: Any) -> Any:
+        offered.extend(pages)
+        return navigation(pages, **options)
+
+    monkeypatch.setattr(st, "navigation", noting)
+    run(signed_out)
+    assert {(page.title, page.icon) for page in offered} == {("Sign in", "")} and len(offered) == len(PAGES)
+
+
 def test_a_page_without_a_person_shows_nothing_at_all(service: Service) -> None:
     for page in PAGES:
         script = f"import runpy\nrunpy.run_path({str(PROJECT / 'pages' / f'{page}.py')!r})"
@@ -119,10 +148,15 @@ FUNCTIONS = {
     "accounts.live_sessions(boolean)": Permission.OWN_ACCOUNT,
     "accounts.my_activity(integer)": Permission.OWN_ACCOUNT,
     "accounts.sign_out()": Permission.OWN_ACCOUNT,
+    "audit.chain_head()": Permission.READ_TRAIL,
+    "audit.delete_records(timestamptz, text, timestamptz, text[])": Permission.MANAGE_USERS,
+    "audit.seal_status()": Permission.READ_WHOLE_TRAIL,
+    "audit.undo(bigint, timestamptz, bigint)": Permission.EDIT_INVENTORY,
+    "audit.verify_seals(timestamptz, text[])": Permission.READ_WHOLE_TRAIL,
     "accounts.unlock(bigint)": Permission.MANAGE_USERS,
     "accounts.locked_users()": Permission.MANAGE_USERS,
     "accounts.forget_user(bigint, text)": Permission.MANAGE_USERS,
-    "audit.operations(timestamptz, timestamptz)": Permission.READ_TRAIL,
+    "audit.record_activity(text, text, bigint, jsonb)": Permission.READ_TRAIL,
 }
 
 

@@ -13,7 +13,7 @@ from backstitch import installation
 from backstitch.accounts.permissions import Role
 from backstitch.settings import PROJECT
 from backstitch.startup import Service
-from tests.conftest import BROWSER, email_of
+from tests.conftest import BROWSER, PASSWORD, email_of
 from tests.ui.shop import run
 from ui import BROWSER_COOKIE, SIGN_IN_COOKIE
 
@@ -45,6 +45,18 @@ def test_a_good_cookie_in_its_own_browser_is_resumed_and_in_another_is_not(
     assert shows(signed_out, monkeypatch, token, "another browser") == "sign-in"
     fresh = AppTest.from_file(str(PROJECT / "ui" / "main.py"), default_timeout=30)
     assert shows(fresh, monkeypatch, token) == "Manager Rao · manager"
+
+
+def test_of_browsers_that_refuse_cookies_each_tab_is_one_of_its_own(
+    signed_out: AppTest, key: str, monkeypatch: pytest.MonkeyPatch, service: Service
+) -> None:
+    run(signed_out)
+    for field, typed in zip(signed_out.text_input, (MANAGER, PASSWORD), strict=True):
+        field.set_value(typed)
+    signed_out.button[0].click()
+    assert run(signed_out).text[0].value == "Manager Rao · manager"
+    thief = AppTest.from_file(str(PROJECT / "ui" / "main.py"), default_timeout=30)
+    assert shows(thief, monkeypatch, jwt.encode(GOOD, key, "HS256"), browser="") == "sign-in"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Signing in and out, as the person at the screen sees it."""
 
+import pytest
+from streamlit.runtime.context import ContextProxy
 from streamlit.testing.v1 import AppTest
 
 from backstitch.accounts.permissions import Role
@@ -46,6 +48,36 @@ def test_an_unknown_user_gets_the_same_sentence_as_a_wrong_password(signed_out: 
     assert [error.value for error in signed_out.error] == ["Email or password is not right. Check both and try again."]
 
 
+def test_after_five_failures_the_page_says_how_long_to_wait(signed_out: AppTest) -> None:
+    signed_out.run()
+    said = [
+        _sign_in(signed_out, email_of(Role.MANAGER), password).error[0].value for password in ["x"] * 5 + [PASSWORD]
+    ]
+    wrong = "Email or password is not right. Check both and try again."
+    assert said == [wrong] * 4 + ["Too many sign-ins have failed. Try again in 1 minute."] * 2
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("198.51.100.7", "198.51.100.7"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("no address", None),
+        (None, None),
+    ],
+)
+def test_the_address_of_the_browser_is_counted_and_on_the_record(
+    signed_out: AppTest, clone: Clone, monkeypatch: pytest.MonkeyPatch, told: str | None, kept: str | None
+) -> None:
+    monkeypatch.setattr(ContextProxy, "ip_address", property(lambda self: told))
+    _sign_in(signed_out.run(), email_of(Role.MANAGER), "wrong")
+    with clone.superuser() as connection:
+        found = connection.execute("select host(address) from audit.trail where action = 'LOGIN_FAILED'").fetchall()
+        counts = connection.execute("select count(*) from runtime.sign_in_attempts where failures > 0").fetchone()
+    assert found == [(kept,)]
+    assert counts == (1 if kept is None else 2,)
+
+
 def test_signing_out_ends_the_session_and_shows_the_sign_in(open_page: Open, clone: Clone) -> None:
     tab = open_page("products", Role.MANAGER)
     tab.button(key="sign_out").click().run()
@@ -74,10 +106,15 @@ def test_a_user_who_was_deactivated_is_out_at_the_next_click(open_page: Open, cl
     assert [field.label for field in tab.text_input] == ["Email", "Password"]
 
 
-def test_demo_accounts_are_shown_only_where_there_is_demo_data(signed_out: AppTest, clone: Clone) -> None:
+def test_demo_accounts_are_shown_only_where_there_is_demo_data_and_to_this_machine(
+    signed_out: AppTest, clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
     signed_out.run()
     assert not any("demo" in text.value.lower() for text in signed_out.markdown)
     with clone.superuser() as connection:
         connection.execute("update accounts.users set email = 'manager@demo.example' where role = 'manager'")
     signed_out.run()
     assert any("manager@demo.example" in text.value for text in signed_out.markdown)
+    monkeypatch.setattr(ContextProxy, "ip_address", property(lambda self: "198.51.100.7"))
+    signed_out.run()
+    assert not any("demo" in text.value.lower() for text in signed_out.markdown)

@@ -13,10 +13,11 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from backstitch.audit.csv_file import CsvFile
 from backstitch.audit.excel_file import ExcelFile
-from backstitch.audit.rows import Cell
+from backstitch.audit.rows import Cell, flatten
+from backstitch.csv_file import CsvFile
 from backstitch.excel_cells import CUT, LONGEST_CELL
+from tests.unit.test_audit_wording import update
 
 INDIA = ZoneInfo("Asia/Kolkata")
 NOON = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=INDIA)
@@ -183,3 +184,15 @@ def test_rows_that_a_sheet_cannot_hold_go_on_on_the_next(tmp_path: Path) -> None
     ]
     assert [book[name].freeze_panes for name in book.sheetnames[:3]] == ["A2"] * 3
     assert [book[name].auto_filter.ref for name in book.sheetnames[:3]] == ["A1:B4", "A1:B4", "A1:B2"]
+
+
+def test_days_are_days_and_instants_are_in_the_zone_of_the_business() -> None:
+    record = update(
+        {"dispatch_date": None, "revoked_at": None, "expires_at": "infinity"},
+        {"dispatch_date": "2026-11-23", "revoked_at": "2026-11-23T20:30:00.5+00:00", "expires_at": "infinity"},
+    )
+    assert [row[7:10] for row in flatten(record, INDIA)] == [
+        ("Dispatch date", None, date(2026, 11, 23)),
+        ("Revoked at", None, "2026-11-24T02:00:00.500000+05:30"),
+        ("Expires at", "infinity", "infinity"),
+    ]

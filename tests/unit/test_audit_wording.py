@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -65,6 +66,7 @@ def created(entity: str, **values: Any) -> Record:
         ({"allowed_stores": []}, {"allowed_stores": ["Pune"]}, "Allowed stores — → Pune"),
         ({"product_id": 1200}, {"product_id": 1300}, "Product 1200 → 1300"),
         ({"date": "2026-11-03"}, {"date": "2026-11-23"}, "Date 3 Nov 2026 → 23 Nov 2026"),
+        ({"dispatch_date": None}, {"dispatch_date": "2026-11-23"}, "Dispatch date — → 23 Nov 2026"),
         ({"date": "infinity"}, {"date": "2026-11-23"}, "Date infinity → 23 Nov 2026"),
         ({"password_hash": "redacted"}, {"password_hash": "redacted"}, "Password changed"),
         ({"description": "x" * 80}, {"description": ""}, f"Description {'x' * 59}… → —"),
@@ -113,6 +115,7 @@ def test_what_was_added_or_deleted_is_told_in_a_few_words(record: Record, words:
         ("LOGIN", "User", {}, ""),
         ("LOGIN_FAILED", "User", {"username": "meena@x", "cause": "wrong password"}, "meena@x, wrong password"),
         ("EXPORT", "AuditReport", {"rows": 1234, "file_name": "audit.csv"}, "1,234 rows, audit.csv"),
+        ("EXPORT", "LowStockList", {"rows": 12, "file_name": "low.csv"}, "12 rows, low.csv"),
         (
             "IMPORT",
             "StockList",
@@ -142,6 +145,7 @@ def test_the_changes_of_an_update_are_its_fields_in_words() -> None:
 
 def test_the_changes_of_a_new_and_of_a_deleted_record_are_all_its_fields_on_one_side() -> None:
     record = created("Session", user_id=4, token_hash="redacted", expires_at="2026-11-23T06:30:00+00:00")
+    assert changes(record, zone=ZoneInfo("Asia/Kolkata"))[0] == Change("Expires at", "—", "23 Nov 2026 12:00 IST")
     assert changes(record) == [
         Change("Expires at", "—", "23 Nov 2026 06:30 UTC"),
         Change("Token", "—", "hidden"),

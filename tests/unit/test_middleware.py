@@ -1,14 +1,18 @@
 """What stands before every page, download and connection: SAFETY rows 20, 26 and 29."""
 
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+import streamlit as st
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
+import app as entry
+from backstitch import logs, startup
 from backstitch.errors import StartError
 from tests.asynchronous import complete
 from ui import BROWSER_COOKIE, BROWSER_HEADER, hardening
@@ -93,6 +97,14 @@ def test_a_browser_without_the_cookie_gets_a_random_one_that_no_script_reads() -
     assert answered(ask(BrowserCookie(Inside()), "/api/v1/x"), "set-cookie") == []
 
 
+def test_a_browser_that_has_kept_the_page_but_not_the_cookie_gets_one_with_it() -> None:
+    async def unchanged(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse(status_code=304)(scope, receive, send)
+
+    assert len(answered(ask(BrowserCookie(unchanged)), "set-cookie")) == 1
+    assert answered(ask(BrowserCookie(unchanged), cookie=f"{BROWSER_COOKIE}=mine"), "set-cookie") == []
+
+
 @pytest.mark.parametrize("kind", ["http", "websocket"])
 def test_streamlit_is_told_the_browser_by_the_middleware_and_never_by_the_client(kind: str) -> None:
     inside = Inside()
@@ -165,6 +177,8 @@ def test_every_name_is_answered_where_the_setting_says_so() -> None:
         ("http://evil.example", False),
         ("http://evil.example/localhost:8501", False),
         ("null", False),
+        ("http://[", False),
+        ("http://[x]:8501", False),
         ("", False),
     ],
 )
@@ -193,6 +207,10 @@ def test_the_metrics_are_closed(path: str) -> None:
         ("GET", "//media/abc.csv", False),
         ("GET", "/media/abc.svg.csv", False),
         ("GET", "/media/abc", False),
+        ("GET", "/shop/media/abc.csv", False),
+        ("GET", "/static/media/font.woff2", True),
+        ("GET", "/shop/static/media/font.woff2", True),
+        ("PUT", "/shop/_stcore/upload_file/a/b", False),
         ("PUT", "/_stcore/upload_file/a/b", False),
         ("OPTIONS", "/_stcore/upload_file/a/b", True),
     ],
@@ -221,9 +239,17 @@ def test_every_answer_tells_the_browser_what_pages_may_do() -> None:
     assert sources[0] == "'self'" and len(sources) >= 3
     assert all(source.startswith("'sha256-") for source in sources[1:])
     assert rules["connect-src"] == "'self' ws://localhost:8501 wss://localhost:8501"
-    assert answered(messages, "x-content-type-options") == ["nosniff"]
-    assert answered(messages, "referrer-policy") == ["same-origin"]
-    assert answered(messages, "x-frame-options") == ["SAMEORIGIN"]
+    assert rules["img-src"] == "'self' data: blob:" and rules["font-src"] == "'self' data:"
+    assert rules["worker-src"] == "'self' blob:" and rules["style-src"] == "'self' 'unsafe-inline'"
+    for name, value in {
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "same-origin",
+        "x-frame-options": "SAMEORIGIN",
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+    }.items():
+        assert answered(messages, name) == [value]
 
 
 def test_the_host_of_a_request_adds_nothing_to_the_policy_but_itself() -> None:
@@ -249,23 +275,72 @@ CHANGED: dict[str, Any] = {
     "server.fileWatcherType": "auto",
     "server.unsafeMetricsUserAttributes": ["email"],
     "client.showErrorDetails": "full",
+    "client.disableDataExport": False,
     "browser.gatherUsageStats": True,
     "global.developmentMode": True,
     "runner.magicEnabled": True,
     "server.maxUploadSize": 200,
     "server.address": "0.0.0.0",
+    "global.e2eTest": True,
 }
 
 
 def test_the_settings_as_they_come_give_no_cause_for_a_word() -> None:
-    assert hardening.weakened(SAFE.__getitem__) == []
-    assert hardening.weakened((SAFE | {"server.address": "0.0.0.0", "server.sslCertFile": "x"}).__getitem__) == []
+    assert hardening.weakened(SAFE.__getitem__, demo=False) == []
+    assert (
+        hardening.weakened((SAFE | {"server.address": "0.0.0.0", "server.sslCertFile": "x"}).__getitem__, demo=False)
+        == []
+    )
     assert set(CHANGED) >= set(hardening.EXPECTED)
+
+
+def test_a_demo_that_others_can_reach_gets_a_sentence() -> None:
+    opened = SAFE | {"server.address": "0.0.0.0", "server.sslCertFile": "x"}
+    (sentence,) = hardening.weakened(opened.__getitem__, demo=True)
+    assert "password that everybody knows" in sentence
+    assert hardening.weakened(SAFE.__getitem__, demo=True) == []
+
+
+def test_the_settings_of_this_checkout_are_the_safe_ones() -> None:
+    assert hardening.weakened(st.get_option, demo=True) == []
+    assert st.get_option("server.maxUploadSize") == 20
+
+
+def test_what_is_weakened_is_in_the_log_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stopped(*given: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(hardening, "weakened", lambda option, demo: ["server.address is open."])
+    monkeypatch.setattr(logs, "to_standard_error", lambda: None)
+    monkeypatch.setattr(startup, "running", stopped)
+
+    async def start() -> None:
+        await entry.lifespan(entry.app).__aenter__()
+
+    with pytest.raises(SystemExit):
+        complete(start())
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "server.address is open.")
+    ]
+
+
+def test_no_id_by_which_a_tab_is_resumed_is_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    resuming = logging.getLogger("streamlit.runtime.websocket_session_manager")
+    for logger in (resuming, logging.getLogger("streamlit.error_util")):
+        monkeypatch.setattr(logger, "filters", [])
+    monkeypatch.setattr(logs, "LOGGERS", ())
+    logs.to_standard_error()
+    resuming.warning("Session with id %s is back", "0b5ca1a4-3f2e-4f0e-9d0a-1c2b3a4d5e6f")
+    assert caplog.messages == ["Session with id (not shown) is back"]
 
 
 @pytest.mark.parametrize("name", CHANGED)
 def test_each_setting_that_is_weakened_gets_a_sentence(name: str) -> None:
-    (sentence,) = hardening.weakened((SAFE | {name: CHANGED[name]}).__getitem__)
+    (sentence,) = hardening.weakened((SAFE | {name: CHANGED[name]}).__getitem__, demo=False)
     assert sentence.startswith(f"{name} is ") and sentence.endswith(".")
 
 
@@ -274,4 +349,4 @@ def test_each_setting_that_is_weakened_gets_a_sentence(name: str) -> None:
 )
 def test_without_the_browsers_header_the_app_does_not_start(trusted: dict[str, str]) -> None:
     with pytest.raises(StartError, match=r"^server\.trustedUserHeaders is not what .* sets, so a tab could be taken"):
-        hardening.weakened((SAFE | {"server.trustedUserHeaders": trusted}).__getitem__)
+        hardening.weakened((SAFE | {"server.trustedUserHeaders": trusted}).__getitem__, demo=False)

@@ -84,6 +84,14 @@ def test_hashing_takes_long_enough_to_slow_down_guessing_and_at_most_half_a_seco
     assert 0.05 < statistics.median(times) <= 0.5
 
 
+def test_megabytes_that_are_typed_for_a_password_stop_nobody() -> None:
+    salt = passwords.stored(PASSWORD, cost=4).split(":")[1]
+    start = time.process_time()
+    passwords.proof("\ufdfa" * 2_000_000, salt)  # one sign whose normal form has eighteen
+    assert refusal("\ufdfa" * 2_000_000) == "password_length"
+    assert time.process_time() - start < 0.5
+
+
 def test_what_is_kept_is_renewed_when_the_cost_has_risen_and_only_then(monkeypatch: pytest.MonkeyPatch) -> None:
     salt = passwords.stored(PASSWORD, cost=5).split(":")[1]
     for cost, renews in ((5, False), (4, False), (6, True)):
@@ -91,3 +99,8 @@ def test_what_is_kept_is_renewed_when_the_cost_has_risen_and_only_then(monkeypat
         kept = passwords.renewed(PASSWORD, salt)
         assert (kept is not None) is renews
         assert kept is None or kept.startswith("bcrypt-sha256:$2b$06$")
+
+
+def test_a_password_is_the_same_however_it_was_typed() -> None:
+    assert passwords.are_alike("correct horse ﬁve staples", "correct horse five staples ")
+    assert not passwords.are_alike("correct horse five staples", "Correct horse five staples")

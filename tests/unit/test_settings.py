@@ -36,6 +36,7 @@ def test_every_setting_can_be_given() -> None:
         "BACKSTITCH_HOSTS": "Shop.example.com, shop  other.example",
         "BACKSTITCH_COOKIE_KEY": "k" * 32,
         "BACKSTITCH_SINGLE_SIGN_ON_KEY": "s" * 32,
+        "BACKSTITCH_APP_PASSWORD": "p",
     }
     assert settings.load(given) == Settings(
         home=Path("/srv/shop"),
@@ -48,6 +49,7 @@ def test_every_setting_can_be_given() -> None:
         hosts=("shop.example.com", "shop", "other.example"),
         cookie_key="k" * 32,
         single_sign_on_key="s" * 32,
+        app_password="p",
     )
 
 
@@ -60,11 +62,21 @@ def test_a_session_that_is_not_used_lasts_eight_hours_and_no_other_host_is_serve
 def test_a_secret_that_could_be_guessed_is_refused_and_one_is_never_shown(name: str) -> None:
     with pytest.raises(StartError, match=rf"^{name} is too short to be a secret; use 32 random characters or more"):
         settings.load({name: "k" * 31})
-    assert "k" * 32 not in repr(settings.load({name: "k" * 32}))
+    assert "k" * 32 not in repr(settings.load({name: "k" * 32, "BACKSTITCH_APP_PASSWORD": "k" * 32}))
 
 
 def test_a_variable_that_is_set_to_nothing_counts_as_not_set() -> None:
-    names = ("HOME", "TIMEZONE", "CURRENCY", "DEMO", "SESSION_HOURS", "IDLE_HOURS", "HOSTS", "COOKIE_KEY")
+    names = (
+        "HOME",
+        "TIMEZONE",
+        "CURRENCY",
+        "DEMO",
+        "SESSION_HOURS",
+        "IDLE_HOURS",
+        "HOSTS",
+        "COOKIE_KEY",
+        "APP_PASSWORD",
+    )
     assert settings.load({"DATABASE_URL": ""} | {f"BACKSTITCH_{name}": "" for name in names}) == settings.load({})
 
 

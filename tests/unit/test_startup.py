@@ -1,14 +1,18 @@
 """From settings to a running service, on real servers; what prevents it is one sentence."""
 
+import io
 import multiprocessing
+import os
 import secrets
 import socket
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -26,6 +30,7 @@ from tests import homes
 from tests.conftest import APP_PASSWORD, PASSWORD, Clone
 from tests.unit.embedded.processes import in_child, kill_server
 
+NO_RULES = b"TZif" + bytes(32) + bytes([0, 0, 0, 1, 0, 0, 0, 4]) + bytes(6) + b"UTC\0"
 ROLES = ("owner", "admin", "manager", "analyst", "viewer", "app")
 MUST_MIGRATE = (
     "The database is not up to date; run `python -m backstitch migrate` with DATABASE_URL set to a login "
@@ -68,7 +73,10 @@ def bare(own_server: URL) -> Iterator[URL]:
 
 def configured(home: Path, url: URL | str | None = None) -> Settings:
     given = url.render_as_string(hide_password=False) if isinstance(url, URL) else url
-    return settings.load({"BACKSTITCH_HOME": str(home), "DATABASE_URL": given or ""})
+    password = os.environ.get("BACKSTITCH_APP_PASSWORD", "")
+    return settings.load(
+        {"BACKSTITCH_HOME": str(home), "DATABASE_URL": given or "", "BACKSTITCH_APP_PASSWORD": password}
+    )
 
 
 def refusal(home: Path, url: URL | str | None = None) -> str:
@@ -186,6 +194,17 @@ def test_the_applications_own_login_starts_on_a_database_that_is_up_to_date(home
         assert service.owner_url is None and service.lease is None
         assert service.revive() is True
         assert login(service) == ("backstitch_app", False)
+        with service.database.read(clone.actor(Role.VIEWER)) as connection:
+            assert connection.execute(text("show timezone")).scalar() == "Asia/Kolkata"
+    # The least that a file of a zone can be: no rules, UTC.
+    unknown = ZoneInfo.from_file(io.BytesIO(NO_RULES), key="Mars/Olympus")
+    elsewhere = replace(configured(home, clone.app.url), timezone=unknown)
+    with pytest.raises(StartError) as caught, startup.running(elsewhere):
+        pass
+    assert str(caught.value) == (
+        "The database's server does not know the time zone Mars/Olympus; set BACKSTITCH_TIMEZONE to a name that it "
+        "knows, such as Asia/Kolkata."
+    )
 
 
 def test_a_server_that_cannot_be_brought_back_is_logged_and_tried_again(
@@ -384,3 +403,13 @@ def test_a_secret_is_the_same_for_threads_that_ask_at_once(home: Path) -> None:
 def test_two_names_have_two_secrets(home: Path) -> None:
     installation.prepare_home(home)
     assert installation.secret(home, "cookie_key") != installation.secret(home, "application_login")
+
+
+def test_each_installation_signs_its_cookies_with_a_key_of_its_own_or_the_one_it_is_given(tmp_path: Path) -> None:
+    keys = set()
+    for home in (tmp_path / "one", tmp_path / "two"):
+        installation.prepare_home(home)
+        keys |= {installation.cookie_key(configured(home)), installation.single_sign_on_key(configured(home))}
+    assert len(keys) == 4 and all(len(key) == 43 for key in keys)
+    given = settings.load({"BACKSTITCH_HOME": str(tmp_path), "BACKSTITCH_COOKIE_KEY": "k" * 32})
+    assert installation.cookie_key(given) == "k" * 32

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import BinaryIO
 
-from backstitch.audit.rows import Cell, ExportRow
-
 BOM = b"\xef\xbb\xbf"
 FLUSH_AT = 256 * 1024  # characters
 # Spreadsheets run text that starts so as a formula. Numbers are written as such and never get the apostrophe.
@@ -26,7 +24,7 @@ class CsvFile:
         self._put(BOM)
         self._writer.writerow(columns)
 
-    def write(self, rows: Iterable[ExportRow]) -> None:
+    def write(self, rows: Iterable[Sequence[object]]) -> None:
         """Appends rows of the columns."""
         self._writer.writerows([_text(cell) for cell in row] for row in rows)
         if self._buffer.tell() >= FLUSH_AT:
@@ -48,7 +46,17 @@ class CsvFile:
             self._file.write(data)
 
 
-def _text(cell: Cell) -> object:
+def inert(text: str) -> str:
+    """`text` as a spreadsheet keeps it: with an apostrophe before it, if it would run it as a formula."""
+    return f"'{text}" if text[:1] in FORMULA_STARTS else text
+
+
+def as_it_was(text: str) -> str:
+    """What `inert` was given for `text`, when a file that was taken away is read again."""
+    return text[1:] if text[:1] == "'" and text[1:2] in FORMULA_STARTS else text
+
+
+def _text(cell: object) -> object:
     if isinstance(cell, str):
-        return f"'{cell}" if cell[:1] in FORMULA_STARTS else cell
+        return inert(cell)
     return cell.isoformat() if isinstance(cell, date) else cell

@@ -1,0 +1,22 @@
+"""That a file is taken away: on the record, with its hash, before a byte of it leaves."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import text
+
+from backstitch.database import Actor, Database
+
+RECORD = text("select audit.record_activity('EXPORT', :entity, cast(:id as bigint), cast(:details as jsonb))")
+
+
+def record(
+    database: Database, actor: Actor, *, operation: str, entity: str, id: int | None = None, details: Mapping[str, Any]
+) -> None:
+    """Records an export of `entity`, or of one record of it; `details` has at least file_name, sha256 and bytes.
+
+    Raises Refused (42501) when the actor's role takes nothing away, and SignedOut.
+    """
+    with database.transaction(actor, operation=operation) as connection:
+        connection.execute(RECORD, {"entity": entity, "id": id, "details": json.dumps(details)})

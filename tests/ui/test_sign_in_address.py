@@ -1,0 +1,29 @@
+"""Where a browser is, as proxies and systems of both kinds of addresses tell it: SAFETY row 16."""
+
+import pytest
+from streamlit.runtime.context import ContextProxy
+from streamlit.testing.v1 import AppTest
+
+from tests.conftest import Clone
+from tests.ui.shop import run
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("::ffff:198.51.100.7", "198.51.100.7"),  # as one of a /64, all of IPv4 would be locked with it
+        ("fe80::7%eth0", "fe80::7"),
+        ("::ffff:127.0.0.1", None),
+    ],
+)
+def test_an_address_counts_as_the_one_that_it_stands_for(
+    signed_out: AppTest, clone: Clone, monkeypatch: pytest.MonkeyPatch, told: str, kept: str | None
+) -> None:
+    monkeypatch.setattr(ContextProxy, "ip_address", property(lambda self: told))
+    for field in run(signed_out).text_input:
+        field.set_value("nobody")
+    signed_out.button[0].click()
+    assert len(run(signed_out).error) == 1
+    with clone.superuser() as psql:
+        found = psql.execute("select host(address) from audit.trail where action = 'LOGIN_FAILED'").fetchall()
+    assert found == [(kept,)]
