@@ -131,7 +131,7 @@ def home(page: Page) -> None:
 
 def stock_matrix(page: Page) -> None:
     """A design of the demo data: those of the stock list have one colour each. A cell is open."""
-    page.goto("/stock?product=LG-301+%C2%B7+Ankle+leggings")
+    page.goto("/stock?stock_product=LG-301+%C2%B7+Ankle+leggings")
     sees(page, "Stock matrix")
     expect(page.get_by_label("Product")).to_have_value("LG-301 · Ankle leggings")
     table(page, "matrix").click(position=FIRST_CELL)

@@ -1,13 +1,11 @@
 """Audit report: who changed what and when; filter it, chart it, take it away."""
 
-from datetime import datetime
-
 import streamlit as st
 
 from backstitch.accounts.permissions import Permission
 from backstitch.audit import search, wording
 from backstitch.errors import Refused
-from ui import audit_filters, charts, diffs, downloads, formats, operation_table, session
+from ui import audit_filters, charts, diffs, downloads, formats, operation_table, paging, session
 
 user = session.require(Permission.READ_TRAIL)
 zone = formats.timezone()
@@ -39,11 +37,8 @@ table_tab, steps_tab, charts_tab = st.tabs(["Records", "Operations", "Charts"], 
 
 if table_tab.open:
     with table_tab:
-        # Where each page so far began: pages are read by key, so page 40 costs what page 1 costs.
         size = st.session_state.get("audit_size", 50)
-        if st.session_state.get("audit_paged") != (filters, size):
-            st.session_state["audit_paged"], st.session_state["audit_pages"] = (filters, size), [None]
-        starts = st.session_state["audit_pages"]
+        starts = paging.starts("audit", (filters, size))
         with session.read() as connection:
             page = search.search(connection, filters=filters, size=size, before=starts[-1])
         records = page.records
@@ -56,7 +51,7 @@ if table_tab.open:
                     "action": wording.action_word(record.action),
                     "type": wording.entity_word(record.entity),
                     "record": record.label,
-                    "change": wording.summary(record, currency),
+                    "change": wording.summary(record, currency, zone),
                     "operation": record.operation or "",
                     "source": wording.source(record),
                     "reason": record.reason or "",
@@ -76,7 +71,7 @@ if table_tab.open:
                     on_click=lambda: diffs.open_record(records[st.session_state["audit_open"].row]),
                 ),
                 "time": st.column_config.DatetimeColumn(
-                    f"Time ({datetime.now(zone):%Z})", format="DD MMM YYYY, HH:mm:ss", pinned=True
+                    f"Time ({zone.key})", format="DD MMM YYYY, HH:mm:ss", pinned=True
                 ),
                 "user": st.column_config.TextColumn("User", pinned=True),
                 "action": "Action",
@@ -91,17 +86,8 @@ if table_tab.open:
         first = (len(starts) - 1) * size + 1
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"{first:,} to {first + len(records) - 1:,} of {counted}, newest first")
-            if len(starts) > 1:
-                st.button("Newer", icon=":material/chevron_left:", key="audit_newer", on_click=starts.pop)
-            if page.next_cursor is not None:
-                st.button(
-                    "Older",
-                    icon=":material/chevron_right:",
-                    key="audit_older",
-                    on_click=starts.append,
-                    args=(page.next_cursor,),
-                )
-            st.selectbox("Rows a page", [25, 50, 100], index=1, key="audit_size", width=120)
+            paging.buttons("audit", (filters, size), starts, page.next_cursor)
+            st.selectbox("Rows a page", [25, 50, 100], index=1, key="audit_size", width=120, persist_state="session")
 
 if steps_tab.open:
     with steps_tab:

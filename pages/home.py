@@ -4,9 +4,10 @@ import streamlit as st
 
 from backstitch.accounts.permissions import Permission
 from backstitch.inventory import stock_reports
-from ui import diffs, formats, home_parts, session
+from ui import diffs, formats, home_parts, low_stock_list, session
 
 user = session.require(Permission.SEE_INVENTORY)
+low_stock_list.follow()
 
 st.title("Home")
 

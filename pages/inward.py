@@ -8,7 +8,7 @@ from backstitch.accounts.permissions import Permission
 from backstitch.inventory import catalogue, logs, movements
 from backstitch.inventory.logs import InwardEntry
 from backstitch.inventory.movements import Inward
-from ui import entry_forms, feedback, formats, log_deletion, log_lookup, log_tables, matrices, session
+from ui import entry_forms, feedback, formats, log_correction, log_lookup, log_tables, matrices, session
 
 CATEGORIES: tuple[Literal["Supply", "Return"], ...] = ("Supply", "Return")
 OWN_COLUMNS = {"category": "Category", "stakeholder_name": "Received from"}
@@ -20,11 +20,12 @@ st.title("Inward")
 
 with session.read() as connection:
     choices = catalogue.product_choices(connection)
+    every_product = catalogue.product_choices(connection, inactive=True)
     stakeholders = logs.stakeholders(connection)
 
 if editor and choices:
     with st.expander("Record goods in", expanded=True, icon=":material/add:"):
-        product_id, matrix, colour = entry_forms.choose_cell_row(choices, prefix="inward")
+        product_id, matrix, colour = entry_forms.choose_product_and_colour(choices, prefix="inward")
         if colour is not None:
             with st.form("record_inward", border=False):
                 typed = matrices.entry_grid(matrix, colour.colour_code, key=entry_forms.grid_key("inward"))
@@ -65,7 +66,7 @@ log_lookup.panel(
 
 st.subheader("Inward log")
 log_filter = log_tables.filter_bar(
-    choices,
+    every_product,
     prefix="inward_log",
     names={"stakeholder": ("Received from", stakeholders), "category": ("Category", CATEGORIES)},
 )
@@ -73,65 +74,40 @@ with session.read() as connection:
     entries = logs.inward_log(connection, log_filter=log_filter)
 
 
-@st.dialog("Inward entry", icon=":material/input:", on_dismiss=log_tables.close)
-def edit_entry(entry: InwardEntry) -> None:
-    """Corrects or deletes one entry."""
-    # A click inside runs the dialog alone, with what it was opened with; the entry may have been read anew.
-    entry = log_tables.opened(InwardEntry) or entry
-    log_tables.heading(entry)
-    version = f"{entry.id}_{entry.version}"  # a field that outlived its version would carry old figures into the next
-    with st.form("edit_inward", border=False):
-        quantity = entry_forms.quantity(entry.quantity, key=f"edit_inward_quantity_{version}")
-        day = st.date_input("Date", entry.date, key=f"edit_inward_date_{version}", format="DD/MM/YYYY")
-        category = st.selectbox(
-            "Category",
-            CATEGORIES,
-            CATEGORIES.index(entry.category),
-            key=f"edit_inward_category_{version}",
-        )
-        stakeholder = st.text_input("Received from", entry.stakeholder_name, key=f"edit_inward_stakeholder_{version}")
-        reason = entry_forms.reason("InwardLog", key=f"edit_inward_reason_{version}", always=True)
-        with st.container(horizontal=True):
-            saved = st.form_submit_button("Save", type="primary", key="edit_inward_save")
-            deleted = st.form_submit_button("Delete entry", icon=":material/delete:", key="edit_inward_delete")
-    if saved:
-        with log_tables.stale_shown(entry), feedback.refusals():
-            with session.write("correct inward entry", reason=reason) as connection:
-                movements.edit_inward(
-                    connection,
-                    entry=entry,
-                    quantity=entry_forms.whole(quantity, entry.size),
-                    inward=Inward(day, category, stakeholder),
-                )
-            log_tables.close()
-            feedback.done(f"Inward entry {entry.id} of {entry.sku} was saved.")
-    if deleted:
-        with log_tables.stale_shown(entry), feedback.refusals():
-            with session.write("delete inward entry", reason=reason) as connection:
-                movements.delete_inward(connection, entry=entry)
-            log_tables.close()
-            feedback.done(
-                f"Inward entry {entry.id} was deleted; {formats.counted(entry.quantity, 'piece')} of {entry.sku} "
-                f"{entry.color} {entry.size} went out of stock with it."
-            )
+def fields(entry: InwardEntry, key: log_correction.Key) -> log_correction.Save:
+    """What can be corrected of an entry."""
+    quantity = entry_forms.quantity(entry.quantity, key=key("quantity"))
+    day = st.date_input("Date", entry.date, key=key("date"), format="DD/MM/YYYY")
+    category = st.selectbox("Category", CATEGORIES, CATEGORIES.index(entry.category), key=key("category"))
+    stakeholder = st.text_input("Received from", entry.stakeholder_name, key=key("stakeholder"))
+    return lambda connection: movements.edit_inward(
+        connection,
+        entry=entry,
+        quantity=entry_forms.whole(quantity, entry.size),
+        inward=Inward(day, category, stakeholder),
+    )
 
 
 selected = log_tables.show(
     entries,
     InwardEntry,
     log_filter,
+    prefix="inward_log",
     columns=OWN_COLUMNS,
     editable=editor,
-    empty="Nothing has come in here yet. What you record above appears in this list.",
+    empty=f"Nothing has come in here yet.{log_tables.APPEARS if editor and choices else ''}",
 )
-log_deletion.offer(selected)
-opened = log_tables.opened(InwardEntry)
-if opened is not None and editor:
-    edit_entry(opened)
-elif editor:
-    log_deletion.ask(
+log_correction.offer(
+    log_correction.Log(
+        InwardEntry,
+        "inward",
+        ":material/input:",
+        ("inward entry", "inward entries"),
+        fields,
+        lambda connection, entry: movements.delete_inward(connection, entry=entry),
         lambda connection, versions: movements.delete_inwards(connection, versions=versions),
-        kind=InwardEntry,
-        operation="delete inward entries",
-        moved="takes {} out of stock",
-    )
+    ),
+    selected,
+    every_product,
+    editable=editor,
+)

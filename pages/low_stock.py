@@ -9,6 +9,7 @@ from ui import formats, low_stock_list, session
 
 user = session.require(Permission.SEE_INVENTORY)
 editor = user.may(Permission.EDIT_INVENTORY)
+low_stock_list.follow()
 
 st.title("Low stock")
 
@@ -33,7 +34,7 @@ if not found:
 pieces = formats.counted(sum(cell.suggested for cell in found), "piece")
 with st.container(horizontal=True, vertical_alignment="center"):
     st.markdown(f"**{formats.counted(len(found), 'cell')}** · {pieces} suggested")
-    low_stock_list.download(found)
+    low_stock_list.download(found, search or "", to_order=to_order)
 
 shown = found[: low_stock_list.SHOWN]
 table = formats.frame(shown, LowCell)
@@ -58,8 +59,8 @@ st.dataframe(
         "sold_30_days",
     ],
     column_config={
-        **low_stock_list.columns("low_open"),
-        "receive": st.column_config.ButtonColumn("", key="low_receive", type="tertiary"),
+        **low_stock_list.columns("low_open", shown),
+        "receive": low_stock_list.row_button("low_receive", shown, low_stock_list.GOODS_IN),
     },
 )
 if len(found) > len(shown):
@@ -68,5 +69,3 @@ st.caption(
     "Suggested: up to twice the reorder level, or up to the reorder level and what was sold in the last 30 days, "
     "whichever is more."
 )
-low_stock_list.follow(shown, "low_open")
-low_stock_list.receive(shown, "low_receive")

@@ -4,7 +4,7 @@ import streamlit as st
 
 from backstitch.accounts.permissions import Permission
 from backstitch.inventory.order_book import Order
-from ui import order_forms, order_list, order_steps, order_view, session
+from ui import links, order_forms, order_list, order_steps, order_view, session
 
 user = session.require(Permission.SEE_INVENTORY)
 editor = user.may(Permission.EDIT_INVENTORY)
@@ -21,6 +21,8 @@ if form is not None:
 elif order_id.isdecimal() and len(order_id) < 19:
     order_view.show(int(order_id), editable=editor)
 else:
+    if order_id:
+        links.say_unknown("order", order_id, "All orders are shown.")
     order_list.show(editable=editor)
 if editor:
     order_steps.show_open()

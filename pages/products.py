@@ -5,7 +5,7 @@ import streamlit as st
 from backstitch.accounts.permissions import Permission
 from backstitch.inventory import catalogue
 from backstitch.inventory.catalogue import ProductLine
-from ui import formats, product_forms, product_grid, session
+from ui import formats, paging, product_forms, product_grid, session
 
 user = session.require(Permission.SEE_INVENTORY)
 editor = user.may(Permission.EDIT_INVENTORY)
@@ -34,11 +34,8 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     )
     inactive = st.toggle("Show deactivated", key="product_inactive")
 
-# The SKUs after which each page so far began: pages are read by key, so page 40 costs what page 1 costs.
 filters = (search, category, inactive)
-if st.session_state.get("product_filters") != filters:
-    st.session_state["product_filters"], st.session_state["product_pages"] = filters, [""]
-starts: list[str] = st.session_state["product_pages"]
+starts = paging.starts("product", filters, first="")
 
 with session.read() as connection:
     lines = catalogue.list_products(
@@ -92,15 +89,7 @@ if lines:
     first = (len(starts) - 1) * PAGE_SIZE + 1
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{first:,} to {first + len(lines) - 1:,} of {total:,} products")
-        if len(starts) > 1:
-            st.button("Previous", icon=":material/chevron_left:", key="product_previous", on_click=starts.pop)
-        if more:
-            st.button(
-                "Next",
-                icon=":material/chevron_right:",
-                key="product_next",
-                on_click=starts.append,
-                args=(lines[-1].sku,),
-            )
+        following = lines[-1].sku if more else None
+        paging.buttons("product", filters, starts, following, labels=("Previous", "Next"))
 
 product_forms.show_open(editable=editor)

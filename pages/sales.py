@@ -6,7 +6,7 @@ from backstitch.accounts.permissions import Permission
 from backstitch.inventory import catalogue, directory, logs, movements, order_book
 from backstitch.inventory.logs import SalesEntry
 from backstitch.inventory.movements import Sale
-from ui import entry_forms, feedback, formats, log_deletion, log_lookup, log_tables, matrices, session
+from ui import entry_forms, feedback, formats, log_correction, log_lookup, log_tables, matrices, session
 
 OWN_COLUMNS = {"store": "Store", "agency": "Agency"}
 
@@ -17,12 +17,13 @@ st.title("Sales")
 
 with session.read() as connection:
     choices = catalogue.product_choices(connection)
+    every_product = catalogue.product_choices(connection, inactive=True)
     stores = entry_forms.names(logs.stores(connection), directory.customer_choices(connection).values())
     agencies = entry_forms.names(logs.agencies_named(connection), directory.agency_choices(connection).values())
 
 if editor and choices:
     with st.expander("Record goods out", expanded=True, icon=":material/add:"):
-        product_id, matrix, colour = entry_forms.choose_cell_row(choices, prefix="sales")
+        product_id, matrix, colour = entry_forms.choose_product_and_colour(choices, prefix="sales")
         if colour is not None:
             with st.form("record_sale", border=False):
                 typed = matrices.entry_grid(matrix, colour.colour_code, key=entry_forms.grid_key("sales"))
@@ -67,75 +68,49 @@ log_lookup.panel(
 
 st.subheader("Sales log")
 log_filter = log_tables.filter_bar(
-    choices, prefix="sales_log", names={"store": ("Store", stores), "agency": ("Agency", agencies)}
+    every_product, prefix="sales_log", names={"store": ("Store", stores), "agency": ("Agency", agencies)}
 )
 with session.read() as connection:
     entries = logs.sales_log(connection, log_filter=log_filter)
     order_names = order_book.names(connection, order_ids={entry.order_id for entry in entries if entry.order_id})
 
 
-@st.dialog("Sales entry", icon=":material/output:", on_dismiss=log_tables.close)
-def edit_entry(entry: SalesEntry) -> None:
-    """Corrects or deletes one entry."""
-    # A click inside runs the dialog alone, with what it was opened with; the entry may have been read anew.
-    entry = log_tables.opened(SalesEntry) or entry
-    log_tables.heading(entry)
-    if entry.order_id is not None:
-        st.info(
-            f"This sale belongs to order {order_names.get(entry.order_id, entry.order_id)}, which was dispatched. It "
-            "stays as it is; goods that come back are recorded as goods in, of category Return.",
-            icon=":material/lock:",
-        )
-        return
-    version = f"{entry.id}_{entry.version}"  # a field that outlived its version would carry old figures into the next
-    with st.form("edit_sale", border=False):
-        quantity = entry_forms.quantity(entry.quantity, key=f"edit_sale_quantity_{version}")
-        day = st.date_input("Date", entry.date, key=f"edit_sale_date_{version}", format="DD/MM/YYYY")
-        store = st.text_input("Store", entry.store, key=f"edit_sale_store_{version}")
-        agency = st.text_input("Agency (optional)", entry.agency, key=f"edit_sale_agency_{version}")
-        reason = entry_forms.reason("SalesLog", key=f"edit_sale_reason_{version}", always=True)
-        with st.container(horizontal=True):
-            saved = st.form_submit_button("Save", type="primary", key="edit_sale_save")
-            deleted = st.form_submit_button("Delete entry", icon=":material/delete:", key="edit_sale_delete")
-    if saved:
-        with log_tables.stale_shown(entry), feedback.refusals():
-            with session.write("correct sale", reason=reason) as connection:
-                movements.edit_sale(
-                    connection,
-                    entry=entry,
-                    quantity=entry_forms.whole(quantity, entry.size),
-                    sale=Sale(day, store, agency or ""),
-                )
-            log_tables.close()
-            feedback.done(f"Sales entry {entry.id} of {entry.sku} was saved.")
-    if deleted:
-        with log_tables.stale_shown(entry), feedback.refusals():
-            with session.write("delete sale", reason=reason) as connection:
-                movements.delete_sale(connection, entry=entry)
-            log_tables.close()
-            feedback.done(
-                f"Sales entry {entry.id} was deleted; {formats.counted(entry.quantity, 'piece')} of {entry.sku} "
-                f"{entry.color} {entry.size} came back into stock."
-            )
+def fields(entry: SalesEntry, key: log_correction.Key) -> log_correction.Save:
+    """What can be corrected of an entry."""
+    quantity = entry_forms.quantity(entry.quantity, key=key("quantity"))
+    day = st.date_input("Date", entry.date, key=key("date"), format="DD/MM/YYYY")
+    store = st.text_input("Store", entry.store, key=key("store"))
+    agency = st.text_input("Agency (optional)", entry.agency, key=key("agency"))
+    return lambda connection: movements.edit_sale(
+        connection,
+        entry=entry,
+        quantity=entry_forms.whole(quantity, entry.size),
+        sale=Sale(day, store, agency or ""),
+    )
 
 
 selected = log_tables.show(
     entries,
     SalesEntry,
     log_filter,
+    prefix="sales_log",
     columns={**OWN_COLUMNS, "order": "Order"},
     editable=editor,
-    empty="Nothing has gone out here yet. What you record above appears in this list.",
+    empty=f"Nothing has gone out here yet.{log_tables.APPEARS if editor and choices else ''}",
     further={"order": [order_names.get(entry.order_id or 0, "") for entry in entries]},
 )
-log_deletion.offer(selected)
-opened = log_tables.opened(SalesEntry)
-if opened is not None and editor:
-    edit_entry(opened)
-elif editor:
-    log_deletion.ask(
+log_correction.offer(
+    log_correction.Log(
+        SalesEntry,
+        "sale",
+        ":material/output:",
+        ("sale", "sales"),
+        fields,
+        lambda connection, entry: movements.delete_sale(connection, entry=entry),
         lambda connection, versions: movements.delete_sales(connection, versions=versions),
-        kind=SalesEntry,
-        operation="delete sales",
-        moved="brings {} back into stock",
-    )
+        order_names=order_names,
+    ),
+    selected,
+    every_product,
+    editable=editor,
+)

@@ -5,7 +5,7 @@ import streamlit as st
 from backstitch.accounts.permissions import Permission
 from backstitch.audit.periods import Period
 from backstitch.inventory import catalogue
-from ui import cell_panel, formats, matrices, session
+from ui import cell_panel, formats, links, matrices, session
 
 user = session.require(Permission.SEE_INVENTORY)
 editor = user.may(Permission.EDIT_INVENTORY)
@@ -19,13 +19,18 @@ if not choices:
     st.info("No products yet. Add one on the Products page; its matrix appears here.", icon=":material/grid_on:")
     st.stop()
 
+links.find_product("stock_product", choices.values())
+for asked in links.unknown("stock_product", choices.values()):
+    links.say_unknown("product", asked, "Choose another; of those that are in use, the first is shown.")
 product_id = st.selectbox(
     "Product",
     list(choices),
     format_func=choices.__getitem__,
-    key="product",
+    key="stock_product",
     bind="query-params",
     filter_mode="contains",
+    on_change=links.settle,
+    args=("stock_product",),
 )
 
 with session.read() as connection:

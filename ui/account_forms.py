@@ -67,26 +67,27 @@ def end_chosen_session() -> None:
             sessions.end_session(connection, session_id=chosen.id)
         if chosen.is_this:
             session.leave()
-        feedback.done(f"{browsers.in_words(chosen.user_agent)} is signed out.")
+        else:
+            feedback.done(f"{browsers.in_words(chosen.user_agent)} is signed out.")
 
 
 def password_form(*, submit: str) -> bool:
     """Asks for the present password and for a new one, twice; True once it was changed."""
     # Fields with other keys take their place once they were used, so that no password stays behind in this tab.
-    round = st.session_state.setdefault("password_round", 0)
+    uses = st.session_state.setdefault("password_round", 0)
     with st.form("change_password", border=False):
         old = st.text_input(
-            "Present password", type="password", key=f"password_old_{round}", autocomplete="current-password"
+            "Present password", type="password", key=f"password_old_{uses}", autocomplete="current-password"
         )
         new = st.text_input(
             "New password",
             type="password",
-            key=f"password_new_{round}",
+            key=f"password_new_{uses}",
             autocomplete="new-password",
             help=f"{passwords.SHORTEST} to {passwords.LONGEST} characters of any kind; several words make a good one.",
         )
         again = st.text_input(
-            "New password again", type="password", key=f"password_again_{round}", autocomplete="new-password"
+            "New password again", type="password", key=f"password_again_{uses}", autocomplete="new-password"
         )
         submitted = st.form_submit_button(submit, type="primary", key="password_save")
     if not submitted:
@@ -98,7 +99,7 @@ def password_form(*, submit: str) -> bool:
         sessions.change_password(
             startup.current().database, person.actor, email=person.user.email, old=old or "", new=new or ""
         )
-        st.session_state["password_round"] = round + 1
+        st.session_state["password_round"] = uses + 1
         return True
     return False
 

@@ -4,14 +4,11 @@ from datetime import date
 
 import streamlit as st
 
-from backstitch.errors import Refused
-from backstitch.inventory import adjustments, financial_year, matrix_shape, movements, stock_reports
-from backstitch.inventory.adjustments import REASONS, Adjustment
+from backstitch.inventory import adjustments, financial_year, matrix_shape, stock_reports
+from backstitch.inventory.adjustments import Adjustment
 from backstitch.inventory.catalogue import Colour, Matrix
 from backstitch.inventory.stock_reports import CellEvent, CellProof
-from ui import feedback, formats, session
-
-AWAY, MORE = "Take away", "Add"
+from ui import adjustment_fields, feedback, formats, session
 
 
 def show(matrix: Matrix, colour: Colour, size: str, choice: str, *, editable: bool) -> None:
@@ -89,47 +86,21 @@ def _adjust(matrix: Matrix, colour: Colour, size: str, choice: str) -> None:
     # A form of its own for each cell: what was typed for one is not meant for another.
     key = f"{product.id}_{colour.colour_code}_{size}_{st.session_state.get('adjusted', 0)}"
     with st.form(f"adjust_{key}", border=False):
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            direction = st.radio("Change", [AWAY, MORE], horizontal=True, key=f"adjust_direction_{key}")
-            typed = st.text_input("Pieces", key=f"adjust_pieces_{key}", width=110)
-            reason = st.selectbox(
-                "Reason",
-                REASONS,
-                index=None,
-                format_func=str.capitalize,
-                key=f"adjust_reason_{key}",
-                placeholder="Why?",
-                width=190,
-            )
-            day = st.date_input("Date", formats.today(), key=f"adjust_date_{key}", format="DD/MM/YYYY", width=150)
-        note = st.text_input("Note", key=f"adjust_note_{key}", max_chars=400, placeholder="What happened, if it helps")
+        typed = adjustment_fields.show(f"adjust_{{}}_{key}")
         submitted = st.form_submit_button("Adjust", type="primary", key="adjust_save")
     if not submitted:
         return
     with feedback.refusals():
-        pieces = _pieces(typed or "", size)
-        change = -pieces if direction == AWAY else pieces
-        made = Adjustment(product.id, colour.colour_code, size, change, day, _given(reason), note or "")
+        change, cell = typed.change(size), (product.id, colour.colour_code, size)
+        made = Adjustment(*cell, change, typed.date, typed.kind(), typed.note)
         with session.write("adjust stock", reason=adjustments.because(made.reason, made.note)) as connection:
             adjustments.adjust(connection, adjustments=[made])
         st.session_state["adjusted"] = st.session_state.get("adjusted", 0) + 1
         verb = "Took away" if change < 0 else "Added"
         feedback.done(
-            f"{verb} {formats.counted(pieces, 'piece')} of {product.sku} {colour.color} {size}: {made.reason}.",
+            f"{verb} {formats.counted(abs(change), 'piece')} of {product.sku} {colour.color} {size}: {made.reason}.",
             on_record={"product": choice},
         )
-
-
-def _pieces(typed: str, size: str) -> int:
-    if not typed.strip().lstrip("0"):
-        raise Refused("Say how many pieces: a whole number above 0. Nothing was saved.", rule="no_quantity")
-    return movements.quantities({size: typed})[size]
-
-
-def _given(reason: str | None) -> str:
-    if not reason:
-        raise Refused("Choose the reason of the adjustment. Nothing was saved.", rule="reason_required")
-    return reason
 
 
 def _switch(matrix: Matrix, colour: Colour, size: str, choice: str) -> None:

@@ -1,6 +1,6 @@
-"""The charts of the audit report, under the filters of its table; each one's data can be taken along."""
+"""The charts of the audit report, under the filters of its table; a click on a bar narrows both to it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import altair as alt
@@ -10,8 +10,11 @@ from sqlalchemy import Connection
 
 from backstitch.audit import charts
 from backstitch.audit.search import Filters
+from ui import audit_filters
 
 HEIGHT = 260  # pixels
+BAR = 18  # pixels, so that each has room for its label
+CLICKED = "clicked"
 
 
 def show(connection: Connection, filters: Filters, zone: ZoneInfo) -> None:
@@ -19,12 +22,12 @@ def show(connection: Connection, filters: Filters, zone: ZoneInfo) -> None:
     now = datetime.now(UTC)
     st.subheader("Records by day and action")
     by_day = charts.by_day(connection, filters=filters, zone=zone, now=now)
-    st.altair_chart(_by_day(by_day, now.astimezone(zone)), alt="Records by day, coloured by action")
+    _clickable(_by_day(by_day, now.astimezone(zone)), "chart_day", "Records by day, coloured by action")
     left, right = st.columns(2)
     with left:
         st.subheader("Records by user")
         by_user = charts.by_user(connection, filters=filters)
-        st.altair_chart(_ranking(by_user, "user", "User"), alt="Records by user, most first")
+        _clickable(_ranking(by_user, "user", "User"), "chart_user", "Records by user, most first")
         st.subheader("Most edited fields")
         edited = charts.most_edited_fields(connection, filters=filters)
         edited["field"] = edited["record_type"] + ": " + edited["field"]
@@ -35,19 +38,43 @@ def show(connection: Connection, filters: Filters, zone: ZoneInfo) -> None:
     with right:
         st.subheader("Records by record type")
         by_type = charts.by_record_type(connection, filters=filters)
-        st.altair_chart(_ranking(by_type, "record_type", "Record type"), alt="Records by record type, most first")
+        by_type = by_type.rename(columns={"record_type": "type"})
+        _clickable(_ranking(by_type, "type", "Record type"), "chart_type", "Records by record type, most first")
         st.subheader("Records by hour and weekday")
         by_hour = charts.by_hour_and_weekday(connection, filters=filters, zone=zone)
         st.altair_chart(_heat_map(by_hour), alt="Records by hour of the day and weekday")
-    st.caption(f"Days and hours in {zone.key}. Today is not over yet.")
+    st.caption(
+        f"Days and hours in {zone.key}. Today is not over yet. A click on the bar of a day, a user or a record type "
+        "shows its records; the files above have all of them."
+    )
+
+
+def _clickable(chart: alt.Chart | alt.LayerChart, key: str, described: str) -> None:
+    st.altair_chart(chart, key=key, alt=described, on_select=lambda: _narrow(key), selection_mode=CLICKED)
+
+
+def _narrow(key: str) -> None:
+    """The filters as the bar that was clicked says, and the records under them."""
+    bars = st.session_state[key].selection[CLICKED]
+    if not bars:
+        return
+    words = dict(bars[0])
+    day = words.pop("iso_day", None)
+    if not audit_filters.narrow(words):
+        st.toast("No filter has this bar alone.", icon=":material/filter_alt_off:")
+        return
+    if day is not None:
+        audit_filters.narrow_to_day(date.fromisoformat(day))
+    st.session_state["audit_view"] = "Records"
 
 
 def _by_day(data: pd.DataFrame, now: datetime) -> alt.LayerChart:
+    years = data["day"].dt.year.nunique()
     bars = (
-        alt.Chart(data)
+        alt.Chart(data.assign(iso_day=data["day"].dt.strftime("%Y-%m-%d")))
         .mark_bar()
         .encode(
-            x=alt.X("yearmonthdate(day):T", title="Day", axis=alt.Axis(format="%d %b")),
+            x=alt.X("yearmonthdate(day):T", title="Day", axis=alt.Axis(format="%d %b %Y" if years > 1 else "%d %b")),
             y=alt.Y("records:Q", title="Records", stack=True, axis=alt.Axis(tickMinStep=1)),
             color=alt.Color("action:N", title="Action", legend=alt.Legend(orient="top")),
             tooltip=[
@@ -57,6 +84,7 @@ def _by_day(data: pd.DataFrame, now: datetime) -> alt.LayerChart:
             ],
         )
         .properties(height=HEIGHT)
+        .add_params(alt.selection_point(CLICKED, fields=["iso_day", "action"]))
     )
     today = pd.DataFrame({"day": [pd.Timestamp(now.date())], "note": ["today, so far"]})
     mark = (
@@ -73,10 +101,16 @@ def _ranking(data: pd.DataFrame, column: str, title: str) -> alt.Chart:
         .mark_bar()
         .encode(
             x=alt.X("records:Q", title="Records", axis=alt.Axis(tickMinStep=1)),
-            y=alt.Y(f"{column}:N", title=None, sort="-x", axis=alt.Axis(labelLimit=220)),
+            y=alt.Y(
+                f"{column}:N",
+                title=None,
+                sort="-x",
+                axis=alt.Axis(labelLimit=220, labelOverlap=False, labelFlush=False),
+            ),
             tooltip=[alt.Tooltip(f"{column}:N", title=title), alt.Tooltip("records:Q", title="Records", format=",")],
         )
-        .properties(height=HEIGHT)
+        .properties(height=alt.Step(BAR))
+        .add_params(alt.selection_point(CLICKED, fields=[column]))
     )
 
 
@@ -86,7 +120,7 @@ def _heat_map(data: pd.DataFrame) -> alt.Chart:
         .mark_rect()
         .encode(
             x=alt.X("hour:O", title="Hour", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("weekday:N", title=None, sort=list(charts.WEEKDAYS)),
+            y=alt.Y("weekday:N", title=None, sort=list(charts.WEEKDAYS), axis=alt.Axis(labelFlush=False)),
             color=alt.Color("records:Q", title="Records", legend=None),
             tooltip=[
                 alt.Tooltip("weekday:N", title="Weekday"),

@@ -10,31 +10,27 @@ from backstitch.audit.operations import Operation
 from backstitch.audit.search import Record
 from backstitch.audit.undo import OPPOSITE, Undoable
 from ui import formats, session, undo
+from ui.dialogs import Dialog
 
-OPEN = "audit_record"
+DIALOG = Dialog("audit_record")
 TOGETHER = 100
 
 
 def open_record(record: Record | Operation) -> None:
     """Opens the dialog for a record, or for all that one operation did."""
-    st.session_state[OPEN] = record
-
-
-def close() -> None:
-    """Closes the dialog."""
-    st.session_state.pop(OPEN, None)
+    DIALOG.open(record)
 
 
 def show_open() -> None:
     """Draws the dialog that is open, if any."""
-    opened = st.session_state.get(OPEN)
+    opened = DIALOG.opened()
     if isinstance(opened, Record):
         _show(opened)
     elif isinstance(opened, Operation):
         _show_operation(opened)
 
 
-@st.dialog("On the record", width="large", icon=":material/difference:", on_dismiss=close)
+@st.dialog("On the record", width="large", icon=":material/difference:", on_dismiss=DIALOG.close)
 def _show(record: Record) -> None:
     st.markdown(f"**{wording.action_word(record.action)}** · {wording.entity_word(record.entity)}")
     # Labels come from data, so they are shown as text, never as Markdown.
@@ -72,7 +68,7 @@ def _undo(undoable: Undoable, *actions: str) -> None:
 
 
 def _changes(record: Record) -> None:
-    changes = wording.changes(record, formats.currency())
+    changes = wording.changes(record, formats.currency(), formats.timezone())
     if not changes:
         return
     columns = {"field": "Field", "old": "Old", "new": "New"}
@@ -113,7 +109,7 @@ def _list(records: Sequence[Record]) -> None:
                 "action": wording.action_word(record.action),
                 "type": wording.entity_word(record.entity),
                 "record": record.label,
-                "change": wording.summary(record, formats.currency()),
+                "change": wording.summary(record, formats.currency(), formats.timezone()),
             }
             for record in records
         ],
@@ -123,7 +119,7 @@ def _list(records: Sequence[Record]) -> None:
     )
 
 
-@st.dialog("What one step did", width="large", icon=":material/stacks:", on_dismiss=close)
+@st.dialog("What one step did", width="large", icon=":material/stacks:", on_dismiss=DIALOG.close)
 def _show_operation(operation: Operation) -> None:
     with session.read() as connection:
         page = search.same_transaction(

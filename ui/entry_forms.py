@@ -1,4 +1,4 @@
-"""What the Inward and the Sales page share in their forms."""
+"""What the pages of the logs share in their forms."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ from backstitch.inventory.catalogue import Colour, Matrix
 from ui import session
 
 
-def choose_cell_row(choices: Mapping[int, str], *, prefix: str) -> tuple[int, Matrix, Colour | None]:
+def choose_product_and_colour(choices: Mapping[int, str], *, prefix: str) -> tuple[int, Matrix, Colour | None]:
     """The product and the colour to enter quantities for; the colour is None where there is none in use.
 
     The matrix has what is in use only.
@@ -32,8 +32,12 @@ def choose_cell_row(choices: Mapping[int, str], *, prefix: str) -> tuple[int, Ma
             st.info("This product has no colours yet. Add them on the Products page.", icon=":material/palette:")
             return product_id, matrix, None
         codes = {colour.colour_code: colour for colour in matrix.colours}
-        code = st.selectbox(
-            "Colour", list(codes), format_func=lambda code: codes[code].color, key=f"{prefix}_colour_{product_id}"
+        key = f"{prefix}_colour_{product_id}"
+        gone = st.session_state.get(key, next(iter(codes))) not in codes
+        code = st.selectbox("Colour", list(codes), format_func=lambda code: codes[code].color, key=key)
+    if gone:
+        st.warning(
+            "The colour you had chosen is not in use any more. Look which one is chosen now.", icon=":material/palette:"
         )
     return product_id, matrix, codes[code]
 
@@ -98,14 +102,17 @@ def choose_allowed(label: str, allowed: Sequence[str], known: Sequence[str], *, 
     )
 
 
-def reason(entity: str, *, key: str, always: bool = False) -> str | None:
-    """Why it is done, for the record: asked where the policy wants it for every write of the entity, or `always`."""
+def reason(entity: str, *, key: str, always: bool = False, label: str = "Reason") -> str | None:
+    """Why it is done, for the record: asked where the policy wants it for every write of the entity, or `always`.
+
+    None where it is not asked for.
+    """
     with session.read() as connection:
         required = reasons.reason_required(connection, entity=entity)
     if not required and not always:
         return None
-    typed = st.text_input("Reason" if required else "Reason (optional)", key=key, max_chars=400)
-    return (typed or "").strip() or None
+    typed = st.text_input(label if required else f"{label} (optional)", key=key, max_chars=400)
+    return (typed or "").strip()
 
 
 def quantity(current: int, *, key: str) -> str:

@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import NoReturn
 
 import streamlit as st
 
 from backstitch.accounts.permissions import Permission
 from backstitch.audit.undo import Undoable
 from backstitch.errors import Refused, SignedOut, StaleEdit
-from ui import formats, session
+from ui import audit_filters, formats, links, session
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +28,23 @@ def refusals() -> Iterator[None]:
     except Refused as refusal:
         log.info("refused by %s: %s", refusal.rule, refusal)
         st.error(formats.plain(str(refusal)), icon=":material/block:")
+        if refusal.rule == "reason_required" and st.session_state.get("asks_no_reason"):
+            _ask_reason()
 
 
-def done(sentence: str, *, on_record: Mapping[str, str] | None = None) -> None:
-    """Says what was done, at the top of the next run, and starts that run.
+@st.fragment  # what is typed runs this alone, so that the refusal stays until the change is made again
+def _ask_reason() -> None:
+    st.text_input(
+        "Reason", key="reason_lacking", max_chars=400, on_change=_keep_reason, placeholder="Say why, then save again"
+    )
+
+
+def _keep_reason() -> None:
+    session.GIVEN.open((st.session_state["asks_no_reason"], (st.session_state["reason_lacking"] or "").strip()))
+
+
+def done(sentence: str, *, on_record: Mapping[str, str] | None = None) -> NoReturn:
+    """Says what was done, at the top of the next run, and starts that run: what follows in this one is not reached.
 
     `on_record` filters the audit report to it, for a link next to the sentence; the last write can be undone there.
     """
@@ -46,8 +60,15 @@ def show_done(offer_undo: Callable[[Undoable], None]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.success(formats.plain(sentence), icon=":material/check_circle:")
         if on_record and session.current().user.may(Permission.READ_TRAIL):
-            st.page_link(
-                "../pages/audit.py", label="See it on the record", icon=":material/history:", query_params=on_record
-            )
+            _lead_to_record(on_record)
         if written is not None:
             offer_undo(written)
+
+
+def _lead_to_record(on_record: Mapping[str, str]) -> None:
+    label, icon = "See it on the record", ":material/history:"
+    if links.is_here("audit"):
+        # The filters on the screen stand over those of a link to the page that it is on.
+        st.button(label, icon=icon, key="see_record", on_click=audit_filters.show_only, args=(on_record,))
+    else:
+        st.page_link("../pages/audit.py", label=label, icon=icon, query_params=on_record)

@@ -98,11 +98,10 @@ def most_urgent(low: Sequence[LowCell], total: int) -> None:
         height="content",
         alt="Cells that need goods most",
         column_order=["sku", "open", "color", "size", "on_hand", "suggested", "name", "reorder_level"],
-        column_config=low_stock_list.columns("home_low_open"),
+        column_config=low_stock_list.columns("home_low_open", low),
     )
     if total > len(low):
         st.page_link("../pages/low_stock.py", label=f"All {total:,} of them", icon=":material/arrow_forward:")
-    low_stock_list.follow(low, "home_low_open")
 
 
 def last_activity() -> None:
@@ -138,7 +137,7 @@ def last_activity() -> None:
                 type="tertiary",
                 on_click=lambda: diffs.open_record(done[st.session_state["home_activity_open"].row]),
             ),
-            "time": st.column_config.DatetimeColumn(f"Time ({now.astimezone(zone):%Z})", format="DD MMM YYYY, HH:mm"),
+            "time": st.column_config.DatetimeColumn(f"Time ({zone.key})", format="DD MMM YYYY, HH:mm"),
             "user": "User",
             "operation": st.column_config.TextColumn("What", width="large"),
             "records": st.column_config.NumberColumn("Records", format="localized"),

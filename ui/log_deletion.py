@@ -5,14 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 from sqlalchemy import Connection
 
+from backstitch.audit.wording import action_word, entity_word
 from backstitch.errors import StaleEdit
-from backstitch.inventory.logs import InwardEntry, SalesEntry
 from ui import entry_forms, feedback, formats, log_tables, session
+from ui.dialogs import Dialog
+from ui.log_tables import ENTITY, AnyEntry
 
-ASKED = "entries_to_delete"
-ENTITY = {InwardEntry: "InwardLog", SalesEntry: "SalesLog"}
+DIALOG = Dialog("entries_to_delete")
 
-Entries = Sequence[InwardEntry | SalesEntry]
+Entries = Sequence[AnyEntry]
 Delete = Callable[[Connection, Mapping[int, str]], int]
 
 
@@ -23,27 +24,23 @@ def offer(selected: Entries) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.text(f"{_entries(selected)} selected, {_pieces(selected)}.")
         st.button(
-            "Delete selected", icon=":material/delete:", key="delete_selected", on_click=_ask, args=(tuple(selected),)
+            "Delete selected",
+            icon=":material/delete:",
+            key="delete_selected",
+            on_click=DIALOG.open,
+            args=(tuple(selected),),
         )
 
 
-def ask(delete: Delete, *, kind: type[InwardEntry] | type[SalesEntry], operation: str, moved: str) -> None:
-    """The question about entries of this kind, while it is open. `moved`: `takes {} out of stock`, of the pieces."""
-    entries = st.session_state.get(ASKED)
+def ask(delete: Delete, *, kind: type[AnyEntry], operation: str) -> None:
+    """The question about entries of this kind, while it is open."""
+    entries = DIALOG.opened()
     if entries and isinstance(entries[0], kind):
-        _question(entries, delete, operation, moved)
+        _question(entries, delete, operation)
 
 
-def _ask(entries: Entries) -> None:
-    st.session_state[ASKED] = entries
-
-
-def _close() -> None:
-    st.session_state.pop(ASKED, None)
-
-
-@st.dialog("Delete entries", icon=":material/delete:", on_dismiss=_close)
-def _question(entries: Entries, delete: Delete, operation: str, moved: str) -> None:
+@st.dialog("Delete entries", icon=":material/delete:", on_dismiss=DIALOG.close)
+def _question(entries: Entries, delete: Delete, operation: str) -> None:
     going = [entry for entry in entries if not log_tables.of_order(entry)]
     if len(going) < len(entries):
         st.warning(
@@ -53,7 +50,7 @@ def _question(entries: Entries, delete: Delete, operation: str, moved: str) -> N
         )
     if not going:
         return
-    st.text(f"Delete {_entries(going)}? That {moved.format(_pieces(going))}.")
+    st.text(f"Delete {_entries(going)}? That {_moved(going)}.")
     _list(going)
     with st.form("delete_entries", border=False):
         reason = entry_forms.reason(ENTITY[type(entries[0])], key="delete_entries_reason", always=True)
@@ -64,8 +61,11 @@ def _question(entries: Entries, delete: Delete, operation: str, moved: str) -> N
         with feedback.refusals():
             with session.write(operation, reason=reason) as connection:
                 delete(connection, {entry.id: entry.version for entry in going})
-            _close()
-            feedback.done(f"{_entries(going)} deleted; that {moved.format(_pieces(going))}.")
+            DIALOG.close()
+            feedback.done(
+                f"{_entries(going)} deleted; that {_moved(going)}.",
+                on_record={"type": entity_word(ENTITY[type(entries[0])]), "action": action_word("DELETE")},
+            )
     except StaleEdit as stale:
         st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
         st.caption("Close this, look at the list as it is now, and select again.")
@@ -80,7 +80,7 @@ def _list(entries: Entries) -> None:
         hide_index=True,
         alt="Entries to delete",
         column_order=log_tables.CELL_COLUMNS,
-        column_config=log_tables.cell_columns(),
+        column_config=log_tables.cell_columns(signed=any(entry.quantity < 0 for entry in entries)),
     )
 
 
@@ -89,4 +89,13 @@ def _entries(entries: Entries) -> str:
 
 
 def _pieces(entries: Entries) -> str:
-    return formats.counted(sum(entry.quantity for entry in entries), "piece")
+    return formats.counted(sum(abs(entry.quantity) for entry in entries), "piece")
+
+
+def _moved(entries: Entries) -> str:
+    """`takes 5 pieces out of stock`, `brings 2 pieces back into stock`, or both."""
+    changes = [log_tables.put_back(entry) for entry in entries]
+    out, back = -sum(change for change in changes if change < 0), sum(change for change in changes if change > 0)
+    parts = [f"takes {formats.counted(out, 'piece')} out of stock"] if out else []
+    parts += [f"brings {formats.counted(back, 'piece')} back into stock"] if back else []
+    return " and ".join(parts)

@@ -1,29 +1,20 @@
 """What Home and the low-stock page share: the list of low cells, its file, and where a row leads."""
 
-import io
 from collections.abc import Sequence
-from dataclasses import astuple
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
-from backstitch.audit.csv_file import CsvFile
-from backstitch.inventory import catalogue
+from backstitch import startup
+from backstitch.accounts.permissions import Permission
+from backstitch.inventory import catalogue, low_stock_file
 from backstitch.inventory.stock_reports import LowCell
-from ui import formats
+from ui import formats, session
 
 SHOWN, ALL = 500, 1_000_000
-HEADINGS = (
-    "SKU",
-    "Name",
-    "Colour",
-    "Colour code",
-    "Size",
-    "On hand",
-    "Reorder level",
-    "Sold in 30 days",
-    "Suggested",
-)
+CHOSEN = "low_chosen"
+MATRIX, GOODS_IN = "../pages/stock.py", "../pages/inward.py"
 
 
 def found(low: Sequence[LowCell], search: str, *, to_order: bool) -> list[LowCell]:
@@ -37,8 +28,8 @@ def found(low: Sequence[LowCell], search: str, *, to_order: bool) -> list[LowCel
     ]
 
 
-def columns(button: str) -> dict[str, Any]:
-    """column_config of the list, with a button per row."""
+def columns(button: str, low: Sequence[LowCell]) -> dict[str, Any]:
+    """column_config of the list, with a button per row that leads to its stock matrix."""
     return {
         "sku": st.column_config.TextColumn("SKU", pinned=True),
         "name": st.column_config.TextColumn("Name", width="medium"),
@@ -48,46 +39,53 @@ def columns(button: str) -> dict[str, Any]:
         "reorder_level": st.column_config.NumberColumn("Reorder level", format="localized"),
         "sold_30_days": st.column_config.NumberColumn("Sold in 30 days", format="localized"),
         "suggested": st.column_config.NumberColumn("Suggested", format="localized"),
-        "open": st.column_config.ButtonColumn("", key=button, type="tertiary"),
+        "open": row_button(button, low, MATRIX),
     }
 
 
-def download(low: Sequence[LowCell]) -> None:
-    """All of the list as CSV."""
+def row_button(key: str, low: Sequence[LowCell], page: str) -> Any:
+    """A button per row of `low` that leads to the page with the row's product chosen."""
+
+    def choose() -> None:
+        # Of the list that was clicked: the next run reads another one, in which the row may be another product.
+        st.session_state[CHOSEN] = page, low[st.session_state[key].row]
+
+    return st.column_config.ButtonColumn("", key=key, type="tertiary", on_click=choose)
+
+
+def download(low: Sequence[LowCell], search: str, *, to_order: bool) -> None:
+    """All of the list as CSV, for whoever may take it away."""
+    person = session.current()
+    if not person.user.may(Permission.READ_TRAIL):
+        return
+    name = f"backstitch_low_stock_{formats.today():%Y-%m-%d}.csv"
+    # The file is made when it is asked for: then it goes on the record, too.
+    make = partial(
+        low_stock_file.export,
+        startup.current().database,
+        person.actor,
+        low=low,
+        search=search,
+        to_order=to_order,
+        file_name=name,
+    )
     st.download_button(
         "Download CSV",
-        lambda: as_csv(low),
-        file_name=f"backstitch_low_stock_{formats.today():%Y-%m-%d}.csv",
+        make,
+        file_name=name,
         mime="text/csv",
         icon=":material/csv:",
         key="low_download",
         on_click="ignore",
+        help="All cells of the list. The download itself goes on the record.",
     )
 
 
-def as_csv(low: Sequence[LowCell]) -> bytes:
-    """UTF-8 with BOM; text that a spreadsheet would run as a formula is kept as text."""
-    file = io.BytesIO()
-    table = CsvFile(HEADINGS, file)
-    table.write([astuple(cell)[1:] for cell in low])
-    table.close()
-    return file.getvalue()
-
-
-def follow(low: Sequence[LowCell], button: str) -> None:
-    """Goes to the stock matrix of the row whose button was just clicked."""
-    clicked = st.session_state.get(button)
-    if clicked:
-        st.switch_page("../pages/stock.py", query_params={"product": _choice(low[clicked.row])})
-
-
-def receive(low: Sequence[LowCell], button: str) -> None:
-    """Goes to Inward, with the product of the row whose button was just clicked chosen there."""
-    clicked = st.session_state.get(button)
-    if clicked:
-        st.session_state["inward_product"] = low[clicked.row].product_id
-        st.switch_page("../pages/inward.py")
-
-
-def _choice(cell: LowCell) -> str:
-    return catalogue.choice(cell.sku, cell.name)
+def follow() -> None:
+    """Goes where the button leads that was just clicked; first of all, since the list may be empty by now."""
+    page, cell = st.session_state.pop(CHOSEN, (None, None))
+    if page == MATRIX:
+        st.switch_page(page, query_params={"stock_product": catalogue.choice(cell.sku, cell.name)})
+    if page == GOODS_IN:
+        st.session_state["inward_product"] = cell.product_id
+        st.switch_page(page)

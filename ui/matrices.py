@@ -8,8 +8,10 @@ from pandas.io.formats.style import Styler
 from streamlit.elements.arrow import DataframeState
 
 from backstitch.inventory.catalogue import Colour, Matrix
+from ui import typed_grid
+from ui.typed_grid import Shape
 
-TOTAL = "Total"
+TOTAL, QUANTITY = "Total", "Quantity"
 LOW = "↓"  # stands before a figure at or below the reorder level
 
 
@@ -80,6 +82,12 @@ def row_names(matrix: Matrix) -> list[str]:
     ]
 
 
+def shape(matrix: Matrix) -> Shape:
+    """The colours in use by their codes, and the sizes, for a grid to type into."""
+    names = zip(matrix.colours, row_names(matrix), strict=True)
+    return Shape({colour.colour_code: name for colour, name in names if colour.is_active}, matrix.product.sizes)
+
+
 def entry_grid(matrix: Matrix, colour_code: str, *, key: str) -> dict[str, object]:
     """A row of quantities to fill in, a column per size the colour comes in; returns size -> what was typed.
 
@@ -93,11 +101,11 @@ def entry_grid(matrix: Matrix, colour_code: str, *, key: str) -> dict[str, objec
         alt="On hand per size",
         column_config={size: st.column_config.NumberColumn(size, width="small") for size in sizes},
     )
-    # Text columns: a number column would drop a minus sign or a letter in silence.
-    edited = st.data_editor(
-        pd.DataFrame([[""] * len(sizes)], index=["Quantity"], columns=sizes, dtype="string"),
-        key=key,
+    typed = typed_grid.show(
+        key,
+        Shape({QUANTITY: QUANTITY}, tuple(sizes)),
+        lambda cell: "",
+        of=(matrix.product.id, colour_code),
         alt="Quantity per size",
-        column_config={size: st.column_config.TextColumn(size, width="small") for size in sizes},
     )
-    return {size: None if pd.isna(value) else value for size, value in edited.loc["Quantity"].items()}
+    return {size: text for (_, size), text in typed.items()}

@@ -98,6 +98,13 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
         ),
         Entry(
             Permission.SEE_INVENTORY,
+            "adjustments",
+            "Adjustments",
+            "rule",
+            "Counts, damage and other corrections of the stock: look them up, correct and delete them.",
+        ),
+        Entry(
+            Permission.SEE_INVENTORY,
             "orders",
             "Orders",
             "receipt_long",
@@ -148,6 +155,13 @@ SECTIONS: Mapping[str, Sequence[Entry]] = {
             "Users",
             "group",
             "Who may sign in, as what, and from where they are signed in now.",
+        ),
+        Entry(
+            Permission.MANAGE_USERS,
+            "reasons",
+            "Reasons",
+            "help_center",
+            "Which changes ask for a reason.",
         ),
     ),
 }

@@ -6,17 +6,14 @@ import streamlit as st
 
 from backstitch.audit.operations import operations
 from backstitch.audit.search import Filters
-from ui import diffs, session
+from ui import diffs, paging, session
 
 SIZE = 50
-PAGED, PAGES = "operations_paged", "operations_pages"
 
 
 def show(filters: Filters, zone: ZoneInfo) -> None:
     """One line per transaction with a record under the filters, newest first, paged by key."""
-    if st.session_state.get(PAGED) != filters:
-        st.session_state[PAGED], st.session_state[PAGES] = filters, [None]
-    starts = st.session_state[PAGES]
+    starts = paging.starts("operations", filters)
     with session.read() as connection:
         page = operations(connection, filters=filters, size=SIZE, before=starts[-1])
     st.dataframe(
@@ -53,13 +50,4 @@ def show(filters: Filters, zone: ZoneInfo) -> None:
         },
     )
     with st.container(horizontal=True):
-        if len(starts) > 1:
-            st.button("Newer", icon=":material/chevron_left:", key="operations_newer", on_click=starts.pop)
-        if page.next_cursor is not None:
-            st.button(
-                "Older",
-                icon=":material/chevron_right:",
-                key="operations_older",
-                on_click=starts.append,
-                args=(page.next_cursor,),
-            )
+        paging.buttons("operations", filters, starts, page.next_cursor)

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from backstitch.errors import Refused, StaleEdit
@@ -14,9 +13,10 @@ from backstitch.inventory import catalogue, directory, movements, order_book, or
 from backstitch.inventory.catalogue import Matrix
 from backstitch.inventory.order_book import Order, OrderLine
 from backstitch.inventory.orders import Line, OrderDetails
-from ui import feedback, formats, matrices, order_compare, order_list, order_steps, session
+from ui import feedback, formats, matrices, order_compare, order_list, order_steps, product_fields, session, typed_grid
+from ui.typed_grid import Cell, Shape
 
-# What is open survives a rerun: "new", or the Order as it was read.
+# What is open survives another page, with all that was typed: "new", or the Order as it was read.
 OPEN = "order_form"
 BLOCKED = "–"  # in a cell in which the product does not come
 
@@ -26,25 +26,31 @@ class _Typed:
     """What stands in the form for one product: a text per cell that has one, the price and the rate."""
 
     matrix: Matrix
-    cells: Mapping[tuple[str, str], str]
+    cells: Mapping[Cell, str]
     unit_price: str
     gst_rate: str
 
 
 def open_new() -> None:
     """Opens an empty form."""
-    st.session_state[OPEN] = "new"
-    # The next form must not find what was typed into the one before.
-    st.session_state["order_forms"] = st.session_state.get("order_forms", 0) + 1
+    _open("new")
 
 
 def open_order(order: Order) -> None:
     """Opens the form for an order as it was read."""
-    st.session_state[OPEN] = order
+    _open(order)
+
+
+def _open(what: Order | str) -> None:
+    close()
+    st.session_state[OPEN] = what
+    # The next form must not find what was typed into the one before.
+    st.session_state["order_forms"] = st.session_state.get("order_forms", 0) + 1
 
 
 def close() -> None:
-    """Closes the form."""
+    """Closes the form, and forgets what was typed into it."""
+    typed_grid.forget("order_grid_")
     st.session_state.pop(OPEN, None)
 
 
@@ -73,14 +79,14 @@ def show(order: Order | None) -> None:
         st.button("Back", key="order_form_close", on_click=close)
         return
     chosen = _choose_products(order, products)
-    with st.form(_key("form", order), border=False):
-        details = _details_fields(order, customers, agencies)
-        typed = [_product_fields(order, product_id) for product_id in chosen]
-        with st.container(horizontal=True):
-            pressed = st.form_submit_button(
-                "Save changes" if order else "Save as draft", type="primary", key="order_save", icon=":material/save:"
-            )
-            st.form_submit_button("Discard", key="order_form_close", on_click=close)
+    # Not a st.form: that one keeps in the browser what is typed until it is sent, and another page would lose it.
+    details = _details_fields(order, customers, agencies)
+    typed = [_product_fields(order, product_id) for product_id in chosen]
+    with st.container(horizontal=True):
+        pressed = st.button(
+            "Save changes" if order else "Save as draft", type="primary", key="order_save", icon=":material/save:"
+        )
+        st.button("Discard", key="order_form_close", on_click=close)
     if pressed:
         with feedback.refusals():
             _save(order, details, typed)
@@ -88,9 +94,8 @@ def show(order: Order | None) -> None:
 
 def _key(name: str, order: Order | None) -> str:
     """A field that outlived the version it was filled from would carry old figures past the check for a stale edit."""
-    if order:
-        return f"order_{name}_{order.summary.id}_{order.version}"
-    return f"order_{name}_new_{st.session_state.get('order_forms', 0)}"
+    of = f"{order.summary.id}_{order.version}" if order else "new"
+    return f"order_{name}_{of}_{st.session_state.get('order_forms', 0)}"
 
 
 def _choose_products(order: Order | None, products: Mapping[int, str]) -> list[int]:
@@ -102,6 +107,7 @@ def _choose_products(order: Order | None, products: Mapping[int, str]) -> list[i
         key=_key("products", order),
         placeholder="Choose products; each gets a grid below",
         filter_mode="contains",
+        persist_state="session",
     )
 
 
@@ -118,21 +124,29 @@ def _details_fields(
             key=_key("customer", order),
             placeholder="Choose a customer",
             filter_mode="contains",
+            persist_state="session",
         )
-        through = [None, *agencies]
+        through = [0, *agencies]  # None would come back from another page as nothing chosen
         agency_id = st.selectbox(
             "Agency",
             through,
             index=through.index(order.agency.id) if order and order.agency else 0,
-            format_func=lambda choice: "None: direct" if choice is None else agencies[choice],
+            format_func=lambda choice: agencies[choice] if choice else "None: direct",
             key=_key("agency", order),
             filter_mode="contains",
+            persist_state="session",
         )
         day = st.date_input(
-            "Date", order.summary.date if order else formats.today(), key=_key("date", order), format="DD/MM/YYYY"
+            "Date",
+            order.summary.date if order else formats.today(),
+            key=_key("date", order),
+            format="DD/MM/YYYY",
+            persist_state="session",
         )
-        note = st.text_input("Note", order.summary.note if order else "", key=_key("note", order))
-    return customer_id, agency_id, day, note
+        note = st.text_input(
+            "Note", order.summary.note if order else "", key=_key("note", order), persist_state="session"
+        )
+    return customer_id, agency_id or None, day, note or ""
 
 
 def _product_fields(order: Order | None, product_id: int) -> _Typed:
@@ -151,6 +165,7 @@ def _product_fields(order: Order | None, product_id: int) -> _Typed:
                 key=_key(f"price_{product_id}", order),
                 placeholder="As it was" if lines else "899.00",
                 width=140,
+                persist_state="session",
             )
             gst_rate = st.text_input(
                 "GST %",
@@ -158,6 +173,7 @@ def _product_fields(order: Order | None, product_id: int) -> _Typed:
                 key=_key(f"gst_{product_id}", order),
                 placeholder="As it was" if lines else "5",
                 width=110,
+                persist_state="session",
             )
         cells = _grid(matrix, lines, key=_key(f"grid_{product_id}", order))
     return _Typed(matrix, cells, unit_price or "", gst_rate or "")
@@ -170,43 +186,30 @@ def _common(values: Sequence[Decimal | None], default: Decimal | None) -> str:
     return "" if value is None else str(value)
 
 
-def _grid(matrix: Matrix, lines: Sequence[OrderLine], *, key: str) -> dict[tuple[str, str], str]:
+def _grid(matrix: Matrix, lines: Sequence[OrderLine], *, key: str) -> dict[Cell, str]:
     """Colours down, sizes across; returns the texts of the cells that are not empty."""
     ordered = {(line.colour_code, line.size): str(line.quantity) for line in lines}
-    named = dict(zip(matrix.colours, matrices.row_names(matrix), strict=True))
-    colours = [
-        colour
-        for colour in matrix.colours
-        if colour.is_active or any(colour.colour_code == code for code, _ in ordered)
-    ]
-    sizes = list(matrix.product.sizes)
+    of_order = {code for code, _ in ordered}
+    colours = {
+        colour.colour_code: name
+        for colour, name in zip(matrix.colours, matrices.row_names(matrix), strict=True)
+        if colour.is_active or colour.colour_code in of_order
+    }
     if not colours:
         st.caption("This product has no colours yet. Add them on the Products page.")
         return {}
-    before = [[_text(matrix, ordered, colour.colour_code, size) for size in sizes] for colour in colours]
-    # Text columns: a number column would drop a minus sign or a letter in silence.
-    edited = st.data_editor(
-        pd.DataFrame(
-            before, index=pd.Index([named[colour] for colour in colours], name="Colour"), columns=sizes, dtype="string"
-        ),
-        key=key,
-        height="content",
+    return typed_grid.show(
+        key,
+        Shape(colours, matrix.product.sizes),
+        lambda cell: _text(matrix, ordered, cell),
+        of=matrix.product.id,
+        heading="Colour",
         alt=f"Quantities of {matrix.product.sku}, colours down, sizes across",
-        column_config={
-            "Colour": st.column_config.TextColumn("Colour", width="small"),
-            **{size: st.column_config.TextColumn(size, width="small") for size in sizes},
-        },
+        gap=BLOCKED,
     )
-    return {
-        (colour.colour_code, size): str(value)
-        for colour, (_, row) in zip(colours, edited.iterrows(), strict=True)
-        for size, value in row.items()
-        if not pd.isna(value) and str(value).strip() not in ("", BLOCKED)
-    }
 
 
-def _text(matrix: Matrix, ordered: Mapping[tuple[str, str], str], code: str, size: str) -> str:
-    cell = code, size
+def _text(matrix: Matrix, ordered: Mapping[Cell, str], cell: Cell) -> str:
     if cell in ordered:
         return ordered[cell]
     return "" if cell in matrix.cells and cell not in matrix.inactive else BLOCKED
@@ -251,11 +254,11 @@ def _lines(typed: Sequence[_Typed]) -> list[Line]:
             colour.colour_code: name
             for colour, name in zip(of_product.matrix.colours, matrices.row_names(of_product.matrix), strict=True)
         }
-        price = amount(f"Price of {product.sku}", of_product.unit_price)
-        rate = amount(f"GST of {product.sku}", of_product.gst_rate)
+        price = product_fields.number(f"Price of {product.sku}", of_product.unit_price)
+        rate = product_fields.number(f"GST of {product.sku}", of_product.gst_rate)
         for (code, size), text in of_product.cells.items():
             # The refusal of a figure names its cell.
-            label = f"{size} of {product.sku} {names[code]}"
+            label = f"{size} of {product.sku} {names.get(code, code)}"
             while label in texts:  # SKU `A` in `B C`, and `A B` in `C`
                 label += "\N{NO-BREAK SPACE}"
             texts[label], lines[label] = text, (product.id, code, size, price, rate)
@@ -264,19 +267,3 @@ def _lines(typed: Sequence[_Typed]) -> list[Line]:
         for label, quantity in movements.quantities(texts).items()
         for product_id, code, size, price, rate in [lines[label]]
     ]
-
-
-def amount(label: str, typed: str) -> Decimal | None:
-    """A price or a percentage, None for nothing; raises Refused for anything else than digits with two decimals."""
-    digits = typed.strip().replace(",", "")
-    if not digits:
-        return None
-    try:
-        number = Decimal(digits)
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite():
-        raise Refused(f"{label}: “{typed}” is not a number. Nothing was saved.", rule="not_a_number")
-    if abs(number) < 10**10 and number != round(number, 2):
-        raise Refused(f"{label}: “{typed}” has more than two decimals. Nothing was saved.", rule="two_decimals")
-    return number

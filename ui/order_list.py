@@ -7,6 +7,7 @@ from backstitch.inventory.order_book import OrderFilter, OrderSummary
 from ui import formats, order_steps, session
 
 STEP = 100
+ALL = 0  # no party has this id; a choice of None comes back from another page as no choice
 COLOURS = {
     "draft": "gray",
     "confirmed": "blue",
@@ -61,14 +62,15 @@ def filter_bar() -> OrderFilter:
 
 
 def _party(label: str, names: dict[int, str], *, key: str) -> int | None:
-    return st.selectbox(
+    chosen = st.selectbox(
         label,
-        [None, *names],
-        format_func=lambda choice: "All" if choice is None else names[choice],
+        [ALL, *names],
+        format_func=lambda choice: "All" if choice == ALL else names[choice],
         key=key,
         filter_mode="contains",
         persist_state="session",
     )
+    return chosen or None
 
 
 def show(*, editable: bool) -> None:

@@ -7,6 +7,7 @@ since is never taken along unseen.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NoReturn
 
 import streamlit as st
 
@@ -15,8 +16,9 @@ from backstitch.inventory import directory, order_book, orders
 from backstitch.inventory.order_book import Order, OrderSummary
 from backstitch.inventory.orders import Line, OrderDetails
 from ui import feedback, formats, session
+from ui.dialogs import Dialog
 
-OPEN = "order_step"
+DIALOG = Dialog("order_step")
 DELETE, COPY = "delete", "copy"
 VERBS = {
     "confirmed": "Confirm",
@@ -67,21 +69,16 @@ def buttons(summaries: Sequence[OrderSummary]) -> None:
 
 
 def _open(what: str, versions: Mapping[int, str], names: Sequence[str]) -> None:
-    st.session_state[OPEN] = Step(what, versions, names)
-
-
-def close() -> None:
-    """Closes the dialog."""
-    st.session_state.pop(OPEN, None)
+    DIALOG.open(Step(what, versions, names))
 
 
 def show_open() -> None:
     """Draws the dialog of the step that was asked for, if any."""
-    step = st.session_state.get(OPEN)
+    step = DIALOG.opened()
     if isinstance(step, Step):
         draw = {DELETE: _delete, COPY: _copy}.get(step.what, _move)
         title = {DELETE: "Delete drafts", COPY: "Copy orders"}.get(step.what) or VERBS[step.what]
-        st.dialog(title, on_dismiss=close)(draw)(step)
+        st.dialog(title, on_dismiss=DIALOG.close)(draw)(step)
 
 
 def _named(step: Step) -> str:
@@ -106,7 +103,7 @@ def _move(step: Step) -> None:
                 raise Refused("Say when the goods were dispatched. Nothing was saved.", rule="no_date")
             with session.write(_operation(step)) as connection:
                 orders.set_status(connection, versions=step.versions, status=step.what, dispatch_date=day)
-            close()
+            DIALOG.close()
             _say(step, step.what)
 
 
@@ -115,10 +112,10 @@ def _operation(step: Step) -> str:
     return f"{verb} order{'' if len(step.versions) == 1 else 's'}"
 
 
-def _say(step: Step, done: str) -> None:
-    if len(step.names) == 1:
-        feedback.done(f"{step.names[0]} was {done}.", on_record=ON_RECORD)
-    feedback.done(f"{formats.counted(len(step.names), 'order')} were {done}.", on_record=ON_RECORD)
+def _say(step: Step, done: str) -> NoReturn:
+    one = len(step.names) == 1
+    those = f"{step.names[0]} was" if one else f"{formats.counted(len(step.names), 'order')} were"
+    feedback.done(f"{those} {done}.", on_record=ON_RECORD)
 
 
 def _delete(step: Step) -> None:
@@ -128,7 +125,7 @@ def _delete(step: Step) -> None:
         with stale_shown(), feedback.refusals():
             with session.write("delete drafts") as connection:
                 orders.delete_drafts(connection, versions=step.versions)
-            close()
+            DIALOG.close()
             st.query_params.pop("order", None)
             _say(step, "deleted")
 
@@ -153,14 +150,14 @@ def _copy(step: Step) -> None:
             if day is None:
                 raise Refused("Choose a date. Nothing was saved.", rule="no_date")
             with session.write("copy orders") as connection:
-                found = [order_book.order(connection, order_id=id) for id in step.versions]
+                found = [order_book.order(connection, order_id=order_id) for order_id in step.versions]
                 copies = [
                     (OrderDetails(customer, day, order.summary.agency_id, order.summary.note), _lines(order))
                     for order in found
                     for customer in customers or [order.summary.customer_id]
                 ]
                 made = orders.create_orders(connection, orders=copies)
-            close()
+            DIALOG.close()
             st.query_params.pop("order", None)
             feedback.done(f"{formats.counted(len(made), 'draft')} made from {_named(step)}.", on_record=ON_RECORD)
 
@@ -204,7 +201,7 @@ def stale_shown() -> Iterator[None]:
     try:
         yield
     except StaleEdit as stale:
-        close()
+        DIALOG.close()
         st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
         if stale.theirs:
             st.dataframe(

@@ -24,7 +24,8 @@ def show(order_id: int, *, editable: bool) -> None:
             _back()
             return
         sizes = {
-            id: catalogue.product(connection, product_id=id).sizes for id in {line.product_id for line in order.lines}
+            product_id: catalogue.product(connection, product_id=product_id).sizes
+            for product_id in {line.product_id for line in order.lines}
         }
         lacking = (
             order_book.shortages(connection, order_ids=[order_id]) if order.summary.status in order_book.OPEN else []

@@ -7,22 +7,19 @@ from typing import Any
 import streamlit as st
 
 from backstitch.errors import SENTENCES, Refused, StaleEdit
-from ui import feedback, formats, session
+from backstitch.inventory.directory import Duplicate
+from ui import feedback, formats, session, versions
 from ui.party_kinds import EXAMPLES, Details, Kind, Party
 
 
-def _open_new(kind: Kind) -> None:
-    st.session_state[kind.open] = "new"
-
-
-def _open(kind: Kind, id: int) -> None:
+def _open(kind: Kind, party_id: int) -> None:
     with session.read() as connection:
-        st.session_state[kind.open] = kind.one(connection, id)
+        kind.dialog.open(kind.one(connection, party_id))
 
 
 def _close(kind: Kind) -> None:
-    st.session_state.pop(kind.open, None)
-    st.session_state.pop(kind.pending, None)
+    kind.dialog.close()
+    kind.pending.close()
 
 
 def page(kind: Kind, *, editable: bool) -> None:
@@ -30,8 +27,8 @@ def page(kind: Kind, *, editable: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title(kind.words.capitalize(), width="content")
         if editable:
-            label, icon = f"Add {kind.word}", ":material/add:"
-            st.button(label, type="primary", icon=icon, key=f"add_{kind.word}", on_click=_open_new, args=(kind,))
+            label, key, icon = f"Add {kind.word}", f"add_{kind.word}", ":material/add:"
+            st.button(label, type="primary", icon=icon, key=key, on_click=kind.dialog.open, args=("new",))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         search = st.text_input(
             "Search", key=f"{kind.word}_search", type="search", placeholder="Name, GSTIN, mobile or region"
@@ -45,7 +42,7 @@ def page(kind: Kind, *, editable: bool) -> None:
         st.info(f"No {kind.word} matches.", icon=":material/search_off:")
     else:
         st.info(f"No {kind.words} yet{'. Add the first one.' if editable else '.'}", icon=kind.icon)
-    opened = st.session_state.get(kind.open)
+    opened = kind.dialog.opened()
     if opened == "new" and editable:
         st.dialog(f"Add {kind.word}", icon=kind.icon, on_dismiss=lambda: _close(kind))(_dialog)(kind, None, True)
     elif isinstance(opened, kind.record):
@@ -84,19 +81,27 @@ def _table(kind: Kind, found: Sequence[Party], editable: bool) -> None:
 
 def _dialog(kind: Kind, read: Party | None, editable: bool) -> None:
     # A click inside runs the dialog alone, with what it was opened with; the party may have been read anew.
-    found = st.session_state.get(kind.open)
+    found = kind.dialog.opened()
     read = found if read is not None and isinstance(found, kind.record) else read
     with st.form(f"{kind.word}_form", border=False):
         typed = _fields(kind, read, disabled=not editable)
         label = "Save" if read else f"Add {kind.word}"
         saved = st.form_submit_button(label, type="primary", key=f"{kind.word}_save", disabled=not editable)
+        # In the form: what is saved anyway is what stands in the fields, not what stood there before the warning.
+        below = st.container()
     if not editable:
         return
     if saved:
-        st.session_state.pop(kind.pending, None)
+        kind.pending.close()
         with feedback.refusals():
-            _save(kind, read, _details(kind, typed), checked=False)
-    _pending(kind, read)
+            _save(kind, read, _details(kind, typed))
+    with below:
+        seen = _ask(kind)
+    if seen:
+        with feedback.refusals():
+            _save(kind, read, _details(kind, typed), seen=seen)
+            if kind.pending.opened() != seen:
+                st.rerun()
     if read is not None:
         _further(kind, read)
 
@@ -130,15 +135,14 @@ def _details(kind: Kind, typed: Mapping[str, str]) -> Details:
     return kind.details(**fields)
 
 
-def _save(kind: Kind, read: Party | None, details: Details, *, checked: bool) -> None:
-    """Saves, unless there is a party that may be the same and nobody has looked at it yet."""
+def _save(kind: Kind, read: Party | None, details: Details, *, seen: Sequence[Duplicate] = ()) -> None:
+    """Saves, unless there is a party that may be the same and nobody has seen it yet."""
     name = getattr(details, kind.name).strip()
-    if not checked:
-        with session.read() as connection:
-            alike = kind.alike(connection, details=details, besides=read.id if read else None)
-        if alike:
-            st.session_state[kind.pending] = details, alike
-            return
+    with session.read() as connection:
+        alike = kind.alike(connection, details=details, besides=read.id if read else None)
+    if any(party not in seen for party in alike):
+        kind.pending.open(alike)
+        return
     if read is None:
         with session.write(f"add {kind.word}") as connection:
             kind.create(connection, details=details)
@@ -148,19 +152,20 @@ def _save(kind: Kind, read: Party | None, details: Details, *, checked: bool) ->
             with session.write(f"edit {kind.word}") as connection:
                 kind.edit(connection, read, details)
         except StaleEdit as stale:
-            _show_both(kind, read, stale, details)
+            theirs = vars(stale.theirs) if stale.theirs else None
+            found = versions.rows(kind.fields, now=theirs, opened=vars(read), yours=vars(details))
+            versions.show(stale, found if theirs else [], again=_open, args=(kind, read.id))
             return
         sentence_done = f"{name} was saved."
     _close(kind)
     feedback.done(sentence_done, on_record={"type": kind.entity})
 
 
-def _pending(kind: Kind, read: Party | None) -> None:
-    """The parties that may be the one being saved, and the button that saves it all the same."""
-    pending = st.session_state.get(kind.pending)
-    if pending is None:
-        return
-    details, alike = pending
+def _ask(kind: Kind) -> Sequence[Duplicate]:
+    """The parties that may be the one being saved; returns them when it is to be saved all the same."""
+    alike: Sequence[Duplicate] = kind.pending.opened() or ()
+    if not alike:
+        return ()
     one = len(alike) == 1
     st.warning(
         f"{'This' if one else 'These'} {kind.word if one else kind.words} may be the same. Nothing was saved yet.",
@@ -171,27 +176,7 @@ def _pending(kind: Kind, read: Party | None) -> None:
         hide_index=True,
         alt=f"{kind.words.capitalize()} that may be the one being saved",
     )
-    if st.button("Save anyway", key=f"{kind.word}_anyway"):
-        with feedback.refusals():
-            _save(kind, read, details, checked=True)
-
-
-def _show_both(kind: Kind, read: Party, stale: StaleEdit, mine: Details) -> None:
-    st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
-    if stale.theirs is None:
-        return
-    rows = [
-        {
-            "Field": label,
-            "Now": str(getattr(stale.theirs, name)),
-            "When you opened it": str(getattr(read, name)),
-            "Yours": str(getattr(mine, name)),
-        }
-        for name, label in kind.fields.items()
-        if len({str(getattr(version, name)) for version in (stale.theirs, read, mine)}) > 1
-    ]
-    st.dataframe(rows, hide_index=True, alt="The record as it stands now, as you opened it, and as you would save it")
-    st.button("Edit the record as it stands now", key="edit_again", on_click=_open, args=(kind, read.id))
+    return alike if st.form_submit_button("Save anyway", key=f"{kind.word}_anyway") else ()
 
 
 def _further(kind: Kind, read: Party) -> None:

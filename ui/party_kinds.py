@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from backstitch.inventory import directory, parties
 from backstitch.inventory.directory import Agency, Customer, Duplicate
 from backstitch.inventory.parties import AgencyDetails, CustomerDetails
+from ui.dialogs import Dialog
 
 Party = Customer | Agency
 Details = CustomerDetails | AgencyDetails
@@ -36,14 +37,14 @@ class Kind:
     delete: Callable[[Connection, Party], None]
 
     @property
-    def open(self) -> str:
-        """Where the session keeps what is open: "new", or the party as it was read."""
-        return f"{self.word}_dialog"
+    def dialog(self) -> Dialog:
+        """Open for "new", or for the party as it was read."""
+        return Dialog(f"{self.word}_dialog")
 
     @property
-    def pending(self) -> str:
-        """Where the session keeps details that wait for a "save anyway"."""
-        return f"{self.word}_pending"
+    def pending(self) -> Dialog:
+        """The question in the dialog, open for the parties that may be the one being saved."""
+        return Dialog(f"{self.word}_pending")
 
 
 EXAMPLES = {
@@ -72,14 +73,14 @@ CUSTOMERS = Kind(
     details=CustomerDetails,
     record=Customer,
     listed=directory.customers,
-    one=lambda connection, id: directory.customer(connection, customer_id=id),
-    uses=lambda connection, id: directory.customer_uses(connection, customer_id=id),
+    one=lambda connection, party_id: directory.customer(connection, customer_id=party_id),
+    uses=lambda connection, party_id: directory.customer_uses(connection, customer_id=party_id),
     alike=parties.duplicate_customers,
     create=parties.create_customer,
     edit=lambda connection, read, details: parties.edit_customer(
         connection, customer_id=read.id, version=read.version, details=details
     ),
-    switch=lambda connection, id, on: parties.set_customer_active(connection, customer_id=id, is_active=on),
+    switch=lambda connection, party_id, on: parties.set_customer_active(connection, customer_id=party_id, is_active=on),
     delete=lambda connection, read: parties.delete_customer(connection, customer_id=read.id, version=read.version),
 )
 AGENCIES = Kind(
@@ -102,13 +103,13 @@ AGENCIES = Kind(
     details=AgencyDetails,
     record=Agency,
     listed=directory.agencies,
-    one=lambda connection, id: directory.agency(connection, agency_id=id),
-    uses=lambda connection, id: directory.agency_uses(connection, agency_id=id),
+    one=lambda connection, party_id: directory.agency(connection, agency_id=party_id),
+    uses=lambda connection, party_id: directory.agency_uses(connection, agency_id=party_id),
     alike=parties.duplicate_agencies,
     create=parties.create_agency,
     edit=lambda connection, read, details: parties.edit_agency(
         connection, agency_id=read.id, version=read.version, details=details
     ),
-    switch=lambda connection, id, on: parties.set_agency_active(connection, agency_id=id, is_active=on),
+    switch=lambda connection, party_id, on: parties.set_agency_active(connection, agency_id=party_id, is_active=on),
     delete=lambda connection, read: parties.delete_agency(connection, agency_id=read.id, version=read.version),
 )

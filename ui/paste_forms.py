@@ -105,7 +105,7 @@ def reason(checked: Checked) -> str | None:
     if not any(product.changes_price for product in checked.products):
         return None
     typed = st.text_input("Reason for the price changes", key="paste_reason", placeholder="New price list of November")
-    return (typed or "").strip() or None
+    return (typed or "").strip()
 
 
 def button_label(checked: Checked) -> str:

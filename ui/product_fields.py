@@ -13,6 +13,7 @@ from backstitch.inventory.catalogue import Product
 from backstitch.inventory.products import NewColour, ProductDetails
 from ui import session
 
+TOO_LARGE = 10**10  # for every field; the database says so, where this does not
 WITH_CODE = re.compile(r"(?P<name>.*\S)\s*\((?P<code>[^()]*)\)")
 
 
@@ -149,14 +150,23 @@ def colours(typed: str) -> list[NewColour]:
 
 def whole(label: str, typed: str) -> int:
     """A whole number, 0 for none. Raises Refused."""
-    found = number(label, typed) or Decimal(0)
+    found = _decimal(label, typed) or Decimal(0)
     if found != found.to_integral_value():
         raise Refused(f"{label} is a whole number. Nothing was saved.", rule="fractional_quantity")
+    if abs(found) >= TOO_LARGE:
+        raise Refused(f"{label} is too large. Nothing was saved.", rule="22003")
     return int(found)
 
 
 def number(label: str, typed: str) -> Decimal | None:
-    """A number with or without commas, None for none. Raises Refused."""
+    """An amount or a percentage, with or without commas; None for none. Raises Refused, for a third decimal too."""
+    found = _decimal(label, typed)
+    if found is not None and abs(found) < TOO_LARGE and found != round(found, 2):
+        raise Refused(f"{label}: “{typed}” has more than two decimals. Nothing was saved.", rule="two_decimals")
+    return found
+
+
+def _decimal(label: str, typed: str) -> Decimal | None:
     digits = typed.strip().replace(",", "")
     if not digits:
         return None

@@ -1,43 +1,48 @@
 """The dialogs in which a product is added, edited and deactivated."""
 
+from typing import NoReturn
+
 import streamlit as st
 
 from backstitch.errors import StaleEdit
 from backstitch.inventory import catalogue, products
 from backstitch.inventory.catalogue import Product
 from backstitch.inventory.products import ProductDetails
-from ui import feedback, formats, product_fields, product_shape, session
+from ui import feedback, formats, product_fields, product_grid, product_shape, session, versions
+from ui.dialogs import Dialog
 
 # What is open survives a rerun: "new", a Product as it was read, or nothing.
-OPEN = "product_dialog"
+DIALOG = Dialog("product_dialog")
+# Of the fields of ProductDetails.
+LABELS = {
+    **{name: heading for name, heading in product_grid.HEADINGS.items() if name != "is_active"},
+    "sizes": "Sizes",
+    "allowed_stores": "Allowed stores",
+    "allowed_agencies": "Allowed agencies",
+}
 
 
 def open_new() -> None:
     """Opens the dialog for a new product."""
-    st.session_state[OPEN] = "new"
+    DIALOG.open("new")
 
 
 def open_product(product_id: int) -> None:
     """Reads a product, with its version, and opens the dialog for it."""
     with session.read() as connection:
-        st.session_state[OPEN] = catalogue.product(connection, product_id=product_id)
-
-
-def close() -> None:
-    """Closes the dialog."""
-    st.session_state.pop(OPEN, None)
+        DIALOG.open(catalogue.product(connection, product_id=product_id))
 
 
 def show_open(*, editable: bool) -> None:
     """Draws the dialog that is open, if any."""
-    opened = st.session_state.get(OPEN)
+    opened = DIALOG.opened()
     if opened == "new" and editable:
         _add()
     elif isinstance(opened, Product):
         _edit(opened, editable)
 
 
-@st.dialog("Add product", width="medium", icon=":material/styler:", on_dismiss=close)
+@st.dialog("Add product", width="medium", icon=":material/styler:", on_dismiss=DIALOG.close)
 def _add() -> None:
     with st.form("new_product", border=False):
         typed = product_fields.show(None)
@@ -53,14 +58,14 @@ def _add() -> None:
             details = product_fields.details(typed)
             with session.write("add product") as connection:
                 products.create_product(connection, details=details, colours=product_fields.colours(colours or ""))
-            close()
+            DIALOG.close()
             feedback.done(f"{details.sku} was added.", on_record=_on_record(details))
 
 
-@st.dialog("Product", width="medium", icon=":material/styler:", on_dismiss=close)
+@st.dialog("Product", width="medium", icon=":material/styler:", on_dismiss=DIALOG.close)
 def _edit(product: Product, editable: bool) -> None:
     # A click inside runs the dialog alone, with what it was opened with; the product may have been read anew.
-    product = st.session_state.get(OPEN, product)
+    product = DIALOG.opened() or product
     st.subheader(formats.plain(product.sku))
     details_tab, shape_tab = st.tabs(["Details", "Sizes and colours"])
     with details_tab:
@@ -97,36 +102,23 @@ def _switch(product: Product) -> None:
             _done(product, f"{product.sku} was {state}.")
 
 
-def _done(product: Product, sentence: str) -> None:
-    close()
+def _done(product: Product, sentence: str) -> NoReturn:
+    DIALOG.close()
     feedback.done(sentence, on_record=_on_record(product))
 
 
 def _save(product: Product, details: ProductDetails, colours: str, reason: str) -> None:
     try:
-        with session.write("edit product", reason=reason.strip() or None) as connection:
+        with session.write("edit product", reason=reason) as connection:
             products.edit_product(connection, product_id=product.id, version=product.version, details=details)
             products.add_colours(connection, product_id=product.id, colours=product_fields.colours(colours))
     except StaleEdit as stale:
-        st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
-        _show_both(product, stale.theirs, details)
+        theirs = vars(stale.theirs) if stale.theirs else None
+        found = versions.rows(LABELS, now=theirs, opened=vars(product), yours=vars(details))
+        versions.show(stale, found if theirs else [], again=open_product, args=(product.id,))
         return
-    close()
+    DIALOG.close()
     feedback.done(f"{details.sku} was saved.", on_record=_on_record(details))
-
-
-def _show_both(read: Product, theirs: Product, mine: ProductDetails) -> None:
-    rows = [
-        {"Field": name.replace("_", " ").capitalize(), "Now": _shown(getattr(theirs, name)), "Yours": _shown(value)}
-        for name, value in vars(mine).items()
-        if _shown(getattr(theirs, name)) != _shown(value) or getattr(theirs, name) != getattr(read, name)
-    ]
-    st.dataframe(rows, hide_index=True, alt="The record as it stands now beside what you entered")
-    st.button("Edit the record as it stands now", key="edit_again", on_click=open_product, args=(read.id,))
-
-
-def _shown(value: object) -> str:
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _on_record(product: Product | ProductDetails) -> dict[str, str]:

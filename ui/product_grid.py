@@ -9,7 +9,7 @@ from backstitch.errors import StaleEdit
 from backstitch.inventory import catalogue, products, reasons
 from backstitch.inventory.catalogue import Product
 from backstitch.inventory.products import ProductChange
-from ui import feedback, formats, product_fields, session
+from ui import feedback, formats, product_fields, session, versions
 
 HEADINGS = {
     "sku": "SKU",
@@ -102,7 +102,7 @@ def _save_bar(read: Sequence[Product], changed: Mapping[int, Mapping[str, object
         return
     new_price = any("unit_price" in row for row in changed.values())
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        reason = _reason() if new_price else ""
+        reason = _reason() if new_price else None
         save = st.button(f"Save {formats.counted(cells, 'change')}", type="primary", key="product_grid_save")
         st.button("Discard", key="product_grid_discard", on_click=leave)
     if save:
@@ -139,9 +139,9 @@ def _value(product: Product, name: str, typed: object) -> object:
     return read(label, str(typed))
 
 
-def _save(changes: Sequence[ProductChange], reason: str) -> None:
+def _save(changes: Sequence[ProductChange], reason: str | None) -> None:
     try:
-        with session.write("edit products", reason=reason.strip() or None) as connection:
+        with session.write("edit products", reason=reason) as connection:
             saved = products.edit_products(connection, changes=changes)
     except StaleEdit as stale:
         st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
@@ -155,22 +155,15 @@ def _show_both(theirs: Sequence[Product], yours: Sequence[ProductChange]) -> Non
     """What stands now beside what was typed; a product that is gone has only the latter."""
     now = {product.id: product for product in theirs}
     read = {product.id: product for product in st.session_state[READ]}
-    st.dataframe(
-        [
-            {
-                "product": read[change.product_id].sku,
-                "field": HEADINGS[name],
-                "now": str(_cell(getattr(now[change.product_id], name))) if change.product_id in now else "Deleted",
-                "yours": str(_cell(value)),
-            }
-            for change in yours
-            for name, value in change.fields.items()
-        ],
-        hide_index=True,
-        height="content",
-        alt="The products as they stand now beside what you typed",
-        column_config={"product": "Product", "field": "Field", "now": "Now", "yours": "Yours"},
-    )
+    found = []
+    for change in yours:
+        theirs_now = vars(now[change.product_id]) if change.product_id in now else None
+        product = read[change.product_id]
+        labels = {name: HEADINGS[name] for name in change.fields}
+        differing = versions.rows(labels, now=theirs_now, opened=vars(product), yours=change.fields)
+        found += [{"Product": product.sku, **row} for row in differing]
+    alt = "The products as they stand now, as they were when the grid was opened, and as you typed them"
+    st.dataframe(found, hide_index=True, height="content", alt=alt)
     st.button(
         "Keep what I typed, over what stands now",
         key="product_grid_again",

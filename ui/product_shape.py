@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, NoReturn
 
 import streamlit as st
 
@@ -11,9 +12,13 @@ from backstitch.inventory.catalogue import Colour, Matrix, Product
 from backstitch.inventory.matrix_shape import Outcome
 from ui import feedback, formats, session
 
-OUTCOMES: dict[Outcome, str] = {"removed": "removed", "deactivated": "taken out of use, because it has a history"}
+OUTCOMES: dict[Outcome | Literal["restored"], str] = {
+    "removed": "removed",
+    "deactivated": "taken out of use, because it has a history",
+    "restored": "taken back into use",
+}
 
-Done = Callable[[Product, str], None]
+Done = Callable[[Product, str], NoReturn]
 
 
 @dataclass(frozen=True)
@@ -117,10 +122,11 @@ def _switch_colour(matrix: Matrix, colour: Colour, done: Done) -> None:
         if colour.is_active:
             with session.write("remove colour") as connection:
                 outcome = matrix_shape.remove_colour(connection, product_id=product.id, colour_code=colour.colour_code)
-            done(product, f"{product.sku} {colour.color} was {OUTCOMES[outcome]}.")
-        with session.write("take colour back into use") as connection:
-            matrix_shape.restore_colour(connection, product_id=product.id, colour_code=colour.colour_code)
-        done(product, f"{product.sku} {colour.color} was taken back into use.")
+        else:
+            outcome = "restored"
+            with session.write("take colour back into use") as connection:
+                matrix_shape.restore_colour(connection, product_id=product.id, colour_code=colour.colour_code)
+        done(product, f"{product.sku} {colour.color} was {OUTCOMES[outcome]}.")
 
 
 def _change_size(matrix: Matrix, done: Done) -> None:
@@ -134,10 +140,11 @@ def _change_size(matrix: Matrix, done: Done) -> None:
 
 def _switch_size(product: Product, size: str, out: bool, done: Done) -> None:
     with feedback.refusals():
-        if not out:
+        if out:
+            outcome = "restored"
+            with session.write("take size back into use") as connection:
+                matrix_shape.restore_size(connection, product_id=product.id, size=size)
+        else:
             with session.write("remove size") as connection:
                 outcome = matrix_shape.remove_size(connection, product_id=product.id, size=size)
-            done(product, f"Size {size} of {product.sku} was {OUTCOMES[outcome]}.")
-        with session.write("take size back into use") as connection:
-            matrix_shape.restore_size(connection, product_id=product.id, size=size)
-        done(product, f"Size {size} of {product.sku} was taken back into use.")
+        done(product, f"Size {size} of {product.sku} was {OUTCOMES[outcome]}.")

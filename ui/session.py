@@ -30,10 +30,13 @@ from backstitch.audit import undo
 from backstitch.database import SignedIn
 from backstitch.errors import SignedOut
 from ui import BROWSER_COOKIE, SIGN_IN_COOKIE, cookies
+from ui.dialogs import Dialog
 
 log = logging.getLogger(__name__)
 
 NOTE_USE = 60  # seconds between two notes in the database that a tab is in use
+# Typed when a change was refused for want of a reason that its form does not ask for: the operation and the reason.
+GIVEN = Dialog("reason_given")
 NOT_RIGHT = "Email or password is not right. Check both and try again."
 
 
@@ -255,11 +258,17 @@ def read() -> Iterator[Connection]:
 def write(operation: str, *, reason: str | None = None) -> Iterator[Connection]:
     """A transaction as the signed-in user; `operation` says in words what it does.
 
-    What undoes it is there for `feedback.done` when it has committed.
+    `reason` is None where the form does not ask for one: should a rule want one, `feedback.refusals` asks, and what
+    was typed there is taken when the same is done again. What undoes it is there for `feedback.done` when it has
+    committed.
     """
-    with startup.current().database.transaction(current().actor, operation=operation, reason=reason) as connection:
+    st.session_state["asks_no_reason"] = operation if reason is None else None
+    given_for, given = GIVEN.opened() or (None, None)
+    why = (reason or "").strip() or (given if given_for == operation else None)
+    with startup.current().database.transaction(current().actor, operation=operation, reason=why) as connection:
         yield connection
         written = undo.this_transaction(connection)
+    GIVEN.close()
     st.session_state["written"] = written
 
 

@@ -7,11 +7,12 @@ import streamlit as st
 from backstitch.accounts.permissions import Permission
 from backstitch.audit import undo
 from backstitch.audit.undo import Left, Undoable
-from backstitch.audit.words import entity_word
+from backstitch.audit.words import action_word, entity_word
 from backstitch.errors import Refused
 from ui import feedback, formats, session
+from ui.dialogs import Dialog
 
-OPEN = "undo_dialog"
+DIALOG = Dialog("undo_dialog")
 
 
 def offer(undoable: Undoable) -> None:
@@ -21,26 +22,17 @@ def offer(undoable: Undoable) -> None:
     with session.read() as connection:
         if not undo.preview(connection, undoable=undoable).records:
             return
-    st.button("Undo", icon=":material/undo:", key="undo_offer", on_click=_open, args=(undoable,))
-
-
-def _open(undoable: Undoable) -> None:
-    st.session_state[OPEN] = undoable
-
-
-def close() -> None:
-    """Closes the dialog."""
-    st.session_state.pop(OPEN, None)
+    st.button("Undo", icon=":material/undo:", key="undo_offer", on_click=DIALOG.open, args=(undoable,))
 
 
 def show_open() -> None:
     """Draws the dialog, if it is open."""
-    undoable = st.session_state.get(OPEN)
+    undoable = DIALOG.opened()
     if isinstance(undoable, Undoable):
         _show(undoable)
 
 
-@st.dialog("Undo", icon=":material/undo:", on_dismiss=close)
+@st.dialog("Undo", icon=":material/undo:", on_dismiss=DIALOG.close)
 def _show(undoable: Undoable) -> None:
     panel(undoable)
 
@@ -56,7 +48,7 @@ def panel(undoable: Undoable) -> None:
         st.caption(formats.plain(str(refusal)))
         return
     if not preview.records:
-        st.caption("Nothing is left to undo: it was undone already, or changed since.")
+        st.caption("Nothing is left to undo: it was undone already, or what it made is in use.")
         _name_left(preview.left, preview.skipped)
         return
     st.text(f"Undoing this {undo.in_words(preview.steps)}.")
@@ -86,9 +78,9 @@ def _name_left(left: Sequence[Left], skipped: int) -> None:
 
 def _undo(undoable: Undoable, reason: str) -> None:
     with feedback.refusals():
-        with session.write("undo", reason=reason.strip() or None) as connection:
+        with session.write("undo", reason=reason) as connection:
             done = undo.undo(connection, undoable=undoable)
-        close()
-        left = f" {formats.counted(done.skipped, 'record')} changed since stayed." if done.skipped else ""
+        DIALOG.close()
+        left = f" {formats.counted(done.skipped, 'record')} stayed." if done.skipped else ""
         sentence = f"Undone: {formats.counted(done.records, 'record')} put back.{left}"
-        feedback.done(sentence, on_record={"action": "UNDO"})
+        feedback.done(sentence, on_record={"action": action_word("UNDO")})

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NoReturn
 
 import streamlit as st
 
@@ -11,9 +12,10 @@ from backstitch.accounts.permissions import Permission, Role
 from backstitch.accounts.users import UserLine
 from backstitch.errors import StaleEdit
 from ui import feedback, formats, session, single_sign_on
+from ui.dialogs import Dialog
 
 # What is open survives a rerun: "new", a UserLine as it was read, a OneTime, or nothing.
-OPEN = "user_dialog"
+DIALOG = Dialog("user_dialog")
 
 
 @dataclass(frozen=True)
@@ -26,29 +28,24 @@ class OneTime:
 
 def open_new() -> None:
     """Opens the dialog for a new user."""
-    st.session_state[OPEN] = "new"
+    DIALOG.open("new")
 
 
 def open_user(line: UserLine) -> None:
     """Opens the dialog for a user as the list has it."""
-    st.session_state[OPEN] = line
-
-
-def close() -> None:
-    """Closes the dialog."""
-    st.session_state.pop(OPEN, None)
+    DIALOG.open(line)
 
 
 def show_open() -> None:
     """Draws the dialog that is open, if any."""
-    opened = st.session_state.get(OPEN)
+    opened = DIALOG.opened()
     if opened == "new":
         _add()
     elif isinstance(opened, UserLine):
         _edit(opened)
     elif isinstance(opened, OneTime):
         # Shown once: not even a reload of the page brings it back.
-        close()
+        DIALOG.close()
         _hand_on(opened)
 
 
@@ -59,7 +56,7 @@ def _hand_on(made: OneTime) -> None:
     st.caption("It is shown only now. Hand it over in person or by telephone, not by mail.")
 
 
-@st.dialog("Add user", icon=":material/person_add:", on_dismiss=close)
+@st.dialog("Add user", icon=":material/person_add:", on_dismiss=DIALOG.close)
 def _add() -> None:
     with st.form("new_user", border=False):
         name = st.text_input("Name", key="new_user_name", max_chars=120)
@@ -83,13 +80,14 @@ def _add() -> None:
                     password=password,
                     must_change_password=not outside,
                 )
-            if password is not None:
+            if password is None:
+                DIALOG.close()
+                feedback.done(f"{name} was added.")
+            else:
                 _show_once(name or "", password)
-            close()
-            feedback.done(f"{name} was added.")
 
 
-@st.dialog("User", icon=":material/person:", on_dismiss=close)
+@st.dialog("User", icon=":material/person:", on_dismiss=DIALOG.close)
 def _edit(line: UserLine) -> None:
     st.subheader(formats.plain(line.name))
     myself = line.id == session.current().user.id
@@ -108,7 +106,7 @@ def _edit(line: UserLine) -> None:
             session.require(Permission.MANAGE_USERS)
             with session.write("edit user", reason=reason) as connection:
                 users.edit_user(connection, read=line, email=email or "", name=name or "", role=role)
-            close()
+            DIALOG.close()
             feedback.done(f"{name} was saved.{' Every session of theirs was signed out.' if role != line.role else ''}")
     with st.container(horizontal=True):
         _activity(line)
@@ -129,7 +127,7 @@ def _activity(line: UserLine) -> None:
             operation = "deactivate user" if line.is_active else "take user back into use"
             with session.write(operation) as connection:
                 users.set_active(connection, user_id=line.id, is_active=not line.is_active)
-            close()
+            DIALOG.close()
             feedback.done(f"{line.name} was {'deactivated' if line.is_active else 'taken back into use'}.")
 
 
@@ -143,8 +141,8 @@ def _reset(line: UserLine) -> None:
             _show_once(line.name, password)
 
 
-def _show_once(name: str, password: str) -> None:
-    st.session_state[OPEN] = OneTime(name, password)
+def _show_once(name: str, password: str) -> NoReturn:
+    DIALOG.open(OneTime(name, password))
     st.rerun()
 
 
@@ -154,7 +152,7 @@ def _unlock(line: UserLine) -> None:
             session.require(Permission.MANAGE_USERS)
             with session.write("unlock user") as connection:
                 users.unlock(connection, user_id=line.id)
-            close()
+            DIALOG.close()
             feedback.done(f"{line.name} can sign in again.")
 
 
@@ -164,7 +162,7 @@ def _sign_out(line: UserLine) -> None:
             session.require(Permission.MANAGE_USERS)
             with session.write("sign out everywhere") as connection:
                 ended = sessions.end_sessions_of(connection, user_id=line.id)
-            close()
+            DIALOG.close()
             feedback.done(f"{formats.counted(ended, 'session')} of {line.name} signed out.")
 
 
@@ -181,7 +179,7 @@ def _forget(line: UserLine) -> None:
             session.require(Permission.MANAGE_USERS)
             with session.write("forget user") as connection:
                 mentions = users.forget_user(connection, user_id=line.id, reason=reason or "")
-            close()
+            DIALOG.close()
             rest = f" {formats.counted(mentions, 'record')} still name them in free text." if mentions else ""
             feedback.done(f"The person was forgotten.{rest}")
 

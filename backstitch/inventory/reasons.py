@@ -17,6 +17,18 @@ class ReasonPolicy:
     required: bool
 
 
+# What db/reasons.sql asks for: the triggers say which record types, and their tables which fields.
+ASKABLE = text(
+    """
+    select split_part(encode(t.tgargs, 'escape'), '\\000', 1) as entity, array_agg(a.attname::text order by a.attnum)
+    from pg_trigger t
+    join pg_attribute a on a.attrelid = t.tgrelid and a.attnum > 0 and not a.attisdropped
+    where t.tgname = 'reason_update' and a.attname <> all (cast(:never as text[]))
+    group by 1 order by 1
+    """
+)
+# Numbers that never change; and what users set themselves, with a new password, where nobody is asked why.
+NEVER = ("id", "password_hash", "must_change_password")
 POLICIES = text("select id, entity, field, required from inventory.reason_policies order by entity, field")
 REQUIRED = text(
     """
@@ -36,6 +48,15 @@ SET_POLICY = text(
 def policies(connection: Connection) -> list[ReasonPolicy]:
     """All policies, by record type and field."""
     return [ReasonPolicy(**row._mapping) for row in connection.execute(POLICIES)]
+
+
+def askable(connection: Connection) -> dict[str, tuple[str, ...]]:
+    """Record type -> what a reason can be asked for: `*` first, then its fields.
+
+    Not every change of a user: they could not set a password of their own any more.
+    """
+    found = {entity: tuple(fields) for entity, fields in connection.execute(ASKABLE, {"never": list(NEVER)})}
+    return {entity: fields if entity == "User" else (ANY_WRITE, *fields) for entity, fields in found.items()}
 
 
 def reason_required(connection: Connection, *, entity: str, field: str = ANY_WRITE) -> bool:

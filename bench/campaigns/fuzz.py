@@ -26,6 +26,8 @@ PEOPLE = [(f"{role.value}@fuzz.example", role) for role in Role]
 # Not pressed: what ends the session, or throws away what the others need.
 NOT_PRESSED = re.compile(r"Sign out|Clear all")
 UNEXPECTED = "Something went wrong"
+# The cookie component's own, in which a lone "<" would be found.
+STYLE = '<style>\n    .element-container:has(iframe[height="0"]) { display: none; }\n</style>'
 NAMED = "select sku, name, description from inventory.products order by id desc limit 1"
 SPECIAL = re.compile(r"[<*_\[`$#~]")
 
@@ -58,7 +60,7 @@ def look(tab: Tab, page: str, typed: list[str], tally: Tally) -> None:
             if UNEXPECTED in body:
                 tally.find(body, page, " | ".join(typed))
             # What is typed may be shown, with every sign escaped that Markdown or HTML would read.
-            read = re.sub(r"\\.", "", body)
+            read = re.sub(r"\\.", "", body.replace(STYLE, ""))
             for text in typed:
                 if SPECIAL.search(text) and text.strip() in read:
                     tally.find(f"rendered in {kind}", page, text)

@@ -119,6 +119,12 @@ def test_only_what_is_asked_for_its_reason_can_have_a_rule(business: Business) -
                 with refused("23514", "policy_entity_known"):
                     psql.execute(rule, (entity,))
         assert entities >= {"Product", "Order", "User"}
+        with business.read() as connection:
+            askable = reasons.askable(connection)
+        assert askable.keys() == entities
+        assert askable["Agency"][:3] == ("*", "agency_name", "owner_mobile")
+        assert askable["ReasonPolicy"] == ("*", "entity", "field", "required")
+        assert askable["User"] == ("email", "name", "role", "is_active")
         assert psql.execute("select subject from audit.findings() where severity = 'error'").fetchall() == []
     with pytest.raises(Refused) as nonsense, business.write(Role.ADMIN) as connection:
         reasons.set_policy(connection, entity="Nonsense", field="*", required=True)

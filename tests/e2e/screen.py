@@ -19,6 +19,7 @@ PAGES = {
     "/stock-take": "Stock-take",
     "/inward": "Inward",
     "/sales": "Sales",
+    "/adjustments": "Adjustments",
     "/audit": "Audit report",
 }
 FIRST_CELL: Position = {"x": 110, "y": 53}  # of a table with a narrow first column: the middle of its second, first row

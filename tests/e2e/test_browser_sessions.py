@@ -47,6 +47,7 @@ def test_a_viewer_downloads_nothing_and_has_no_report(open_page: OpenPage) -> No
                 "Low stock",
                 "Inward",
                 "Sales",
+                "Adjustments",
                 "Orders",
                 "Customers",
                 "Agencies",

@@ -1,5 +1,6 @@
 """A shop for the tests of the pages: goods put on its shelves by the library, and looked at past the pages."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -9,9 +10,10 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 from backstitch.accounts.permissions import Role
-from backstitch.inventory import catalogue, logs, movements, products
+from backstitch.inventory import adjustments, catalogue, logs, movements, products
+from backstitch.inventory.adjustments import Adjustment
 from backstitch.inventory.catalogue import Product
-from backstitch.inventory.logs import InwardEntry, LogFilter, SalesEntry
+from backstitch.inventory.logs import AdjustmentEntry, InwardEntry, LogFilter, SalesEntry
 from backstitch.inventory.movements import Inward, Sale
 from backstitch.inventory.products import ProductDetails
 from tests.conftest import Clone
@@ -49,6 +51,11 @@ class Shop:
         with self.clone.app.transaction(self.clone.actor(Role.MANAGER), operation=SEED) as connection:
             return products.create_product(connection, details=made, colours=colours)
 
+    def colours(self, product_id: int, *names: str) -> None:
+        """Further colours of a product."""
+        with self.clone.app.transaction(self.clone.actor(Role.MANAGER), operation=SEED) as connection:
+            products.add_colours(connection, product_id=product_id, colours=names)
+
     def receive(self, product_id: int, colour_code: str = "RED", *, stakeholder: str = "Mill", **sizes: int) -> None:
         """Goods in, a quantity per size."""
         with self.clone.app.transaction(self.clone.actor(Role.MANAGER), operation=SEED) as connection:
@@ -66,6 +73,13 @@ class Shop:
             movements.record_sale(
                 connection, product_id=product_id, colour_code=colour_code, quantities=sizes, sale=Sale(DAY, store)
             )
+
+    def adjust(self, product_id: int, change: int, reason: str = "count", *, size: str = "S", note: str = "") -> None:
+        """A correction of a size in red."""
+        made = Adjustment(product_id, "RED", size, change, DAY, reason, note)
+        actor = self.clone.actor(Role.MANAGER)
+        with self.clone.app.transaction(actor, operation=SEED, reason=SEED) as connection:
+            adjustments.adjust(connection, adjustments=[made])
 
     def run(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """A statement typed into psql; what it returns."""
@@ -93,6 +107,11 @@ class Shop:
         """Goods out, newest first."""
         with self.clone.app.read(self.clone.actor(Role.VIEWER)) as connection:
             return logs.sales_log(connection, log_filter=LogFilter())
+
+    def adjustments(self) -> list[AdjustmentEntry]:
+        """Corrections, newest first."""
+        with self.clone.app.read(self.clone.actor(Role.VIEWER)) as connection:
+            return logs.adjustment_log(connection, log_filter=LogFilter())
 
     def trail(self) -> list[tuple[Any, ...]]:
         """What the pages wrote: user, operation, action, entity, old and new values, in order."""
@@ -131,9 +150,22 @@ def choose_or_type(tab: AppTest, key: str, name: str) -> None:
     box.set_value(name)
 
 
-def type_in_grid(tab: AppTest, key: str, **cells: str | None) -> None:
-    """What a person types into the entry grid, a text per size."""
-    tab.session_state[key] = {"edited_rows": {0: cells}, "added_rows": [], "deleted_rows": []}
+def type_in_grid(tab: AppTest, key: str, *, row: int = 0, **cells: str | None) -> None:
+    """What a person types into a row of a grid, a text per size."""
+    tab.session_state[key] = {"edited_rows": {row: cells}, "added_rows": [], "deleted_rows": []}
+
+
+def click_in_table(tab: AppTest, key: str, row: int) -> AppTest:
+    """The tab after a click on the button of a row; AppTest by itself has none in tables."""
+    (id,) = [
+        id for table in tab.dataframe for id in table.proto.button_click_widgets.values() if id.endswith(f"-{key}")
+    ]
+    states = tab._tree.get_widget_states()
+    button = states.widgets.add(id=id)
+    button.string_trigger_value.data = json.dumps({"row": row, "label": ""})
+    tab._run(states)
+    assert not tab.exception
+    return tab
 
 
 def sentences(elements: Sequence[Any]) -> list[str]:

@@ -1,5 +1,7 @@
 """Home: what needs attention, as links; first steps where there is nothing yet."""
 
+import json
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -68,6 +70,7 @@ def test_home_has_the_figures_of_the_day_the_low_cells_and_the_last_changes(
     ]
     assert [name for name in activity["user"]][-1] == "Manager Rao" and set(activity["operation"]) >= {"seed"}
     assert links(tab) == [*CARDS, *TO_THE_TRAIL]
+    assert json.loads(tab.dataframe[1].proto.columns)["time"]["label"] == "Time (Asia/Kolkata)"
 
 
 def test_a_viewer_has_no_activity_and_a_full_shelf_nothing_low(open_page: Open, shop: Shop) -> None:

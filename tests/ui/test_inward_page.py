@@ -63,9 +63,19 @@ def test_without_products_the_page_says_where_to_add_one(open_page: Open) -> Non
     tab = open_page("inward", Role.MANAGER)
     assert [info.value for info in tab.info] == [
         "Goods come in for a product: add one on the Products page first.",
-        "Nothing has come in here yet. What you record above appears in this list.",
+        "Nothing has come in here yet.",
     ]
     assert not tab.data_editor
+
+
+def test_an_empty_log_promises_entries_to_those_who_may_make_them(open_page: Open, shop: Shop) -> None:
+    shop.product()
+    for page, moved in (("inward", "come in"), ("sales", "gone out")):
+        empty = f"Nothing has {moved} here yet."
+        assert [info.value for info in open_page(page, Role.VIEWER).info] == [empty]
+        assert [info.value for info in open_page(page, Role.MANAGER).info] == [
+            f"{empty} What you record above appears in this list."
+        ]
 
 
 def test_a_product_without_colours_says_where_to_add_them(open_page: Open, shop: Shop) -> None:
@@ -181,11 +191,11 @@ def test_a_colour_that_was_taken_away_meanwhile_is_refused(open_page: Open, shop
     product = shop.product()
     tab = filled_in(open_page, product, S="4")
     # Between the run that drew the form and the click, somebody removes the cell: the page reads it again
-    # and shows what is left; what was typed for the cell that is gone is not recorded.
+    # and keeps what was typed for the cell that is gone, so that it is refused rather than left out.
     shop.run("delete from inventory.product_color_stocks where colour_code = 'RED' and size = 'S'")
     click(tab, "inward_save")
     assert not tab.success
-    assert sentences(tab.error) == ["Enter a quantity for at least one size. Nothing was saved."]
+    assert sentences(tab.error) == ["The product does not come in this colour and size. Add them to the product first."]
     assert shop.trail() == [] or {row[3] for row in shop.trail()} == {"ProductColorStock"}
 
 
@@ -200,7 +210,7 @@ def test_the_log_narrows_to_a_product_and_to_days_with_both_ends(open_page: Open
     tab = open_page("inward", Role.VIEWER)
     tab.selectbox(key="inward_log_product").set_value(kurta)
     assert [row[4] for row in listed(run(tab))] == [2]
-    tab.selectbox(key="inward_log_product").set_value(None)
+    tab.selectbox(key="inward_log_product").set_value(0)
     tab.date_input(key="inward_log_last").set_value(DAY)
     assert [row[4] for row in listed(run(tab))] == [1]
     tab.date_input(key="inward_log_first").set_value(DAY)
@@ -209,6 +219,19 @@ def test_the_log_narrows_to_a_product_and_to_days_with_both_ends(open_page: Open
     tab.date_input(key="inward_log_last").set_value(None)
     run(tab)
     assert not tab.dataframe and len(tab.info) == 1
+
+
+def test_the_logs_narrow_to_a_product_that_is_out_of_use_by_now(open_page: Open, shop: Shop) -> None:
+    kurta = shop.product("KT-1", "Kurta")
+    shop.receive(shop.product(), S=2)
+    shop.receive(kurta, S=3)
+    shop.sell(kurta, S=1)
+    shop.run("update inventory.products set is_active = false where sku = 'KT-1'")
+    for page, moved in (("inward", 3), ("sales", 1)):
+        tab = open_page(page, Role.MANAGER)
+        assert tab.selectbox(key=f"{page}_product").options == ["AN201 · Leggings"]
+        tab.selectbox(key=f"{page}_log_product").set_value(kurta)
+        assert run(tab).dataframe[-1].value[["sku", "quantity"]].values.tolist() == [["KT-1", moved]]
 
 
 def test_a_hundred_entries_show_and_more_on_request(open_page: Open, shop: Shop) -> None:
@@ -223,6 +246,13 @@ def test_a_hundred_entries_show_and_more_on_request(open_page: Open, shop: Shop)
     assert [caption.value for caption in tab.caption] == ["The newest 100 entries."]
     assert len(listed(click(tab, "log_more"))) == 150
     assert not tab.caption
+    # What was asked for is more of this list, not of every list.
+    tab.selectbox(key="inward_log_category").set_value("Supply")
+    assert len(listed(run(tab))) == 100
+    tab.switch_page("../pages/sales.py")
+    run(tab).switch_page("../pages/inward.py")
+    assert (run(tab).selectbox(key="inward_log_category").value, len(listed(tab))) == ("Supply", 100)
+    assert len(listed(click(tab, "log_more"))) == 150
 
 
 # --- correcting -------------------------------------------------------------------------------------------
@@ -233,6 +263,9 @@ def test_a_correction_moves_the_stock_by_the_difference_and_is_on_the_record(ope
     shop.receive(product, S=5)
     tab = saving(opening(open_page, shop), quantity="7", stakeholder="Arvind Mills")
     assert sentences(tab.success) == ["Inward entry 1 of AN201 was saved."]
+    assert [(link.value, link.proto.query_string) for link in tab.page_link] == [
+        ("See it on the record", "product=AN201+%C2%B7+Leggings&type=Inward+entry")
+    ]
     assert "entry_dialog" not in tab.session_state
     assert listed(tab) == [(DAY, "AN201", "Red", "S", 7, "Supply", "Arvind Mills")]
     assert shop.stock(product) == {("RED", "S"): 7}
@@ -288,7 +321,7 @@ def test_the_second_of_two_tabs_is_refused_and_sees_both_versions(open_page: Ope
     ]
     assert second.dataframe[-1].value.to_dict("records") == [
         {"Field": "Quantity", "Now": "7", "When you opened it": "5", "Yours": "9"},
-        {"Field": "Stakeholder name", "Now": "Arvind Mills", "When you opened it": "Mill", "Yours": "Mill"},
+        {"Field": "Received from", "Now": "Arvind Mills", "When you opened it": "Mill", "Yours": "Mill"},
     ]
     assert shop.trail() == after_first and shop.stock(product) == {("RED", "S"): 7}
     click(second, "edit_again")
@@ -316,6 +349,9 @@ def test_a_deleted_entry_takes_its_stock_with_it(open_page: Open, shop: Shop) ->
     shop.receive(product, S=5)
     tab = click(opening(open_page, shop), "edit_inward_delete")
     assert sentences(tab.success) == ["Inward entry 1 was deleted; 5 pieces of AN201 Red S went out of stock with it."]
+    assert [(link.value, link.proto.query_string) for link in tab.page_link] == [
+        ("See it on the record", "product=AN201+%C2%B7+Leggings&type=Inward+entry")
+    ]
     assert shop.inward() == [] and shop.stock(product) == {}
     entry = {
         "id": 1,

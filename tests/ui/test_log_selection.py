@@ -63,6 +63,7 @@ def test_selected_goods_in_are_deleted_in_one_step_after_a_question_that_counts_
     tab.text_input(key="delete_entries_reason").set_value("entered twice")
     click(tab, "delete_entries_confirm")
     assert sentences(tab.success) == ["2 entries deleted; that takes 5 pieces out of stock."]
+    assert [link.proto.query_string for link in tab.page_link] == ["type=Inward+entry&action=Deleted"]
     assert listed(tab).value["quantity"].to_list() == [5]
     assert shop.stock(product) == {("RED", "S"): 5}
     assert shop.run(STEPS, "delete inward entries") == [("entered twice", "DELETE", 2), ("entered twice", "UPDATE", 2)]

@@ -16,7 +16,8 @@ from backstitch.inventory.order_book import Order, OrderFilter, OrderSummary
 from backstitch.inventory.orders import Line, OrderDetails
 from backstitch.inventory.parties import AgencyDetails, CustomerDetails
 from tests.ui.conftest import Open
-from tests.ui.shop import DAY, SEED, Shop, click, run, sentences
+from tests.ui.shop import DAY, SEED, Shop, click, run, sentences, type_in_grid
+from tests.ui.test_links import visit
 from ui.order_steps import Step
 
 WRITTEN = "select operation, action, entity from audit.trail where operation <> %s order by id"
@@ -168,7 +169,7 @@ def test_parties_and_cells_that_may_not_order_are_refused(open_page: Open, shop:
 
 def editing(open_page: Open, shop: Shop, role: Role = Role.MANAGER, **cells: str) -> AppTest:
     tab = click(open_page("orders", role, order="1"), "order_edit")
-    grid = f"order_grid_1_1_{read(shop).version}"
+    grid = f"order_grid_1_1_{read(shop).version}_1"
     tab.session_state[grid] = {"edited_rows": {1: cells}, "added_rows": [], "deleted_rows": []}
     return tab
 
@@ -265,3 +266,76 @@ def test_an_agency_goes_with_the_order(open_page: Open, shop: Shop) -> None:
     seeded(shop, lambda connection: parties.create_agency(connection, details=AgencyDetails("Kapoor & Sons")))
     assert sentences(taking(open_page, product, {0: {"S": "1"}}, agency=1).success) == ["Draft 1 was saved."]
     assert read(shop).summary.agency == "Kapoor & Sons"
+
+
+def test_an_unfinished_order_stays_while_another_page_is_looked_at_until_it_is_discarded(
+    open_page: Open, shop: Shop
+) -> None:
+    product = shop.product()
+    customer(shop)
+    tab = click(open_page("orders", Role.MANAGER), "new_order")
+    tab.multiselect(key="order_products_new_1").set_value([product])
+    run(tab)
+    type_in_grid(tab, "order_grid_1_new_1", S="4", L="x")
+    tab.text_input(key="order_note_new_1").set_value("before Diwali")
+    tab.text_input(key="order_price_1_new_1").set_value("500")
+    tab.date_input(key="order_date_new_1").set_value(DAY)
+    tab.selectbox(key="order_customer_new_1").set_value(1)
+    run(tab)
+    run(tab.switch_page("../pages/stock.py"))
+    run(tab.switch_page("../pages/orders.py"))
+    assert tab.data_editor[0].value.loc["Navy Blue"].tolist() == ["4", "", "x"]
+    assert tab.selectbox(key="order_agency_new_1").value == 0
+    type_in_grid(tab, "order_grid_1_new_1", L="2")
+    assert sentences(click(tab, "order_save").success) == ["Draft 1 was saved."]
+    order = read(shop)
+    assert [(line.color, line.size, line.quantity, line.unit_price) for line in order.lines] == [
+        ("Navy Blue", "S", 4, Decimal("500.00")),
+        ("Navy Blue", "L", 2, Decimal("500.00")),
+    ]
+    assert (order.customer.store_name, order.summary.date, order.summary.note) == ("Mehta Stores", DAY, "before Diwali")
+    click(tab, "order_edit")
+    type_in_grid(tab, f"order_grid_1_1_{order.version}_2", S=None)
+    tab.text_input(key=f"order_note_1_{order.version}_2").set_value("after Diwali")
+    run(tab)
+    run(tab.switch_page("../pages/stock.py"))
+    run(tab.switch_page("../pages/orders.py"))
+    assert tab.data_editor[0].value.loc["Navy Blue"].tolist() == ["", "", "2"]
+    assert tab.text_input(key=f"order_note_1_{order.version}_2").value == "after Diwali"
+    click(click(tab, "order_form_close"), "order_edit")
+    assert tab.data_editor[0].value.loc["Navy Blue"].tolist() == ["4", "", "2"]
+    assert tab.text_input(key=f"order_note_1_{order.version}_3").value == "before Diwali"
+
+
+def test_what_is_ordered_stays_when_a_colleague_changes_the_colours_meanwhile(open_page: Open, shop: Shop) -> None:
+    draft(shop)
+    tab = run(editing(open_page, shop, S="5", M="1"))
+    shop.run("update inventory.product_colors set color = 'Crimson' where colour_code = 'RED'")
+    shop.colours(1, "Azure")
+    assert run(tab).data_editor[0].value.to_dict("index") == {
+        "Azure": {"S": "", "M": "", "L": ""},
+        "Crimson": {"S": "5", "M": "1", "L": ""},
+        "Navy Blue": {"S": "", "M": "", "L": ""},
+    }
+    shop.run("delete from inventory.product_color_stocks where size = 'M'")
+    shop.run("update inventory.products set sizes = '{S,L}'")
+    # The size is gone, what was typed is not: it is refused rather than left out.
+    assert sentences(click(tab, "order_save").error) == [
+        "The product does not come in this colour and size. Add them to the product first."
+    ]
+    type_in_grid(tab, f"order_grid_1_1_{read(shop).version}_1_2", row=1, M="")
+    assert sentences(click(tab, "order_save").success) == ["Draft 1 was saved."]
+    assert [(line.colour_code, line.size, line.quantity) for line in read(shop).lines] == [("RED", "S", 5)]
+
+
+def test_the_filters_of_the_list_are_as_they_were_after_a_look_at_another_page(open_page: Open, shop: Shop) -> None:
+    draft(shop)
+    draft(shop, store="Bandra")
+    tab = visit(visit(open_page("orders", Role.VIEWER), "home"), "orders")
+    # Without a choice too: “All” is one, not the lack of it.
+    chosen = [tab.selectbox(key=f"order_{name}_filter") for name in ("customer", "agency")]
+    assert [box.value for box in chosen] == [0, 0] and len(tab.dataframe[0].value) == 2
+    tab.selectbox(key="order_customer_filter").set_value(2)
+    visit(visit(run(tab), "home"), "orders")
+    assert tab.selectbox(key="order_customer_filter").value == 2
+    assert tab.dataframe[0].value["store"].to_list() == ["Bandra"]

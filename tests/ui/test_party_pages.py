@@ -139,9 +139,16 @@ def test_a_likely_duplicate_is_shown_before_anything_is_saved(open_page: Open, s
     assert [warning.value for warning in tab.warning] == [f"This {word} may be the same. Nothing was saved yet."]
     assert tab.dataframe[-1].value.to_dict("records") == [{word.capitalize(): "Mehta & Co", "Same": "GSTIN"}]
     assert written(shop) == []
+    # What is typed after the warning is what is saved, unless it is like yet another one.
+    party(shop, word, "Nair Stores")
+    tab.text_input(key=f"edit_{word}_{NAMES[word]}_new").set_value("Nair Stores")
+    assert written(shop) == [] and not click(tab, f"{word}_anyway").success
+    assert [shown["Same"] for shown in tab.dataframe[-1].value.to_dict("records")] == ["GSTIN", "name"]
+    tab.text_input(key=f"edit_{word}_address_new").set_value("2, Main Road")
+    tab.text_input(key=f"edit_{word}_{NAMES[word]}_new").set_value("Mehta and Company")
     click(tab, f"{word}_anyway")
     assert sentences(tab.success) == ["Mehta and Company was added."]
-    assert len(stored(shop, word)) == 2
+    assert [one.address for one in stored(shop, word)] == ["", "2, Main Road", ""]
 
 
 @pytest.mark.parametrize("word", PAGES)

@@ -37,7 +37,7 @@ def test_every_payload_is_kept_as_it_was_typed_or_refused_with_a_sentence(open_p
     tab = open_page("products", Role.MANAGER)
     kept = refused = number = 0
     while texts:
-        tab.session_state[product_forms.OPEN] = "new"
+        tab.session_state[product_forms.DIALOG.key] = "new"
         run(tab)
         fields = {
             field.key: field for field in [*tab.text_input, *tab.text_area] if (field.key or "").startswith("new_")

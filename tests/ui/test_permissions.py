@@ -61,6 +61,7 @@ NEEDED = {
     "account": "OWN_ACCOUNT",
     "audit": "READ_TRAIL",
     "paste": "EDIT_INVENTORY",
+    "reasons": "MANAGE_USERS",
     "stock_take": "EDIT_INVENTORY",
     "users": "MANAGE_USERS",
 }

@@ -58,6 +58,11 @@ WRONG = {
     "a word for a price": ({"unit_price": "cheap"}, "AN201, Price: “cheap” is not a number. Nothing was saved."),
     "a negative price": ({"unit_price": "-1"}, "A price cannot be negative."),
     "a GST rate above 100": ({"gst_rate": "118"}, "A GST rate is a percentage between 0 and 100."),
+    "a price with three decimals": (
+        {"unit_price": "899.005"},
+        "AN201, Price: “899.005” has more than two decimals. Nothing was saved.",
+    ),
+    "an endless reorder level": ({"reorder_level": "1e99"}, "AN201, Reorder level is too large. Nothing was saved."),
     "letters in an HSN code": ({"hsn_code": "62O4"}, "An HSN code has 4 to 8 digits."),
     "half a reorder level": (
         {"reorder_level": "2.5"},
@@ -94,7 +99,9 @@ def test_a_grid_over_what_others_changed_is_refused_shown_and_can_be_kept(open_p
     assert sentences(click(tab, "product_grid_save").error) == [
         "Somebody else changed AN201 while you were editing. Nothing of yours was saved."
     ]
-    assert tab.dataframe[-1].value.values.tolist() == [["AN201", "Name", "Jeggings", "Tights"]]
+    assert tab.dataframe[-1].value.to_dict("records") == [
+        {"Product": "AN201", "Field": "Name", "Now": "Jeggings", "When you opened it": "Leggings", "Yours": "Tights"}
+    ]
     tab = click(click(tab, "product_grid_again"), "product_grid_save")
     assert sentences(tab.success) == ["Saved 2 products."]
     assert (shop.read_product().name, shop.read_product().reorder_level) == ("Tights", 4)

@@ -196,6 +196,10 @@ REFUSED_NEW = {
     "a word for a price": ({"price": "cheap"}, "Price: “cheap” is not a number. Nothing was saved."),
     "a negative price": ({"price": "-1"}, "A price cannot be negative."),
     "an endless price": ({"price": "Infinity"}, "Price: “Infinity” is not a number. Nothing was saved."),
+    "a price with three decimals": (
+        {"price": "899.005"},
+        "Price: “899.005” has more than two decimals. Nothing was saved.",
+    ),
     "a short HSN code": ({"hsn": "62"}, "An HSN code has 4 to 8 digits."),
     "letters in an HSN code": ({"hsn": "62O4"}, "An HSN code has 4 to 8 digits."),
     "a GST rate above 100": ({"gst": "101"}, "A GST rate is a percentage between 0 and 100."),
@@ -315,9 +319,9 @@ def test_the_second_of_two_tabs_is_refused_and_sees_both_versions(open_page: Ope
     ]
     (both,) = [table.value for table in second.dataframe if "Yours" in table.value]
     assert both.to_dict("records") == [
-        {"Field": "Name", "Now": "Leggings", "Yours": "Tights"},
-        {"Field": "Category", "Now": "Leggings", "Yours": ""},
-        {"Field": "Unit price", "Now": "599.00", "Yours": "649"},
+        {"Field": "Name", "Now": "Leggings", "When you opened it": "Leggings", "Yours": "Tights"},
+        {"Field": "Category", "Now": "Leggings", "When you opened it": "", "Yours": ""},
+        {"Field": "Price", "Now": "599.00", "When you opened it": "549.00", "Yours": "649.00"},
     ]
     assert shop.trail() == after_first
     click(second, "edit_again")

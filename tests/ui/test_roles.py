@@ -14,6 +14,7 @@ from ui.session import Person
 EDITORS = [Role.ADMIN, Role.MANAGER]
 READERS = [Role.ANALYST, Role.VIEWER]
 OF_THE_TRAIL = [Role.ADMIN, Role.MANAGER, Role.ANALYST]
+EDIT = ":material/edit: Edit"
 
 
 @pytest.fixture
@@ -22,6 +23,7 @@ def stocked(shop: Shop) -> Shop:
     product = shop.product()
     shop.receive(product, S=5, M=2)
     shop.sell(product, S=1)
+    shop.adjust(product, -1, "damaged")
     return shop
 
 
@@ -30,14 +32,14 @@ def buttons(tab: AppTest) -> list[str]:
 
 
 @pytest.mark.parametrize("role", Role)
-@pytest.mark.parametrize("page", ["home", "products", "stock", "low_stock", "inward", "sales"])
+@pytest.mark.parametrize("page", ["home", "products", "stock", "low_stock", "inward", "sales", "adjustments"])
 def test_every_role_sees_the_inventory_and_who_is_signed_in(
     open_page: Open, stocked: Shop, page: str, role: Role
 ) -> None:
     tab = open_page(page, role)
     titles = {"stock": "Stock matrix", "low_stock": "Low stock"}
     assert [title.value for title in tab.title] == [titles.get(page, page.capitalize())]
-    assert [text.value for text in tab.text] == [f"{role.value.title()} Rao · {role.value}"]
+    assert [text.value for text in tab.sidebar.text] == [f"{role.value.title()} Rao · {role.value}"]
     assert not tab.error
 
 
@@ -46,11 +48,13 @@ def test_admins_and_managers_have_the_forms(open_page: Open, stocked: Shop, role
     assert buttons(open_page("products", role)) == ["Add product"]
     assert buttons(open_page("inward", role)) == ["Record goods in"]
     assert buttons(open_page("sales", role)) == ["Record goods out"]
+    tab = open_page("adjustments", role)
+    assert [link.value for link in tab.page_link] == ["Stock matrix", "Stock-take"] and listed(tab) == [EDIT]
 
 
 @pytest.mark.parametrize("role", READERS)
 def test_analysts_and_viewers_have_no_forms(open_page: Open, stocked: Shop, role: Role) -> None:
-    for page in ("home", "products", "stock", "low_stock", "inward", "sales"):
+    for page in ("home", "products", "stock", "low_stock", "inward", "sales", "adjustments"):
         tab = open_page(page, role)
         assert buttons(tab) == [] and not tab.data_editor
         assert {expander.label for expander in tab.expander} <= {"Quick look-up"}
@@ -62,8 +66,8 @@ def listed(tab: AppTest) -> list[str]:
 
 def test_the_products_open_for_editing_or_for_a_look(open_page: Open, stocked: Shop) -> None:
     assert [listed(open_page("products", role)) for role in Role] == [
-        [":material/edit: Edit"],
-        [":material/edit: Edit"],
+        [EDIT],
+        [EDIT],
         [":material/visibility: View"],
         [":material/visibility: View"],
     ]
@@ -92,12 +96,13 @@ def test_a_product_that_is_open_for_a_look_has_every_field_disabled(open_page: O
 
 
 @pytest.mark.parametrize("role", READERS)
-@pytest.mark.parametrize("page", ["inward", "sales"])
+@pytest.mark.parametrize("page", ["inward", "sales", "adjustments"])
 def test_an_entry_does_not_open_for_those_who_may_not_edit(
     open_page: Open, stocked: Shop, page: str, role: Role
 ) -> None:
     tab = open_page(page, role)
-    tab.session_state["entry_dialog"] = {"inward": stocked.inward, "sales": stocked.sales}[page]()[0]
+    entries = {"inward": stocked.inward, "sales": stocked.sales, "adjustments": stocked.adjustments}
+    tab.session_state["entry_dialog"] = entries[page]()[0]
     run(tab)
     assert buttons(tab) == [] and not tab.text_input
 

@@ -79,18 +79,18 @@ def test_a_colour_named_like_the_totals_keeps_its_figures(open_page: Open, shop:
 def test_the_product_is_chosen_by_hand_or_by_the_link(open_page: Open, shop: Shop) -> None:
     shop.product("AN201", "Leggings")
     kurta = shop.product("KT-1", "Kurta", colours=["Teal"])
-    tab = open_page("stock", Role.VIEWER, product="KT-1 · Kurta")
-    assert tab.selectbox(key="product").value == kurta
-    assert tab.selectbox(key="product").options == ["AN201 · Leggings", "KT-1 · Kurta"]
+    tab = open_page("stock", Role.VIEWER, stock_product="KT-1 · Kurta")
+    assert tab.selectbox(key="stock_product").value == kurta
+    assert tab.selectbox(key="stock_product").options == ["AN201 · Leggings", "KT-1 · Kurta"]
     assert list(tab.dataframe[0].value.index) == ["Teal", "Total"]
-    tab.selectbox(key="product").set_value(1)
+    tab.selectbox(key="stock_product").set_value(1)
     assert list(run(tab).dataframe[0].value.index) == ["Navy Blue", "Red", "Total"]
 
 
 def test_a_link_to_a_product_that_is_not_there_shows_the_first(open_page: Open, shop: Shop) -> None:
     product = shop.product()
-    tab = open_page("stock", Role.VIEWER, product="KT-999 · Gone")
-    assert tab.selectbox(key="product").value == product and not tab.error
+    tab = open_page("stock", Role.VIEWER, stock_product="KT-999 · Gone")
+    assert tab.selectbox(key="stock_product").value == product and not tab.error
 
 
 def test_the_link_to_the_trail_carries_the_product_and_all_time(open_page: Open, shop: Shop) -> None:
@@ -106,4 +106,4 @@ def test_a_deactivated_product_is_not_offered(open_page: Open, shop: Shop) -> No
     shop.product()
     shop.product("KT-1", "Kurta")
     shop.run("update inventory.products set is_active = false where sku = 'AN201'")
-    assert open_page("stock", Role.VIEWER).selectbox(key="product").options == ["KT-1 · Kurta"]
+    assert open_page("stock", Role.VIEWER).selectbox(key="stock_product").options == ["KT-1 · Kurta"]

@@ -101,6 +101,28 @@ def test_counts_stay_while_another_page_is_looked_at_and_agree_where_they_are_ri
     assert tab.data_editor[0].value["S"].tolist()[0] == "" and not tab.markdown
 
 
+def test_counts_stay_when_a_colleague_changes_sizes_and_colours_meanwhile(open_page: Open, stocked: Shop) -> None:
+    tab = counting(open_page("stock_take", Role.MANAGER), {"S": "4"}, {"L": "1"})
+    stocked.run("update inventory.product_colors set color = 'Crimson' where colour_code = 'RED'")
+    stocked.colours(1, "Azure")
+    run(tab)
+    assert [info.value for info in tab.info] == [
+        "The sizes or colours were changed meanwhile. What you typed is still there."
+    ]
+    assert tab.data_editor[0].value.fillna("").to_dict("index") == {
+        "Azure": {"S": "", "M": "", "L": ""},
+        "Crimson": {"S": "4", "M": "", "L": ""},
+        "Teal": {"S": "", "M": "", "L": "1"},
+    }
+    assert tab.dataframe[-1].value.values.tolist() == [["Crimson · S", 5, 4, -1], ["Teal · L", 0, 1, 1]]
+    # A colour that is gone stays in the sheet with its count, and cannot be posted.
+    stocked.run("update inventory.product_colors set is_active = false where colour_code = 'TEAL'")
+    assert sentences(run(tab).error) == ["Teal · L: the product does not come in this colour and size."]
+    tab.session_state["take_grid_1_0_2"] = {"edited_rows": {2: {"L": None}}, "added_rows": [], "deleted_rows": []}
+    assert sentences(click(run(tab), "take_post").success) == ["Posted 1 difference of AN201."]
+    assert stocked.stock(1) == {("RED", "S"): 4, ("RED", "M"): 2}
+
+
 def test_without_products_or_colours_the_page_says_where_to_add_them(open_page: Open, shop: Shop) -> None:
     tab = open_page("stock_take", Role.MANAGER)
     assert [info.value for info in tab.info] == ["No products yet. Add one on the Products page, then count it."]

@@ -105,5 +105,5 @@ def test_an_operation_is_undone_with_what_was_changed_since_named(open_page: Ope
         {"type": "Inward entry", "record": "Inward 2 · AN201 · Red · L", "because": "changed since"}
     ]
     submit(tab)
-    assert sentences(tab.success) == ["Undone: 1 record put back. 1 record changed since stayed."]
+    assert sentences(tab.success) == ["Undone: 1 record put back. 1 record stayed."]
     assert shop.stock(product) == {("RED", "L"): 7}

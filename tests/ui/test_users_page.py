@@ -23,7 +23,7 @@ def line(clone: Clone, email: str) -> UserLine:
 def opened(open_page: Open, clone: Clone, role: Role) -> AppTest:
     """The users page with the dialog of the user with this role."""
     tab = open_page("users", Role.ADMIN)
-    tab.session_state[user_forms.OPEN] = line(clone, email_of(role))
+    tab.session_state[user_forms.DIALOG.key] = line(clone, email_of(role))
     return run(tab)
 
 

@@ -1,0 +1,21 @@
+"""Reasons: which changes ask for one, as an admin says."""
+
+import streamlit as st
+
+from backstitch.accounts.permissions import Permission
+from backstitch.inventory import reasons
+from ui import reason_rules, session
+
+session.require(Permission.MANAGE_USERS)
+
+st.title("Reasons")
+st.text("The database refuses these changes to whoever gives no reason. The reason stays on the record.")
+
+with session.read() as connection:
+    asked = [policy for policy in reasons.policies(connection) if policy.required]
+    askable = reasons.askable(connection)
+
+reason_rules.show(asked)
+st.subheader("Ask for one more")
+reason_rules.ask(askable, asked)
+reason_rules.show_open()

@@ -1,0 +1,51 @@
+"""What is open on a page closes when the page is left, for the Back button tells no dialog that it is dismissed."""
+
+from streamlit.proto.Block_pb2 import Block as BlockProto
+from streamlit.testing.v1 import AppTest
+
+from backstitch.accounts.permissions import Role
+from backstitch.audit import search
+from backstitch.audit.operations import operations
+from backstitch.inventory.reasons import ReasonPolicy
+from tests.ui.conftest import Open
+from tests.ui.shop import Shop, run
+from tests.ui.test_links import visit
+from tests.ui.test_undo_dialog import last_day
+from ui import diffs, log_deletion, log_tables, order_steps, party_kinds, product_forms, reason_rules, undo, user_forms
+
+
+def dialogs(tab: AppTest) -> list[str]:
+    """The titles of what is open."""
+    blocks = (getattr(node, "proto", None) for node in tab._tree)
+    return [block.dialog.title for block in blocks if isinstance(block, BlockProto) and block.HasField("dialog")]
+
+
+def test_a_dialog_stays_closed_once_its_page_was_left(open_page: Open, shop: Shop) -> None:
+    product = shop.product()
+    shop.receive(product, S=5)
+    shop.adjust(product, -1)
+    tab = open_page("home", Role.ADMIN)
+    with shop.clone.app.read(shop.clone.actor(Role.ADMIN)) as connection:
+        (operation,) = operations(connection, filters=last_day(), size=1).operations
+        record = search.search(connection, filters=last_day(), size=1).records[0]
+    entry = shop.inward()[0]
+    undoable = undo.Undoable(operation.transaction_id, operation.ended)
+    for page, dialog, what, title in (
+        ("products", product_forms.DIALOG, "new", "Add product"),
+        ("products", product_forms.DIALOG, shop.read_product(product), "Product"),
+        ("inward", log_tables.DIALOG, entry, "Inward entry"),
+        ("inward", log_deletion.DIALOG, (entry,), "Delete entries"),
+        ("adjustments", log_tables.DIALOG, shop.adjustments()[0], "Stock adjustment"),
+        ("audit", diffs.DIALOG, record, "On the record"),
+        ("audit", diffs.DIALOG, operation, "What one step did"),
+        ("orders", order_steps.DIALOG, order_steps.Step("copy", {}, []), "Copy orders"),
+        ("customers", party_kinds.CUSTOMERS.dialog, "new", "Add customer"),
+        ("agencies", party_kinds.AGENCIES.dialog, "new", "Add agency"),
+        ("users", user_forms.DIALOG, "new", "Add user"),
+        ("reasons", reason_rules.DIALOG, ReasonPolicy(1, "Product", "unit_price", True), "Ask no more"),
+        ("sales", undo.DIALOG, undoable, "Undo"),
+    ):
+        visit(tab, page)
+        tab.session_state[dialog.key] = what
+        assert dialogs(run(tab)) == [title] == dialogs(run(tab))
+        assert dialogs(visit(visit(tab, "home"), page)) == []

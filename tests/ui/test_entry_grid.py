@@ -1,0 +1,54 @@
+"""The grid of quantities on Inward and Sales while a colleague changes the product that it is for."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from backstitch.accounts.permissions import Role
+from tests.ui.conftest import Open
+from tests.ui.shop import Shop, click, run, sentences, type_in_grid
+
+
+@pytest.fixture
+def filled(open_page: Open, shop: Shop) -> AppTest:
+    """Teal of the leggings, 4 S and 2 L, not sent yet."""
+    shop.receive(shop.product(sizes=["S", "M", "L"], colours=["Red", "Teal"]), S=1)
+    tab = open_page("inward", Role.MANAGER)
+    tab.selectbox(key="inward_colour_1").set_value("TEAL")
+    run(tab)
+    type_in_grid(tab, "inward_grid_0", S="4", L="2")
+    return tab
+
+
+def sending(tab: AppTest) -> AppTest:
+    tab.selectbox(key="inward_stakeholder").set_value("Mill")
+    return click(tab, "inward_save")
+
+
+def test_quantities_are_recorded_although_sizes_came_and_went_meanwhile(filled: AppTest, shop: Shop) -> None:
+    shop.run("delete from inventory.product_color_stocks where size = 'M'")
+    shop.run("update inventory.products set sizes = '{XS,S,L}'")
+    shop.colours(1, "Azure")
+    assert sentences(sending(filled).success) == ["Recorded 6 pieces of AN201 Teal in: S 4, L 2."]
+    assert filled.data_editor[0].value.to_dict("index") == {"Quantity": {"XS": "", "S": "", "L": ""}}
+
+
+def test_a_quantity_for_a_size_that_is_gone_is_refused_and_still_there(filled: AppTest, shop: Shop) -> None:
+    shop.run("delete from inventory.product_color_stocks where size = 'L'")
+    shop.run("update inventory.products set sizes = '{S,M}'")
+    assert sentences(sending(filled).error) == [
+        "The product does not come in this colour and size. Add them to the product first."
+    ]
+    assert filled.data_editor[0].value.to_dict("index") == {"Quantity": {"S": "4", "M": "", "L": "2"}}
+    assert shop.stock(1) == {("RED", "S"): 1}
+    type_in_grid(filled, "inward_grid_0_1", L=None)
+    assert sentences(sending(filled).success) == ["Recorded 4 pieces of AN201 Teal in: S 4."]
+
+
+def test_quantities_of_a_colour_that_is_gone_are_not_recorded_for_another_one(filled: AppTest, shop: Shop) -> None:
+    shop.run("update inventory.product_colors set is_active = false where colour_code = 'TEAL'")
+    sending(filled)
+    assert [warning.value for warning in filled.warning] == [
+        "The colour you had chosen is not in use any more. Look which one is chosen now."
+    ]
+    assert sentences(filled.error) == ["Enter a quantity for at least one size. Nothing was saved."]
+    assert (filled.selectbox(key="inward_colour_1").value, shop.stock(1)) == ("RED", {("RED", "S"): 1})

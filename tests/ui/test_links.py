@@ -1,0 +1,108 @@
+"""Links that carry filters: they say all of a report, they lead to what they name, or say that it is not there."""
+
+from streamlit.testing.v1 import AppTest
+
+from backstitch.accounts.permissions import Role
+from tests.ui.conftest import Open
+from tests.ui.shop import Shop, click, run, sentences
+
+
+def visit(tab: AppTest, page: str, **query: str) -> AppTest:
+    """The tab on another page, come to by a link with this query, or by the menu."""
+    tab.query_params.clear()
+    for name, value in query.items():
+        tab.query_params[name] = value
+    tab.switch_page(f"../pages/{page}.py")
+    return run(tab)
+
+
+def test_a_link_to_the_report_says_all_of_it_and_the_menu_leads_back_to_the_report_as_it_was(
+    open_page: Open, shop: Shop
+) -> None:
+    product = shop.product(sizes=["S"], colours=["Red"])
+    tab = open_page("audit", Role.MANAGER, user="Admin Rao", text="nothing like it", period="Today")
+    assert not tab.dataframe
+    visit(visit(tab, "sales"), "audit")
+    assert (tab.selectbox(key="period").value, tab.text_input(key="text").value) == ("Today", "nothing like it")
+    visit(visit(tab, "sales"), "audit", product="AN201 · Leggings")
+    assert (tab.selectbox(key="period").value, tab.selectbox(key="product").value) == ("Last 7 days", product)
+    assert (tab.multiselect(key="user").value, tab.text_input(key="text").value) == ([], "")
+    assert tab.markdown[0].value == "**3** records · times in Asia/Kolkata"
+    assert dict(tab.query_params) == {"product": "AN201 · Leggings"}
+
+
+def test_the_product_of_the_stock_page_and_that_of_the_report_are_two_choices(open_page: Open, shop: Shop) -> None:
+    leggings, kurta = shop.product(), shop.product("KT-1", "Kurta", colours=["Teal"])
+    tab = open_page("audit", Role.MANAGER, period="Today")
+    visit(tab, "stock", stock_product="KT-1 · Kurta")
+    assert tab.selectbox(key="stock_product").value == kurta
+    visit(tab, "audit")
+    assert tab.selectbox(key="product").value == 0
+    visit(tab, "sales")
+    visit(tab, "audit", product="AN201 · Leggings")
+    visit(tab, "stock")
+    assert (leggings, tab.selectbox(key="stock_product").value) == (1, kurta)
+
+
+def test_a_link_leads_to_a_product_that_was_renamed_since(open_page: Open, shop: Shop) -> None:
+    shop.product()
+    kurta = shop.product("KT-1", "Kurta", colours=["Teal"])
+    tab = open_page("audit", Role.MANAGER, product="KT-1 · Old name", user="Nobody")
+    assert tab.selectbox(key="product").value == kurta
+    assert dict(tab.query_params) == {"product": "KT-1 · Kurta"}
+    assert sentences(tab.warning) == [
+        "The link asks for the user “Nobody”, which is not known by that name. The report is shown without it."
+    ]
+    visit(tab, "stock", stock_product="KT-1")
+    assert tab.selectbox(key="stock_product").value == kurta and not tab.warning
+    visit(visit(tab, "sales"), "audit", product="KT-1 · Older name")
+    assert tab.selectbox(key="product").value == kurta and not tab.warning
+
+
+def test_a_link_to_what_is_not_there_says_so_until_something_is_chosen_or_the_page_left(
+    open_page: Open, shop: Shop
+) -> None:
+    shop.product()
+    kurta = shop.product("KT-1", "Kurta", colours=["Teal"])
+    tab = open_page("stock", Role.MANAGER, stock_product="KT-999 · Gone")
+    assert sentences(tab.warning) == [
+        "The link asks for the product “KT-999 · Gone”, which is not known by that name. Choose another; of those that "
+        "are in use, the first is shown."
+    ]
+    assert len(run(tab).warning) == 1
+    tab.selectbox(key="stock_product").set_value(kurta)
+    assert not run(tab).warning
+    assert sentences(visit(tab, "orders", order="abc").warning) == [
+        "The link asks for the order “abc”, which is not known by that name. All orders are shown."
+    ]
+
+
+def test_on_the_report_itself_the_link_to_an_undo_shows_the_undo_alone(open_page: Open, shop: Shop) -> None:
+    product = shop.product(sizes=["S"], colours=["Red"])
+    shop.receive(product, S=5)
+    tab = open_page("audit", Role.MANAGER, type="Inward entry", text="Mill")
+    tab.session_state["done"] = ("Undone.", {"action": "Added"}, None)
+    click(run(tab), "see_record")
+    assert (tab.multiselect(key="type").value, tab.text_input(key="text").value) == ([], "")
+    assert tab.multiselect(key="action").value == ["CREATE"]
+    assert set(tab.dataframe[0].value["action"]) == {"Added"} and len(tab.dataframe[0].value) > 1
+
+
+def test_a_product_that_went_while_another_page_was_looked_at_is_no_choice_any_more(
+    open_page: Open, shop: Shop
+) -> None:
+    shop.product()
+    kurta = shop.product("KT-1", "Kurta", colours=[])
+    stay = open_page("audit", Role.MANAGER, product="KT-1 · Kurta")
+    tab = open_page("audit", Role.MANAGER, product="KT-1 · Kurta")
+    visit(tab, "stock", stock_product="KT-1 · Kurta")
+    visit(tab, "inward")
+    tab.selectbox(key="inward_log_product").set_value(kurta)
+    tab.selectbox(key="inward_product").set_value(kurta)
+    visit(run(tab), "home")
+    shop.run("delete from inventory.products where sku = 'KT-1'")
+    assert run(stay).selectbox(key="product").value == 0
+    assert visit(tab, "audit").selectbox(key="product").value == 0
+    assert visit(tab, "stock").selectbox(key="stock_product").value == 1
+    visit(tab, "inward")
+    assert (tab.selectbox(key="inward_log_product").value, tab.selectbox(key="inward_product").value) == (0, 1)
