@@ -5,6 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from backstitch.audit.words import entity_word, field_word
+
 Deleted = Callable[[set[int]], Mapping[int, Mapping[str, Any]]]
 Asked = Mapping[str, tuple[set[int], Deleted]]
 
@@ -50,7 +52,8 @@ def _label(entity: str, id: int, row: Mapping[str, Any], stores: Mapping[int, st
         case "Agency":
             return f"Agency {row['agency_name']}"
         case "ReasonPolicy":
-            return f"Reason policy {row['entity']} {row['field']}"
+            asked_for = "every change" if row["field"] == "*" else field_word(row["field"])
+            return f"Reason policy {entity_word(row['entity'])} · {asked_for}"
         case "OrderCounter":
             return f"Order counter {row['financial_year']}"
     number = row["order_number"]

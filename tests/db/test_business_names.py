@@ -33,7 +33,7 @@ def test_orders_parties_and_adjustments_have_names_after_their_deletion_too(clon
         ("Customer", 99, "Customer 99"),
         ("Agency", business.agency, "Agency Rao & Sons"),
         ("OrderCounter", 1, "Order counter 2026-27"),
-        ("ReasonPolicy", 1, "Reason policy StockAdjustment *"),
+        ("ReasonPolicy", 1, "Reason policy Stock adjustment · every change"),
     ]
     with clone.app.read(clone.actor(Role.ANALYST)) as connection:
         subjects = [Subject(entity, id, None, None, "x") for entity, id, _ in asked]
