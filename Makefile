@@ -14,7 +14,7 @@ run: $(STAMP)
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
 test: $(STAMP_DEV)
-	$(BIN)/pytest -n 2 -rs
+	$(BIN)/pytest -n 2 --dist loadgroup -rs
 
 lint: $(STAMP_DEV)
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ import itertools
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # bcrypt at its real cost would be most of the time that signing in takes; test_passwords.py measures that one.
 REAL_COST, passwords.COST = passwords.COST, 4
+
+MEMORY = Path("/dev/shm")
 
 APP_PASSWORD = "application-of-the-tests"
 PASSWORD = "correct horse battery staple"
@@ -57,18 +60,39 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
     shutil.rmtree(lease.server.data_dir.parent, ignore_errors=True)
 
 
-def _run(url: URL, *statements: sql.Composable) -> None:
-    with psycopg.connect(conninfo(url), autocommit=True) as connection:
-        for statement in statements:
-            connection.execute(statement)
+@pytest.fixture(scope="session")
+def server(server_url: URL) -> Iterator[psycopg.Connection]:
+    """A superuser's connection that makes databases and drops them."""
+    with psycopg.connect(conninfo(server_url), autocommit=True) as connection:
+        yield connection
 
 
 @pytest.fixture(scope="session")
-def template(server_url: URL) -> Iterator[str]:
+def tablespace(server: psycopg.Connection) -> Iterator[sql.Identifier]:
+    """Where databases are made: in memory, if the server is ours to lead there.
+
+    A database is hundreds of files, and some file systems are slow to make files where others were just deleted.
+    """
+    found = server.execute("select current_setting('data_directory'), 'tests_' || pg_backend_pid()").fetchone()
+    assert found is not None
+    owner = Path(found[0]).stat().st_uid if os.access(found[0], os.R_OK) else None
+    if owner is None or not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < 2 * 1024**3:
+        yield sql.Identifier("pg_default")
+        return
+    name = sql.Identifier(found[1])
+    with tempfile.TemporaryDirectory(prefix="backstitch-", dir=MEMORY) as folder:
+        os.chown(folder, owner, -1)
+        server.execute(sql.SQL("create tablespace {} location {}").format(name, sql.Literal(folder)))
+        yield name
+        server.execute(sql.SQL("drop tablespace {}").format(name))
+
+
+@pytest.fixture(scope="session")
+def template(server: psycopg.Connection, server_url: URL, tablespace: sql.Identifier) -> Iterator[str]:
     """The name of a migrated database with one signed-in user per role."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     name = f"template_{worker}_{os.getpid()}"
-    _run(server_url, sql.SQL("create database {}").format(sql.Identifier(name)))
+    server.execute(sql.SQL("create database {} tablespace {}").format(sql.Identifier(name), tablespace))
     owner = Database(server_url.set(database=name).render_as_string(hide_password=False))
     with owner.owner_connection() as connection:
         migrations.upgrade(connection)
@@ -90,7 +114,7 @@ def template(server_url: URL) -> Iterator[str]:
         connection.commit()
     owner.dispose()
     yield name
-    _run(server_url, sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    server.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 @dataclass(frozen=True)
@@ -152,12 +176,11 @@ class Cloner:
 
 
 @pytest.fixture(scope="session")
-def cloner(server_url: URL, template: str) -> Iterator[Cloner]:
-    """Copies of the template, on one connection."""
-    with psycopg.connect(conninfo(server_url), autocommit=True) as server:
-        cloner = Cloner(server, template)
-        yield cloner
-        cloner.drop_used()
+def cloner(server: psycopg.Connection, template: str) -> Iterator[Cloner]:
+    """Copies of the template."""
+    cloner = Cloner(server, template)
+    yield cloner
+    cloner.drop_used()
 
 
 @contextmanager

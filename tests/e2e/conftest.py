@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -35,11 +36,12 @@ OpenPage = Callable[..., Page]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without Chromium the tests that need it are skipped, and say so."""
-    if CHROMIUM:
-        return
+    """One worker has all tests of the shop, so that one app serves them. Without Chromium those that need it are
+    skipped, and say so."""
     for item in items:
-        if item.get_closest_marker("browser"):
+        if "shop" in getattr(item, "fixturenames", ()) and item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xdist_group("shop"))
+        if not CHROMIUM and item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.skip(reason="no chromium in PATH (Debian: apt install chromium)"))
 
 
