@@ -888,6 +888,8 @@ begin
             else
                 execute format('create table audit.%I partition of audit.records %s', partition, bounds);
             end if;
+            -- Whoever made it: a migration revokes and grants on every table of the trail as their owner.
+            execute format('alter table audit.%I owner to backstitch_owner', partition);
             made := made + 1;
         end if;
     end loop;

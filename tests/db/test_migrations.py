@@ -213,7 +213,15 @@ def test_the_rest_of_the_business_arrives_in_a_database_that_is_in_use(server_ur
                 "alter table inventory.reason_policies drop constraint policy_entity_known; "
                 "insert into inventory.reason_policies (entity, field) values ('ProductColorStock', '*'), ('None', '*')"
             )
+            # A month that the login made which loads the demo.
+            psql.execute(
+                "create table audit.records_2025_01 partition of audit.records "
+                "for values from ('2025-01-01 00:00:00+00') to ('2025-02-01 00:00:00+00')"
+            )
             upgrade(url)
+            psql.execute("select audit.make_partitions('2025-02-01', 0)")
+            owners = "select distinct relowner::regrole::text from pg_class where relname like 'records_20%'"
+            assert psql.execute(owners).fetchall() == [("backstitch_owner",)]
             assert psql.execute("select entity from inventory.reason_policies order by 1").fetchall() == [
                 ("Product",),
                 ("StockAdjustment",),

@@ -6,7 +6,7 @@ Locks: ACCESS EXCLUSIVE on order_lines and orders for milliseconds while the for
 while its policies are; SHARE ROW EXCLUSIVE on each table while its triggers are made again, milliseconds too.
 """
 
-from db.migrations.files import run_as_owner, run_file
+from db.migrations.files import run_as_owner, run_file, run_sql
 
 revision = "0005"
 down_revision = "0004"
@@ -32,6 +32,22 @@ where not exists (select from pg_trigger t
                   where t.tgname = 'reason_update' and t.tgargs = convert_to(p.entity, 'UTF8') || '\\x00');
 """
 
+# Months that the demo made, or somebody in psql, belonged to that login, and their rights to nobody else.
+PARTITIONS = """
+do $$
+declare
+    month regclass;
+begin
+    for month in
+        select i.inhrelid from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = 'audit.records'::regclass and c.relowner <> 'backstitch_owner'::regrole
+    loop
+        execute format('alter table %s owner to backstitch_owner', month);
+    end loop;
+end
+$$;
+"""
+
 FILES = (
     "triggers.sql",
     "replay.sql",
@@ -48,6 +64,7 @@ FILES = (
 
 
 def upgrade() -> None:
+    run_sql(PARTITIONS)
     run_as_owner(LINES)
     run_as_owner(OPERATIONS)
     run_as_owner(MATRIX_AND_REASONS)
