@@ -169,6 +169,8 @@ def test_a_session_that_ended_cannot_begin_a_transaction(clone: Clone) -> None:
     }
     with clone.superuser() as psql:
         for role, ending in endings.items():
+            with acting(clone, role) as app:
+                assert app.execute("select current_user").fetchone() == (f"backstitch_{role.value}",)
             psql.execute(ending, (ids(clone)[role][0],))
             with refused("28000", "session_live"), acting(clone, role):
                 pass
