@@ -14,8 +14,9 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, S
 
 from backstitch import embedded, startup
 from tests import homes
+from tests.e2e import reruns
 from tests.e2e.app_process import App
-from tests.e2e.screen import Shop, sign_in
+from tests.e2e.screen import TIMEOUT, Shop, sign_in
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = [
@@ -28,7 +29,6 @@ ARGUMENTS = [
     # As root Chromium has no sandbox.
     *(["--no-sandbox"] if os.geteuid() == 0 else []),
 ]
-TIMEOUT = 60_000  # milliseconds; what is waited for comes at once on a quiet machine
 
 PROBE = re.compile(r"//[^/]+/[^/]+/_stcore/")
 
@@ -80,6 +80,7 @@ def cookies_of(shop: Shop, browser: Browser) -> Callable[[str], StorageState]:
     @cache
     def signed_in(who: str) -> StorageState:
         with browser.new_context(base_url=shop.url) as context:
+            reruns.follow(context)
             page = context.new_page()
             page.goto("/account")
             sign_in(page, who)
@@ -109,6 +110,7 @@ def open_page(shop: Shop, browser: Browser, cookies_of: Callable[[str], StorageS
             base_url=shop.url, **({"viewport": {"width": 1600, "height": 1000}, "locale": "en-GB"} | options)
         )
         contexts.append(context)
+        reruns.follow(context)
         context.set_default_timeout(TIMEOUT)
         page = context.new_page()
         page.on("console", note)

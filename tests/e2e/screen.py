@@ -8,6 +8,7 @@ import psycopg
 from playwright.sync_api import Locator, Page, Position, expect
 
 from backstitch import demo
+from tests.e2e import reruns
 from tests.e2e.app_process import wait_for
 from ui import SIGN_IN_COOKIE
 
@@ -22,7 +23,10 @@ PAGES = {
     "/adjustments": "Adjustments",
     "/audit": "Audit report",
 }
+TIMEOUT = 60_000  # milliseconds; what is waited for comes at once on a quiet machine
 FIRST_CELL: Position = {"x": 110, "y": 53}  # of a table with a narrow first column: the middle of its second, first row
+
+DRAWN = "() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,9 @@ class Shop:
 def sign_in(page: Page, who: str = "manager") -> Page:
     """Signs in on the page that is open; returns once the browser keeps the sign-in."""
     expect(page.get_by_label("Email")).to_be_visible()
-    done(page)
-    page.get_by_label("Email").fill(f"{who}@demo.example")
-    page.get_by_label("Password", exact=True).fill(demo.PASSWORD)
-    page.get_by_role("button", name="Sign in", exact=True).click()
+    enter(page, "Email", f"{who}@demo.example")
+    enter(page, "Password", demo.PASSWORD)
+    press(page, "Sign in", exact=True)
     expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_attached()
     wait_for(lambda: keeps_sign_in(page), "the browser keeps the sign-in")
     return page
@@ -67,6 +70,7 @@ def sees_the_sign_in_only(page: Page) -> None:
 
 def go(page: Page, title: str) -> None:
     """Follows the navigation."""
+    done(page)
     page.get_by_test_id("stSidebarNavLink").filter(has_text=title).click()
     sees(page, title)
 
@@ -78,9 +82,23 @@ def sees(page: Page, title: str) -> None:
 
 
 def done(page: Page) -> None:
-    """Waits until the script has run to its end, and what it did not draw again has gone."""
+    """Waits until the script has run to its end for all that was done, and what it did not draw again has gone."""
+    reruns.wait(page, TIMEOUT)
+    page.evaluate(DRAWN)
     expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
     expect(page.locator("[data-stale=true]")).to_have_count(0)
+
+
+def press(within: Page | Locator, name: str, *, exact: bool = False) -> None:
+    """Presses a button of the page, or of a part of it, when the page is done with what came before."""
+    done(within if isinstance(within, Page) else within.page)
+    within.get_by_role("button", name=name, exact=exact).click()
+
+
+def enter(within: Page | Locator, label: str, text: str) -> None:
+    """Types into the field with just this label, when the page is done with what came before."""
+    done(within if isinstance(within, Page) else within.page)
+    within.get_by_label(label, exact=True).fill(text)
 
 
 def table(page: Page, key: str = "") -> Locator:
@@ -88,6 +106,7 @@ def table(page: Page, key: str = "") -> Locator:
     within = page.locator(f".st-key-{key}") if key else page
     found = within.get_by_test_id("stDataFrame")
     expect(cell(found, 1, 0)).to_be_attached()
+    done(page)
     return found
 
 
@@ -116,6 +135,7 @@ def type_in_row(page: Page, grid: Locator, texts: list[str]) -> None:
 
 def choose(page: Page, key: str, text: str) -> None:
     """Types into a choice and takes what it offers, or what was typed."""
+    done(page)
     box = page.locator(f".st-key-{key} input").first
     box.fill(text)
     box.press("Enter")
@@ -148,5 +168,6 @@ def count_of_records(page: Page) -> int:
 
 
 def says(page: Page, text: str) -> None:
-    """Waits for a message with exactly this text; the icon's name stands before it."""
+    """Waits for a message with exactly this text, the icon's name before it, and until the page is done."""
     expect(page.get_by_test_id("stAlert").get_by_text(text, exact=True)).to_be_visible()
+    done(page)

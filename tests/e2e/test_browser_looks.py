@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.screen import PAGES, Shop, done, sees, sees_the_sign_in_only, sign_in
+from tests.e2e.screen import PAGES, Shop, done, press, sees, sees_the_sign_in_only, sign_in
 
 pytestmark = pytest.mark.browser
 
@@ -24,7 +24,7 @@ def test_every_page_fits_a_phone_and_the_way_out_is_in_the_sidebar(open_page: Op
         assert page.evaluate(OVERFLOW) == [], path
     expect(page.get_by_role("button", name="Sign out", exact=True)).not_to_be_in_viewport()
     page.get_by_test_id("stExpandSidebarButton").click()
-    page.get_by_role("button", name="Sign out", exact=True).click()
+    press(page, "Sign out", exact=True)
     sees_the_sign_in_only(page)
     assert page.evaluate(OVERFLOW) == []
 
@@ -32,7 +32,7 @@ def test_every_page_fits_a_phone_and_the_way_out_is_in_the_sidebar(open_page: Op
 def test_a_phone_can_record_goods(open_page: OpenPage) -> None:
     page = open_page("/inward", "manager", viewport=PHONE)
     sees(page, "Inward")
-    page.get_by_role("button", name="Record goods in").click()
+    press(page, "Record goods in")
     expect(page.get_by_test_id("stAlertContentError")).to_contain_text("Enter a quantity for at least one size.")
 
 

@@ -24,7 +24,9 @@ from tests.e2e.screen import (
     count_line,
     count_of_records,
     done,
+    enter,
     go,
+    press,
     rows,
     says,
     sees,
@@ -49,7 +51,7 @@ def test_goods_that_come_in_through_the_grid_are_on_the_record_with_the_name(ope
     before = [int(cell(on_hand, column, 0).inner_text()) for column in (1, 2)]
     type_in_row(page, table(page, "inward_grid_0"), ["7", "2"])
     choose(page, "inward_stakeholder", "Tirupur Knits")
-    page.get_by_role("button", name="Record goods in").click()
+    press(page, "Record goods in")
     says(page, "Recorded 9 pieces of KT-118 Indigo in: S 7, M 2.")
     expect(cell(on_hand, 1, 0)).to_have_text(str(before[0] + 7))
     expect(cell(on_hand, 2, 0)).to_have_text(str(before[1] + 2))
@@ -89,7 +91,7 @@ def test_a_wrong_quantity_gets_a_sentence_and_stays_in_the_grid(
     grid = table(page, "sales_grid_0")
     type_in_row(page, grid, [typed])
     choose(page, "sales_store", "Bandra")
-    page.get_by_role("button", name="Record goods out").click()
+    press(page, "Record goods out")
     says(page, sentence)
     expect(cell(grid, 1, 0)).to_have_text(typed)
     assert shop.query("select count(*), max(id) from inventory.sales_logs") == before
@@ -109,7 +111,7 @@ def analyst(open_page: OpenPage) -> Page:
 def search_text(page: Page, text: str) -> None:
     """Narrows the report to a text; returns once it has other records than before."""
     before = count_line(page).inner_text()
-    page.get_by_label("Text").fill(text)
+    enter(page, "Text", text)
     page.get_by_label("Text").press("Enter")
     expect(page.get_by_text(before, exact=True)).to_have_count(0)
     done(page)
@@ -164,7 +166,7 @@ def test_a_record_opens_with_its_circumstances_and_closes(analyst: Page, shop: S
     expect(dialog).to_contain_text(row[5])
     facts = dict(rows(dialog.get_by_test_id("stDataFrame").nth(1)))  # type: ignore[arg-type]
     assert facts["Operation"] == row[7] and facts["User"].startswith(row[2])
-    dialog.get_by_role("button", name="Close").click()
+    press(dialog, "Close")
     expect(analyst.get_by_role("dialog")).to_have_count(0)
     done(analyst)
     search_text(analyst, "bandra")
@@ -269,18 +271,18 @@ def test_a_stale_edit_is_refused_and_the_next_begins_with_what_stands_now(open_p
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_label("Name", exact=True)).to_have_value("Crop top")
     done(page)
-    dialog.get_by_label("Name", exact=True).fill("Mine")
+    enter(dialog, "Name", "Mine")
     shop.query("update inventory.products set unit_price = 654 where sku = 'TP-515'")
-    dialog.get_by_role("button", name="Save").click()
+    press(dialog, "Save")
     says(page, "Somebody else changed TP-515 while you were editing it. Nothing of yours was saved.")
     expect(dialog.get_by_label("Name", exact=True)).to_have_value("Mine")
-    dialog.get_by_role("button", name="Edit the record as it stands now").click()
+    press(dialog, "Edit the record as it stands now")
     # The fields of the old form stay for a moment, after those of the new one.
     expect(dialog.get_by_label("Name", exact=True).first).to_have_value("Crop top")
     expect(dialog.get_by_label("Price").first).to_have_value("654.00")
     done(page)
-    dialog.get_by_label("Name", exact=True).fill("Crop top, ribbed")
-    dialog.get_by_role("button", name="Save").click()
+    enter(dialog, "Name", "Crop top, ribbed")
+    press(dialog, "Save")
     says(page, "TP-515 was saved.")
     assert shop.query("select name, unit_price::text from inventory.products where sku = 'TP-515'") == [
         ("Crop top, ribbed", "654.00")

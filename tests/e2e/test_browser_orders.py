@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.screen import Shop, cell, choose, done, says, sees
+from tests.e2e.screen import Shop, cell, choose, done, press, says, sees
 
 pytestmark = pytest.mark.browser
 
@@ -30,7 +30,7 @@ def test_an_order_moves_the_stock_when_it_is_dispatched_and_its_sheet_opens_in_a
     before = [shop.query(STOCK, "MUSTARD", size)[0][0] for size in ("M", "L")]
     page = open_page("/orders", "manager")
     sees(page, "Orders")
-    page.get_by_role("button", name="New order").click()
+    press(page, "New order")
     choose(page, "order_products_new_1", "KT-104")
     page.keyboard.press("Escape")
     grid = page.locator("[class*=st-key-order_grid_]").get_by_test_id("stDataFrame")
@@ -48,11 +48,11 @@ def test_an_order_moves_the_stock_when_it_is_dispatched_and_its_sheet_opens_in_a
     page.keyboard.press("Escape")
     done(page)
     choose(page, "order_customer_new_1", "Zaveri")
-    page.get_by_role("button", name="Save as draft").click()
+    press(page, "Save as draft")
     expect(page.get_by_role("button", name="Confirm")).to_be_visible()
     for verb, word in (("Confirm", "confirmed"), ("Dispatch", "dispatched")):
-        page.get_by_role("button", name=verb).click()
-        page.get_by_role("dialog").get_by_role("button", name=verb).click()
+        press(page, verb)
+        press(page.get_by_role("dialog"), verb)
         expect(page.get_by_role("dialog")).to_have_count(0)
         expect(page.get_by_test_id("stAlert").filter(has_text=f"was {word}.")).to_be_visible()
     ((name, status),) = shop.query(
@@ -63,7 +63,7 @@ def test_an_order_moves_the_stock_when_it_is_dispatched_and_its_sheet_opens_in_a
     after = [shop.query(STOCK, "MUSTARD", size)[0][0] for size in ("M", "L")]
     assert after == [before[0] - 4, before[1] - 2]
     with page.expect_download() as download:
-        page.get_by_role("button", name="Order sheet").click()
+        press(page, "Order sheet")
     assert download.value.suggested_filename == f"order_{name.replace('/', '_')}.xlsx"
     sheet = openpyxl.load_workbook(io.BytesIO(download.value.path().read_bytes())).active
     found = [[cell.value for cell in row if cell.value is not None] for row in sheet.iter_rows()]

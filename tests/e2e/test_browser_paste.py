@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.screen import Shop, done, rows, says, sees
+from tests.e2e.screen import Shop, choose, done, press, rows, says, sees
 
 pytestmark = pytest.mark.browser
 
@@ -18,13 +18,11 @@ def test_pasted_rows_are_checked_put_right_and_written(open_page: OpenPage, shop
     page = open_page("/paste", "manager")
     sees(page, "Paste from Excel")
     ((before,),) = shop.query(STOCK)
-    product = page.locator(".st-key-paste_product input").first
-    product.fill("KT-118")
-    product.press("Enter")
+    choose(page, "paste_product", "KT-118")
     expect(page.get_by_text("Columns: Date, Colour, Colour Code, S, M, L, XL, XXL, Category")).to_be_visible()
     block = page.get_by_role("textbox", name="Rows copied from Excel")
     block.fill(HEADER + "05/11/2026\tRust\tRUST\t3\t-4\t\t\t\tSupply\tJaipur Block Prints")
-    page.get_by_role("button", name="Check").click()
+    press(page, "Check")
     expect(page.get_by_text("1 problem in 1 row")).to_be_visible()
     done(page)
     problems, pasted = page.get_by_test_id("stDataFrame").nth(0), page.get_by_test_id("stDataFrame").nth(1)
@@ -33,8 +31,8 @@ def test_pasted_rows_are_checked_put_right_and_written(open_page: OpenPage, shop
     expect(page.get_by_role("button", name="Write")).to_have_count(0)
 
     block.fill(HEADER + "05/11/2026\tRust\tRUST\t3\t4\t\t\t\tSupply\tJaipur Block Prints")
-    page.get_by_role("button", name="Check").click()
-    page.get_by_role("button", name="Write 2 inward entries").click()
+    press(page, "Check")
+    press(page, "Write 2 inward entries")
     says(page, "2 inward entries written, 7 pieces.")
     expect(block).to_have_value("")
     assert sorted(shop.query(LATEST)) == [("M", 4, "Jaipur Block Prints"), ("S", 3, "Jaipur Block Prints")]

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.screen import Shop, cell, done, sees
+from tests.e2e.screen import Shop, cell, done, enter, press, sees
 
 pytestmark = pytest.mark.browser
 
@@ -20,14 +20,14 @@ ON_HAND = "select sum(quantity) from inventory.product_color_stocks"
 def test_a_mistyped_gstin_gets_a_sentence_and_an_unused_customer_can_go_again(open_page: OpenPage, shop: Shop) -> None:
     page = open_page("/customers", "manager")
     sees(page, "Customers")
-    page.get_by_role("button", name="Add customer").click()
+    press(page, "Add customer")
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Store name").fill("Vastra Bhandar")
-    dialog.get_by_label("GSTIN").fill("27AAPFU0939F1ZX")
-    dialog.get_by_role("button", name="Add customer").click()
+    enter(dialog, "Store name", "Vastra Bhandar")
+    enter(dialog, "GSTIN", "27AAPFU0939F1ZX")
+    press(dialog, "Add customer")
     expect(dialog.get_by_text("The last sign of this GSTIN does not fit the others.")).to_be_visible()
-    dialog.get_by_label("GSTIN").fill("27AAPFU0939F1ZV")
-    dialog.get_by_role("button", name="Add customer").click()
+    enter(dialog, "GSTIN", "27AAPFU0939F1ZV")
+    press(dialog, "Add customer")
     expect(page.get_by_test_id("stAlertContentSuccess")).to_contain_text("Vastra Bhandar")
     assert shop.query("select gst_number from inventory.customers where store_name = 'Vastra Bhandar'") == [
         ("27AAPFU0939F1ZV",)
@@ -42,13 +42,14 @@ def test_selected_entries_are_deleted_in_one_step_and_move_the_stock_back(open_p
     log = page.get_by_test_id("stDataFrame").last
     for row in (0, 1):
         expect(cell(log, 1, row)).to_be_attached()
+        done(page)
         log.click(position={"x": 16, "y": 53 + 35 * row})
     expect(page.get_by_text("2 entries selected, 3 pieces.")).to_be_visible()
     done(page)
-    page.get_by_role("button", name="Delete selected").click()
+    press(page, "Delete selected")
     dialog = page.get_by_role("dialog")
     done(page)
-    dialog.get_by_role("button", name="Delete 2 entries").click()
+    press(dialog, "Delete 2 entries")
     expect(page.get_by_test_id("stAlertContentSuccess")).to_contain_text("2 entries")
     assert shop.query(ON_HAND) == [(before + 3,)]
     assert shop.query(

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from backstitch import demo
 from tests.e2e.app_process import wait_for
 from tests.e2e.conftest import OpenPage
-from tests.e2e.screen import PAGES, Shop, keeps_sign_in, sees, sees_the_sign_in_only, sign_in, table
+from tests.e2e.screen import PAGES, Shop, enter, keeps_sign_in, press, sees, sees_the_sign_in_only, sign_in, table
 
 pytestmark = pytest.mark.browser
 
@@ -71,7 +71,7 @@ def test_a_reload_keeps_the_session_and_the_page(open_page: OpenPage) -> None:
 def test_signing_out_ends_the_session_for_good(open_page: OpenPage, shop: Shop) -> None:
     page = sign_in(open_page("/stock"), "manager2")
     cookies = page.context.cookies()
-    page.get_by_role("button", name="Sign out", exact=True).click()
+    press(page, "Sign out", exact=True)
     sees_the_sign_in_only(page)
     wait_for(lambda: not keeps_sign_in(page), "the browser has dropped the sign-in")
     page.reload()
@@ -119,10 +119,10 @@ def test_signing_in_takes_less_than_a_second_and_a_half(open_page: OpenPage) -> 
     took = []
     for _ in range(8):  # the machine may be busy with something else; once is enough to show that it can
         page = open_page("/account")
-        page.get_by_label("Email").fill("viewer@demo.example")
-        page.get_by_label("Password", exact=True).fill(demo.PASSWORD)
+        enter(page, "Email", "viewer@demo.example")
+        enter(page, "Password", demo.PASSWORD)
         start = time.perf_counter()
-        page.get_by_role("button", name="Sign in", exact=True).click()
+        press(page, "Sign in", exact=True)
         expect(page.locator("h1")).to_have_text(["My account"])
         took.append(time.perf_counter() - start)
         page.close()
@@ -139,7 +139,7 @@ def test_a_session_that_is_signed_out_from_elsewhere_ends_in_every_tab(open_page
     other_tab = here.context.new_page()
     other_tab.goto("/audit")
     sees(other_tab, "Audit report")
-    elsewhere.get_by_role("button", name="Sign out everywhere").click()
+    press(elsewhere, "Sign out everywhere")
     sees_the_sign_in_only(elsewhere)
     for tab in (here, other_tab):
         tab.get_by_test_id("stSidebarNavLink").filter(has_text="My account").click()
@@ -148,8 +148,8 @@ def test_a_session_that_is_signed_out_from_elsewhere_ends_in_every_tab(open_page
 
 def test_a_wrong_password_gets_a_sentence(open_page: OpenPage) -> None:
     page = open_page("/")
-    page.get_by_label("Email").fill("manager@demo.example")
-    page.get_by_label("Password", exact=True).fill("wrong")
+    enter(page, "Email", "manager@demo.example")
+    enter(page, "Password", "wrong")
     page.get_by_label("Password", exact=True).press("Enter")
     expect(page.get_by_test_id("stAlertContentError")).to_contain_text(
         "Email or password is not right. Check both and try again."

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.screen import FIRST_CELL, Shop, cell, done, rows, says, sees, table, type_in_row
+from tests.e2e.screen import FIRST_CELL, Shop, cell, done, enter, press, rows, says, sees, table, type_in_row
 
 pytestmark = pytest.mark.browser
 
@@ -39,7 +39,7 @@ def takes_the_list_away(page: Page, shop: Shop) -> None:
     expect(page.get_by_test_id("stElementToolbar").get_by_role("button", name="Search")).to_be_visible()
     expect(page.get_by_role("button", name="Download as CSV")).to_have_count(0)
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download CSV").click()
+        press(page, "Download CSV")
     content = download.value.path().read_bytes()
     assert shop.query(
         "select action, new_values->>'file_name', new_values->>'sha256' from audit.trail order by id desc limit 1"
@@ -73,21 +73,21 @@ def test_a_cell_is_adjusted_with_a_reason_and_the_adjustment_undone(open_page: O
     matrix(page)
     expect(page.get_by_text(f"= {before} on hand")).to_be_visible()
     page.get_by_text("Adjust the stock").click()
-    page.get_by_label("Pieces").fill("2")
-    page.get_by_role("button", name="Adjust", exact=True).click()
+    enter(page, "Pieces", "2")
+    press(page, "Adjust", exact=True)
     says(page, "Choose the reason of the adjustment. Nothing was saved.")
-    page.get_by_label("Reason").fill("Damaged")
+    enter(page, "Reason", "Damaged")
     page.get_by_label("Reason").press("Enter")
-    page.get_by_role("button", name="Adjust", exact=True).click()
+    press(page, "Adjust", exact=True)
     says(page, "Took away 2 pieces of NW-805 Pink S: damaged.")
     expect(page.get_by_text(f"= {before - 2} on hand")).to_be_visible()
     expect(cell(page.get_by_test_id("stDataFrame").nth(1), 1, 0)).to_have_text("Adjustment")
     assert on_hand(shop) == before - 2
 
-    page.get_by_role("button", name="Undo").click()
+    press(page, "Undo")
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Reason").fill("it was clean after all")
-    dialog.get_by_role("button", name="Undo this").click()
+    enter(dialog, "Reason", "it was clean after all")
+    press(dialog, "Undo this")
     expect(page.get_by_text(f"= {before} on hand")).to_be_visible()
     assert on_hand(shop) == before
 
@@ -103,7 +103,7 @@ def test_a_shelf_is_counted_the_difference_seen_and_posted(open_page: OpenPage, 
     type_in_row(page, table(page, "take_sheet"), [str(before + 1)])
     expect(page.get_by_text("1 cell counted, 1 differs: 1 piece more than in the books.")).to_be_visible()
     assert rows(page.get_by_test_id("stDataFrame").nth(1)) == [["Pink · S", str(before), str(before + 1), "1"]]
-    page.get_by_label("Note").fill("Ravi, shelf 4")
-    page.get_by_role("button", name="Post the differences").click()
+    enter(page, "Note", "Ravi, shelf 4")
+    press(page, "Post the differences")
     says(page, "Posted 1 difference of NW-805.")
     assert on_hand(shop) == before + 1

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.screen import Shop, cell, choose, choose_product, done, says, sees, table, type_in_row
+from tests.e2e.screen import Shop, cell, choose, choose_product, done, enter, press, says, sees, table, type_in_row
 
 pytestmark = pytest.mark.browser
 
@@ -18,8 +18,8 @@ def confirm(page: Page, preview: str, reason: str) -> None:
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text(preview, exact=True)).to_be_visible()
     done(page)
-    dialog.get_by_label("Reason").fill(reason)
-    dialog.get_by_role("button", name="Undo this").click()
+    enter(dialog, "Reason", reason)
+    press(dialog, "Undo this")
 
 
 def test_a_write_is_undone_where_it_was_said_and_a_step_from_the_report(open_page: OpenPage, shop: Shop) -> None:
@@ -29,9 +29,9 @@ def test_a_write_is_undone_where_it_was_said_and_a_step_from_the_report(open_pag
     choose_product(page, "inward_product", "KT-118", "Indigo")
     type_in_row(page, table(page, "inward_grid_0"), ["7"])
     choose(page, "inward_stakeholder", "Tirupur Knits")
-    page.get_by_role("button", name="Record goods in").click()
+    press(page, "Record goods in")
     says(page, "Recorded 7 pieces of KT-118 Indigo in: S 7.")
-    page.get_by_role("button", name="Undo", exact=True).click()
+    press(page, "Undo", exact=True)
     confirm(page, "Undoing this deletes 1 inward entry.", "wrong product")
     says(page, "Undone: 1 record put back.")
     assert shop.query(ON_HAND) == before

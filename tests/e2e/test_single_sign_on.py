@@ -15,11 +15,10 @@ from playwright.sync_api import Browser
 from backstitch import embedded, startup
 from bench.campaigns.tab import Tab, browser_cookies
 from tests import homes
-from tests.e2e import identity_provider
+from tests.e2e import identity_provider, reruns
 from tests.e2e.app_process import App, free_port, wait_for
-from tests.e2e.conftest import TIMEOUT
 from tests.e2e.identity_provider import Provider
-from tests.e2e.screen import done, keeps_sign_in, sees, sees_the_sign_in_only
+from tests.e2e.screen import TIMEOUT, done, keeps_sign_in, press, sees, sees_the_sign_in_only
 from ui import SIGN_IN_COOKIE
 
 BUTTON = "Sign in with single sign-on"
@@ -171,12 +170,13 @@ def test_signing_out_is_for_good_and_a_deactivated_user_is_out(installed: Instal
     provider.asked.clear()
     with browser.new_context(base_url=installed.url) as context:
         context.set_default_timeout(TIMEOUT)
+        reruns.follow(context)
         page = context.new_page()
         page.goto("/products")
-        page.get_by_role("button", name=BUTTON).click()
+        press(page, BUTTON)
         sees(page, "Home")
         wait_for(lambda: keeps_sign_in(page), "the browser keeps the sign-in")
-        page.get_by_role("button", name="Sign out", exact=True).click()
+        press(page, "Sign out", exact=True)
         wait_for(lambda: not keeps_sign_in(page) and len(provider.asked) == 2, "the browser has dropped the sign-in")
         sees_the_sign_in_only(page)
         assert not [cookie for cookie in context.cookies() if cookie["name"].startswith("_streamlit_user")]
@@ -190,7 +190,7 @@ def test_signing_out_is_for_good_and_a_deactivated_user_is_out(installed: Instal
         assert installed.sessions(mira) == [True]
         assert installed.actions(mira) == ["LOGIN", "LOGOUT"]
 
-        page.get_by_role("button", name=BUTTON).click()
+        press(page, BUTTON)
         sees(page, "Home")
         installed.psql.execute("update accounts.users set is_active = false where email = %s", [mira])
         page.get_by_test_id("stSidebarNavLink").filter(has_text="Products").click()

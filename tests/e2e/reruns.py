@@ -1,0 +1,74 @@
+"""Whether Streamlit has answered what the browser asked of it, read off their WebSocket.
+
+What the page itself shows of a run begins only when the server's answer has come: between a click and that
+moment the page looks finished, and a test that believes it acts on elements about to be replaced.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from weakref import WeakKeyDictionary
+
+from playwright.sync_api import BrowserContext, Page, WebSocket
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+
+class _State(Enum):
+    ASKED = auto()
+    RUNNING = auto()
+    ANSWERED = auto()
+
+
+@dataclass
+class _Reruns:
+    state: _State = _State.ASKED
+
+    def connected(self, socket: WebSocket) -> None:
+        self.state = _State.ASKED  # a connection begins with a run
+        socket.on("framesent", self.sent)
+        socket.on("framereceived", self.received)
+
+    def sent(self, frame: bytes | str) -> None:
+        if isinstance(frame, bytes) and BackMsg.FromString(frame).WhichOneof("type") == "rerun_script":
+            self.state = _State.ASKED
+
+    def received(self, frame: bytes | str) -> None:
+        if not isinstance(frame, bytes):
+            return
+        message = ForwardMsg.FromString(frame)
+        kind = message.WhichOneof("type")
+        if kind == "new_session" and self.state is _State.ASKED:
+            self.state = _State.RUNNING
+        elif kind == "script_finished" and self.state is _State.RUNNING:
+            starts_another = message.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN
+            self.state = _State.RUNNING if starts_another else _State.ANSWERED
+
+    def loaded(self) -> None:
+        self.state = _State.ASKED
+
+
+_pages: WeakKeyDictionary[Page, _Reruns] = WeakKeyDictionary()
+
+
+def follow(context: BrowserContext) -> None:
+    """Listens to what the pages of a context, yet to be opened, ask of the server."""
+    context.on("page", _follow)
+
+
+def _follow(page: Page) -> None:
+    reruns = _pages[page] = _Reruns()
+    page.on("websocket", reruns.connected)
+    page.on("domcontentloaded", lambda _: reruns.loaded())
+
+
+def wait(page: Page, timeout: float) -> None:
+    """Returns when the last thing that was asked has been answered; `timeout` is in milliseconds.
+
+    Raises KeyError for a page of a context that was not followed, TimeoutError when no answer comes.
+    """
+    reruns, waited = _pages[page], 0
+    while reruns.state is not _State.ANSWERED:
+        page.wait_for_timeout(10)  # the listeners run while Playwright works
+        waited += 10
+        if waited > timeout:
+            raise TimeoutError(f"the script run is {reruns.state.name.lower()} and does not end")
