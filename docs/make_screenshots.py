@@ -22,10 +22,12 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
 from tests import homes  # noqa: E402
+from tests.e2e import reruns  # noqa: E402
 from tests.e2e.app_process import App, environment  # noqa: E402
-from tests.e2e.conftest import ARGUMENTS, CHROMIUM, TIMEOUT  # noqa: E402
+from tests.e2e.conftest import ARGUMENTS, CHROMIUM  # noqa: E402
 from tests.e2e.screen import (  # noqa: E402
     FIRST_CELL,
+    TIMEOUT,
     choose,
     choose_product,
     click_open,
@@ -53,6 +55,7 @@ def main(stock_list: Path) -> None:
             base_url=url, viewport={"width": WIDTH, "height": 860}, locale="en-GB", color_scheme="light"
         )
         context.set_default_timeout(TIMEOUT)
+        reruns.follow(context)
         expect.set_options(timeout=TIMEOUT)
         page = context.new_page()
         sign_in_page(page)
