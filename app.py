@@ -38,6 +38,7 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
         configured = settings.load()
         for sentence in hardening.weakened(st.get_option, demo=configured.demo):
             log.warning("%s", sentence)
+        single_sign_on.require_secret()
         running = startup.running(configured)
         service = await asyncio.to_thread(running.__enter__)
     except StartError as error:

@@ -13,14 +13,18 @@ import psycopg
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from backstitch.errors import Refused, explain
+from backstitch.errors import SENTENCES, Refused, SignedOut, explain
 
 
 @dataclass(frozen=True)
 class SignedIn:
-    """A person, by the token of the session; the database checks it at each transaction."""
+    """A person, by the token of the session; the database checks it at each transaction.
+
+    The token is the same whenever that user signs in with that browser; `session_id` is of one sign-in.
+    """
 
     token: str = field(repr=False)
+    session_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ Actor = SignedIn | System
 # For the transaction only, as the actor is: PgBouncer in transaction mode would lose a setting of the connection.
 IN_ZONE = "set_config('TimeZone', coalesce(:zone, current_setting('TimeZone')), true)"
 BEGIN = text(f"select set_config('role', accounts.begin(:token, :operation, :reason), true), {IN_ZONE}")
+SESSION = text("select cast(current_setting('backstitch.session_id') as bigint)")
 BEGIN_SYSTEM = text(
     "select set_config('backstitch.operation', coalesce(:operation, ''), true), "
     f"set_config('backstitch.reason', coalesce(:reason, ''), true), {IN_ZONE}"
@@ -115,6 +120,8 @@ class Database:
         said = {"operation": operation, "reason": reason, "zone": self._zone}
         if isinstance(actor, SignedIn):
             connection.execute(BEGIN, said | {"token": actor.token})
+            if actor.session_id is not None and actor.session_id != connection.execute(SESSION).scalar_one():
+                raise SignedOut(SENTENCES["session_live"], rule="session_live")
         else:
             connection.execute(BEGIN_SYSTEM, said)
 

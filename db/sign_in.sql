@@ -188,6 +188,8 @@ as $$
 declare
     session_id constant bigint := nextval(pg_get_serial_sequence('accounts.sessions', 'id'));
     hash_of_token constant bytea := sha256(convert_to(token, 'UTF8'));
+    -- As the settings have it. Whoever runs SQL as the application could ask for one without end, which no page can show.
+    longest constant interval := '8760 hours';
 begin
     perform audit.sign_actor(person.id, session_id, 'definer', 'sign in', null);
     update accounts.sessions s set revoked_at = now()
@@ -195,7 +197,8 @@ begin
     insert into accounts.sessions (id, user_id, token_hash, address, user_agent, expires_at, idle_limit)
     overriding system value
     values (session_id, person.id, hash_of_token, open_session.address, left(open_session.user_agent, 400),
-            now() + lifetime, open_session.idle_limit);
+            now() + case when lifetime > longest then longest else lifetime end,
+            case when open_session.idle_limit > longest then longest else open_session.idle_limit end);
     -- The same password, at the cost of today.
     if renewed_hash is not null then
         update accounts.users u set password_hash = renewed_hash where u.id = person.id;
@@ -275,7 +278,11 @@ declare
 begin
     -- Before the user, as accounts.sign_in does, or the two could wait for each other.
     perform accounts.hold_attempts(email, token, address);
-    select * into person from accounts.users u where lower(u.email) = lower(btrim(sign_in_by_provider.email))
+    -- Addresses that are alike in small letters only, as with the Kelvin sign and k, are those of two people, and the
+    -- provider has verified one.
+    select * into person from accounts.users u
+    where lower(u.email) = lower(btrim(sign_in_by_provider.email))
+        and lower(u.email collate "C") = lower(btrim(sign_in_by_provider.email) collate "C")
     for no key update;
     cause := case
         when not exists (select from runtime.single_sign_on k

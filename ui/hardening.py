@@ -5,6 +5,8 @@
 
 import ipaddress
 import json
+import os
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -29,6 +31,7 @@ EXPECTED: dict[str, tuple[Any, str]] = {
     "browser.gatherUsageStats": (False, "usage is reported to Streamlit"),
     "global.developmentMode": (False, "anybody can stop the server"),
     "runner.magicEnabled": (False, "a forgotten expression in a page shows its value"),
+    "runner.fastReruns": (False, "a second click can make the same change once more"),
     "global.e2eTest": (False, "anybody can stop the server"),
 }
 LARGEST_UPLOAD = 50  # MB
@@ -52,6 +55,11 @@ def weakened(option: Option, *, demo: bool) -> list[str]:
         found.append(
             f"server.address is {json.dumps(option('server.address'))} and no certificate is set: who can read the "
             "network can read passwords, unless a proxy on this machine speaks HTTPS."
+        )
+    if re.search(r"[*/]", os.environ.get("FORWARDED_ALLOW_IPS", "")):
+        found.append(
+            "FORWARDED_ALLOW_IPS is more than addresses of proxies: whoever connects from there can name any address "
+            "as theirs, which goes on the record and escapes the count of failed sign-ins."
         )
     if demo and not is_local(option("server.address")):
         found.append(

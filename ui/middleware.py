@@ -62,13 +62,13 @@ class BrowserCookie:
                 headers = MutableHeaders(scope=message)
                 # A page that the browser has kept is as good as a new one, and may be older than its cookies.
                 if message["status"] == 304 or headers.get("content-type", "").startswith("text/html"):
-                    headers.append("set-cookie", _cookie(secure=scope["scheme"] == "https"))
+                    headers.append("set-cookie", _cookie())
             await send(message)
 
         await self.app(scope, receive, send_with_cookie)
 
 
-def _cookie(*, secure: bool) -> str:
+def _cookie() -> str:
     cookie: SimpleCookie = SimpleCookie()
     cookie[BROWSER_COOKIE] = secrets.token_urlsafe(32)
     morsel = cookie[BROWSER_COOKIE]
@@ -78,8 +78,6 @@ def _cookie(*, secure: bool) -> str:
     morsel["samesite"] = "Lax"
     morsel["path"] = "/"
     morsel["max-age"] = YEAR
-    if secure:
-        morsel["secure"] = True
     return morsel.OutputString()
 
 
@@ -115,7 +113,7 @@ class Gate:
             return 400, "Backstitch is not served under this address. Its administrator can add it to BACKSTITCH_HOSTS."
         if scope["type"] == "websocket":
             origin = headers.get("origin")
-            if origin is not None and not _is_of(origin, headers.get("host", "")):
+            if origin is not None and not _is_of(origin, headers.get("host", ""), secure=scope["scheme"] == "wss"):
                 return 403, "Connections from other sites are refused."
             return None
         path = re.sub("/+", "/", scope["path"])
@@ -131,11 +129,14 @@ class Gate:
         return None
 
 
-def _is_of(origin: str, host: str) -> bool:
+def _is_of(origin: str, host: str, *, secure: bool) -> bool:
     try:
-        return urlsplit(origin).netloc.lower() == host.lower()
+        parts = urlsplit(origin)
     except ValueError:  # brackets around what is no address
         return False
+    # Whoever sits on the way can put a page of their own in place of one that came over plain HTTP. The other way
+    # round is a proxy that does not say that it speaks HTTPS.
+    return parts.netloc.lower() == host.lower() and not (secure and parts.scheme != "https")
 
 
 def is_allowed(host: str, names: Iterable[str]) -> bool:
@@ -155,7 +156,10 @@ def is_allowed(host: str, names: Iterable[str]) -> bool:
 
 
 class SecurityHeaders:
-    """Tells the browser what the pages may do: nothing that Backstitch does not need."""
+    """Tells the browser what the pages may do: nothing that Backstitch does not need.
+
+    Cookies that come over HTTPS, Streamlit's too, are never to be sent without it.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -172,9 +176,17 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in _headers(host if HOST.fullmatch(host) else "").items():
                     headers[name] = value
+                if scope["scheme"] == "https":
+                    message["headers"] = [_secured(header) for header in message["headers"]]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
+
+
+def _secured(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    name, value = header
+    is_open = name.lower() == b"set-cookie" and not re.search(rb";\s*secure\s*(;|$)", value, re.IGNORECASE)
+    return (name, value + b"; Secure") if is_open else header
 
 
 @cache

@@ -11,14 +11,26 @@ from typing import Any
 import streamlit as st
 
 from backstitch.accounts.sessions import USED_BEFORE, Assertion
+from backstitch.errors import StartError
 from ui import formats
 
 FRESH = timedelta(minutes=4)  # the database takes five
+SHORTEST_SECRET = 32  # characters
 
 
 def is_configured() -> bool:
     """Whether Streamlit's secrets name a provider."""
     return bool(st.secrets.load_if_toml_exists()) and "auth" in st.secrets
+
+
+def require_secret() -> None:
+    """Raises StartError where a provider is named, and the secret that signs what it said could be guessed."""
+    if is_configured() and len(str(st.secrets["auth"].get("cookie_secret") or "")) < SHORTEST_SECRET:
+        raise StartError(
+            "The cookie_secret of the section auth in Streamlit's secrets.toml is too short to be a secret, and who "
+            f"guesses it is whoever they like. Use {SHORTEST_SECRET} random characters or more, such as "
+            '`python -c "import secrets; print(secrets.token_urlsafe(32))"` prints.'
+        )
 
 
 def offer(sign_in_as: Callable[[Assertion], str | None]) -> bool:
@@ -48,7 +60,8 @@ def assertion(user: dict[str, Any], now: datetime) -> Assertion | str | None:
     if abs(now - issued_at) > FRESH:
         return None
     email = user.get("email")
-    if not isinstance(email, str) or user.get("email_verified") is not True:
+    # What the database cannot keep it would leave out, and find somebody else.
+    if not isinstance(email, str) or not email.isprintable() or user.get("email_verified") is not True:
         return "The identity provider has not verified your email address. Sign in with a password, or ask an admin."
     identity = "\n".join(str(user.get(claim, "")) for claim in ("iss", "sub", "iat", "nonce", "jti", "at_hash"))
     return Assertion(email, identity, issued_at)

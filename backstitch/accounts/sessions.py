@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from backstitch.accounts import passwords
 from backstitch.accounts.permissions import Permission, Role, may
-from backstitch.database import Database, SignedIn
+from backstitch.database import SESSION, Database, SignedIn
 from backstitch.errors import Refused
 
 IDLE_LIMIT = timedelta(hours=8)
@@ -120,9 +120,13 @@ SALT = text("select accounts.password_salt(:email)")
 CHANGE_PASSWORD = text("select accounts.change_password(:proof, :stored)")
 
 
-def actor(browser_secret: str, email: str) -> SignedIn:
-    """The session of `email` in the browser that holds `browser_secret`; the database knows whether it lives."""
-    return SignedIn(hashlib.sha256(f"{browser_secret}\n{email.strip().lower()}".encode()).hexdigest())
+def actor(browser_secret: str, email: str, session_id: int | None = None) -> SignedIn:
+    """The session of `email` in the browser that holds `browser_secret`; the database knows whether it lives.
+
+    With `session_id` only that one, and not what came of a later sign-in there.
+    """
+    token = hashlib.sha256(f"{browser_secret}\n{email.strip().lower()}".encode()).hexdigest()
+    return SignedIn(token, session_id)
 
 
 def sign_in(
@@ -213,6 +217,11 @@ def current_user(connection: Connection) -> User | None:
     if row is None:
         return None
     return User(row.id, row.email, row.name, Role(row.role), row.must_change_password)
+
+
+def current_session(connection: Connection) -> int:
+    """The id of the session in which this transaction's user works."""
+    return int(connection.execute(SESSION).scalar_one())
 
 
 def live_sessions(connection: Connection, *, everybody: bool = False) -> list[Session]:

@@ -119,6 +119,20 @@ def test_both_limits_are_given_at_the_sign_in(clone: Clone) -> None:
     assert row == (timedelta(days=3), timedelta(minutes=20))
 
 
+def test_no_session_is_without_end_whatever_somebody_at_sql_asks_for(clone: Clone) -> None:
+    viewer = email_of(Role.VIEWER)
+    with clone.superuser() as psql, clone.application() as app:
+        (salt,) = app.execute("select accounts.password_salt(%s)", (viewer,)).fetchone() or ("",)
+        app.execute(
+            "select accounts.sign_in(%s, %s, 'token', null, 'psql', '100000 years', '100000 years')",
+            (viewer, passwords.proof(PASSWORD, salt)),
+        )
+        row = psql.execute(
+            "select expires_at - created_at, idle_limit from accounts.sessions order by id desc limit 1"
+        ).fetchone()
+    assert row == (timedelta(days=365), timedelta(days=365))
+
+
 def test_being_seen_is_noted_once_a_minute_and_not_on_the_record(clone: Clone) -> None:
     who = clone.actor(Role.MANAGER)
     with clone.superuser() as psql:

@@ -189,3 +189,19 @@ def test_a_session_of_one_user_is_not_found_under_another_token(clone: Clone) ->
         for forged in (clone.actor(Role.ADMIN).token.upper(), clone.actor(Role.ADMIN).token + " ", "%", "' or true --"):
             with refused("28000", "session_live"):
                 app.execute("select accounts.begin(%s)", (forged,))
+
+
+def test_an_address_that_is_alike_in_small_letters_only_is_somebody_elses(clone: Clone) -> None:
+    call = (
+        "select accounts.sign_in_by_provider("
+        "%s, 'installation', %s, now(), 'a browser', null, 'curl', '1 hour', '1 hour')"
+    )
+    with clone.superuser() as psql, clone.application() as app:
+        psql.execute("insert into runtime.single_sign_on (secret_hash) values (sha256('installation'))")
+        # A capital I with a dot becomes an i, the Kelvin sign a k: both can be had in the name of a domain.
+        psql.execute("update accounts.users set email = 'kiri@example.com' where email = %s", (ADMIN,))
+        told = [
+            app.execute(call, (typed, f"word {typed}")).fetchone()
+            for typed in ("k\u0130ri@example.com", "\u212airi@example.com", " KIRI@Example.com ")
+        ]
+        assert told == [("unknown user",), ("unknown user",), (None,)]

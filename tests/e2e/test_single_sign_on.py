@@ -224,7 +224,9 @@ def test_an_upload_needs_a_live_session_and_a_size_that_is_allowed(installed: In
     tab = installed.asked(email="root@example.com", email_verified=True)
     tab.until(lambda: tab.has("Sign out"))
     key = (installed.home / "secrets" / "cookie_key").read_text()
-    signed = jwt.encode({"username": "root@example.com", "exp_date": 4_102_444_800}, key, "HS256")
+    (session,) = installed.psql.execute("select max(id) from accounts.sessions").fetchone() or (0,)
+    claims = {"username": "root@example.com", "session": session, "exp_date": 4_102_444_800}
+    signed = jwt.encode(claims, key, "HS256")
     assert upload(installed, tab, 1000) == 401
     assert upload(installed, tab, 1000, **{SIGN_IN_COOKIE: signed}) == 204
     assert upload(installed, tab, 21 * 1024 * 1024, **{SIGN_IN_COOKIE: signed}) == 413

@@ -129,7 +129,7 @@ def person(role: str) -> Person:
     with startup.current().database.read(actor) as connection:
         user = sessions.current_user(connection)
     assert user is not None
-    return Person(user, actor)
+    return Person(user, actor, session_id=1)
 
 
 def test_a_person_whose_role_was_taken_away_signs_in_anew_at_the_next_click(open_page: Open, stocked: Shop) -> None:

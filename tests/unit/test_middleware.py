@@ -15,7 +15,7 @@ import app as entry
 from backstitch import logs, startup
 from backstitch.errors import StartError
 from tests.asynchronous import complete
-from ui import BROWSER_COOKIE, BROWSER_HEADER, hardening
+from ui import BROWSER_COOKIE, BROWSER_HEADER, hardening, single_sign_on
 from ui.middleware import BrowserCookie, Gate, SecurityHeaders, is_allowed
 
 Headers = dict[str, str]
@@ -91,8 +91,6 @@ def test_a_browser_without_the_cookie_gets_a_random_one_that_no_script_reads() -
         assert sorted(attributes) == ["HttpOnly", "Max-Age=31536000", "Path=/", "SameSite=Lax"]
         secrets.add(value)
     assert len(secrets) == 2
-    (secure,) = answered(ask(BrowserCookie(Inside()), scheme="https"), "set-cookie")
-    assert "Secure" in secure
     assert answered(ask(BrowserCookie(Inside()), cookie=f"{BROWSER_COOKIE}=mine"), "set-cookie") == []
     assert answered(ask(BrowserCookie(Inside()), "/api/v1/x"), "set-cookie") == []
 
@@ -223,7 +221,31 @@ def test_files_of_a_page_are_for_who_is_signed_in(method: str, path: str, is_ope
     assert ask(gate(inside, signed_in=True), path, method=method)[0]["status"] == 200
 
 
+def test_a_page_that_came_without_https_cannot_connect_over_it() -> None:
+    # Whoever sits on the way can put a page of their own in place of that one.
+    inside = Inside()
+    for origin, allowed in (("https://localhost:8501", True), ("http://localhost:8501", False)):
+        ask(gate(inside), "/_stcore/stream", kind="websocket", scheme="wss", origin=origin)
+        assert bool(inside.scopes) is allowed
+        inside.scopes.clear()
+
+
 # --- the headers ------------------------------------------------------------------------------------------
+
+
+def test_cookies_that_come_over_https_are_never_sent_without_it() -> None:
+    async def inside(scope: Scope, receive: Receive, send: Send) -> None:
+        response = PlainTextResponse("inside")
+        response.headers.append("set-cookie", "of_streamlit=secure; Path=/; SameSite=lax")
+        response.headers.append("set-cookie", "kept=1; secure; HttpOnly")
+        await response(scope, receive, send)
+
+    app = SecurityHeaders(BrowserCookie(HTMLResponse("inside")))
+    for scheme in ("http", "https"):
+        cookies = [*answered(ask(app, scheme=scheme), "set-cookie")]
+        cookies += answered(ask(SecurityHeaders(inside), scheme=scheme), "set-cookie")
+        secured = [[part.strip().lower() for part in cookie.split(";")].count("secure") for cookie in cookies]
+        assert secured == ([1, 1, 1] if scheme == "https" else [0, 0, 1])
 
 
 def test_every_answer_tells_the_browser_what_pages_may_do() -> None:
@@ -276,6 +298,7 @@ CHANGED: dict[str, Any] = {
     "server.unsafeMetricsUserAttributes": ["email"],
     "client.showErrorDetails": "full",
     "client.disableDataExport": False,
+    "runner.fastReruns": True,
     "browser.gatherUsageStats": True,
     "global.developmentMode": True,
     "runner.magicEnabled": True,
@@ -301,12 +324,21 @@ def test_a_demo_that_others_can_reach_gets_a_sentence() -> None:
     assert hardening.weakened(SAFE.__getitem__, demo=True) == []
 
 
+@pytest.mark.parametrize(("trusted", "said"), [("*", 1), ("10.0.0.0/8", 1), ("10.0.0.7,127.0.0.1", 0)])
+def test_believing_anybody_about_addresses_gets_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, trusted: str, said: int
+) -> None:
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", trusted)
+    sentences = hardening.weakened(SAFE.__getitem__, demo=False)
+    assert [sentence.split(" is ")[0] for sentence in sentences] == ["FORWARDED_ALLOW_IPS"] * said
+
+
 def test_the_settings_of_this_checkout_are_the_safe_ones() -> None:
     assert hardening.weakened(st.get_option, demo=True) == []
     assert st.get_option("server.maxUploadSize") == 20
 
 
-def test_what_is_weakened_is_in_the_log_before_anything_starts(
+def test_what_is_weakened_is_in_the_log_and_secrets_are_looked_at_before_anything_starts(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def stopped(*given: object) -> None:
@@ -315,6 +347,8 @@ def test_what_is_weakened_is_in_the_log_before_anything_starts(
     monkeypatch.setattr(hardening, "weakened", lambda option, demo: ["server.address is open."])
     monkeypatch.setattr(logs, "to_standard_error", lambda: None)
     monkeypatch.setattr(startup, "running", stopped)
+    asked: list[bool] = []
+    monkeypatch.setattr(single_sign_on, "require_secret", lambda: asked.append(True))
 
     async def start() -> None:
         await entry.lifespan(entry.app).__aenter__()
@@ -324,6 +358,7 @@ def test_what_is_weakened_is_in_the_log_before_anything_starts(
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("WARNING", "server.address is open.")
     ]
+    assert asked == [True]
 
 
 def test_no_id_by_which_a_tab_is_resumed_is_in_the_log(

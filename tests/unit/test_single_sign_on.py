@@ -4,8 +4,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import streamlit as st
 
 from backstitch.accounts.sessions import Assertion
+from backstitch.errors import StartError
+from ui import single_sign_on
 from ui.single_sign_on import assertion
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -33,6 +36,28 @@ def test_a_fresh_word_on_a_verified_address_is_enough_and_each_is_its_own() -> N
 def test_an_address_that_is_not_verified_is_refused_with_a_sentence(verified: object) -> None:
     said = assertion(GOOD | {"email_verified": verified}, NOW)
     assert isinstance(said, str) and said.startswith("The identity provider has not verified your email address.")
+
+
+@pytest.mark.parametrize("email", ["asha@example.com\x00", "asha@example.com\n", "\ud800asha@example.com", ["asha"]])
+def test_what_is_no_address_is_nobodys_verified_address(email: object) -> None:
+    said = assertion(GOOD | {"email": email}, NOW)
+    assert isinstance(said, str) and said.startswith("The identity provider has not verified your email address.")
+
+
+@pytest.mark.parametrize(("secret", "starts"), [("x" * 32, True), ("x" * 31, False), ("", False), (None, False)])
+def test_with_a_secret_that_could_be_guessed_the_app_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, secret: str | None, starts: bool
+) -> None:
+    monkeypatch.setattr(single_sign_on, "is_configured", lambda: True)
+    monkeypatch.setattr(st, "secrets", {"auth": {} if secret is None else {"cookie_secret": secret}})
+    if starts:
+        single_sign_on.require_secret()
+        monkeypatch.setattr(single_sign_on, "is_configured", lambda: False)
+        monkeypatch.setattr(st, "secrets", {})
+        single_sign_on.require_secret()
+        return
+    with pytest.raises(StartError, match=r"^The cookie_secret of the section auth .* is too short"):
+        single_sign_on.require_secret()
 
 
 @pytest.mark.parametrize(
