@@ -214,8 +214,8 @@ def _migrate(url: URL) -> None:
             ) from error
         except DBAPIError as error:
             raise StartError(
-                f"The database could not be brought up to date: {_reason(error.orig)}; "
-                "DATABASE_URL must name a login that may create roles and schemas, or backstitch_app."
+                f"The database could not be brought up to date: {_reason(error.orig)}; nothing was changed. "
+                "DATABASE_URL must name a login that may do this, such as the database's owner, or backstitch_app."
             ) from error
         except CommandError as error:
             # Alembic does not know the database's revision.

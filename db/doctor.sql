@@ -102,48 +102,53 @@ as $$
     select 'triggers of the rules', 'error', e.relation, format('is without its trigger %s', e.name),
            'run the files of db/ as backstitch_owner, then count the stock'
     from (select relation, name, kind, function_name,
-                 case when function_name = 'move_stock' then argument else '' end as argument
+                 case when function_name = 'move_stock' then argument else '' end as argument, '' as columns
           from (values ('inventory.inward_logs', '1'), ('inventory.sales_logs', '-1'),
                        ('inventory.stock_adjustments', '1')) l (relation, argument)
           cross join (values ('move_stock_insert', 4, 'move_stock'), ('move_stock_update', 16, 'move_stock'),
                              ('move_stock_delete', 8, 'move_stock'), ('move_stock_truncate', 34, 'refuse_truncate')
                      ) m (name, kind, function_name)
-          union all values ('inventory.product_color_stocks', 'check_cell', 31, 'check_cell', ''),
-                           ('inventory.product_color_stocks', 'follow_own_colour', 23, 'follow_own_colour', ''),
-                           ('inventory.product_colors', 'follow_colour', 16, 'follow_colour', ''),
-                           ('inventory.products', 'check_sizes', 23, 'check_sizes', ''),
-                           ('inventory.sales_logs', 'check_sale_insert', 4, 'check_sale', ''),
-                           ('inventory.sales_logs', 'check_sale_update', 16, 'check_sale', ''),
-                           ('inventory.sales_logs', 'keep_sale_of_order_insert', 7, 'keep_sale_of_order', ''),
-                           ('inventory.sales_logs', 'keep_sale_of_order_update', 19, 'keep_sale_of_order', ''),
-                           ('inventory.sales_logs', 'keep_sale_of_order_delete', 11, 'keep_sale_of_order', ''),
-                           ('inventory.orders', 'check_order', 31, 'check_order', ''),
-                           ('inventory.orders', 'check_order_party', 23, 'check_order_party', ''),
-                           ('inventory.orders', 'follow_order', 16, 'follow_order', ''),
-                           ('inventory.orders', 'orders_not_truncated', 34, 'refuse_truncate', ''),
-                           ('inventory.order_lines', 'price_line', 7, 'price_line', ''),
-                           ('inventory.order_lines', 'check_order_lines_insert', 4, 'check_order_lines', ''),
-                           ('inventory.order_lines', 'check_order_lines_update', 16, 'check_order_lines', ''),
-                           ('inventory.order_lines', 'check_order_lines_delete', 8, 'check_order_lines', ''),
-                           ('inventory.order_lines', 'order_lines_not_truncated', 34, 'refuse_truncate', ''),
-                           ('inventory.customers', 'check_party_unused', 11, 'check_party_unused', ''),
-                           ('inventory.agencies', 'check_party_unused', 11, 'check_party_unused', ''),
-                           ('accounts.users', 'end_sessions', 16, 'end_sessions_of_changed_users', ''),
-                           ('accounts.users', 'keep_an_admin_on_delete', 8, 'keep_an_admin', ''),
-                           ('accounts.users', 'keep_an_admin_on_update', 16, 'keep_an_admin', '')
+          union all values ('inventory.product_color_stocks', 'check_cell', 31, 'check_cell', '', 'product_id, size'),
+                           ('inventory.product_color_stocks', 'follow_own_colour', 23, 'follow_own_colour', '',
+                            'is_active'),
+                           ('inventory.product_colors', 'follow_colour', 16, 'follow_colour', '', ''),
+                           ('inventory.products', 'check_sizes', 23, 'check_sizes', '', 'sizes'),
+                           ('inventory.sales_logs', 'check_sale_insert', 4, 'check_sale', '', ''),
+                           ('inventory.sales_logs', 'check_sale_update', 16, 'check_sale', '', ''),
+                           ('inventory.sales_logs', 'keep_sale_of_order_insert', 7, 'keep_sale_of_order', '', ''),
+                           ('inventory.sales_logs', 'keep_sale_of_order_update', 19, 'keep_sale_of_order', '', ''),
+                           ('inventory.sales_logs', 'keep_sale_of_order_delete', 11, 'keep_sale_of_order', '', ''),
+                           ('inventory.orders', 'check_order', 31, 'check_order', '', ''),
+                           ('inventory.orders', 'check_order_party', 23, 'check_order_party', '',
+                            'customer_id, agency_id'),
+                           ('inventory.orders', 'follow_order', 16, 'follow_order', '', ''),
+                           ('inventory.orders', 'orders_not_truncated', 34, 'refuse_truncate', '', ''),
+                           ('inventory.order_lines', 'price_line', 7, 'price_line', '', ''),
+                           ('inventory.order_lines', 'check_order_lines_insert', 4, 'check_order_lines', '', ''),
+                           ('inventory.order_lines', 'check_order_lines_update', 16, 'check_order_lines', '', ''),
+                           ('inventory.order_lines', 'check_order_lines_delete', 8, 'check_order_lines', '', ''),
+                           ('inventory.order_lines', 'order_lines_not_truncated', 34, 'refuse_truncate', '', ''),
+                           ('inventory.customers', 'check_party_unused', 11, 'check_party_unused', '', ''),
+                           ('inventory.agencies', 'check_party_unused', 11, 'check_party_unused', '', ''),
+                           ('accounts.users', 'end_sessions', 16, 'end_sessions_of_changed_users', '', ''),
+                           ('accounts.users', 'keep_an_admin_on_delete', 8, 'keep_an_admin', '', ''),
+                           ('accounts.users', 'keep_an_admin_on_update', 16, 'keep_an_admin', '', '')
           union all
-          select w.relation::text, m.name, m.kind, 'require_reason', w.entity
+          select w.relation::text, m.name, m.kind, 'require_reason', w.entity, ''
           from (select distinct entity from inventory.reason_policies where required) p
           join audit.watched_tables w using (entity)
           cross join (values ('reason_insert', 4), ('reason_update', 16), ('reason_delete', 8)) m (name, kind)
-         ) e (relation, name, kind, function_name, argument)
+         ) e (relation, name, kind, function_name, argument, columns)
     where not exists (
         select from pg_trigger t join pg_proc p on p.oid = t.tgfoid
         where t.tgrelid = to_regclass(e.relation) and t.tgname = e.name and t.tgtype = e.kind
             and p.pronamespace = any (array['inventory', 'accounts']::regnamespace[]) and p.proname = e.function_name
             -- Only the sales of orders are guarded under a condition.
             and t.tgenabled = 'A' and (t.tgqual is null or e.function_name = 'keep_sale_of_order')
-            and (e.argument = '' or t.tgargs = convert_to(e.argument, 'UTF8') || '\x00'))
+            and (e.argument = '' or t.tgargs = convert_to(e.argument, 'UTF8') || '\x00')
+            and e.columns = (select coalesce(string_agg(a.attname, ', ' order by k.place), '')
+                             from unnest(t.tgattr) with ordinality k (number, place)
+                             join pg_attribute a on a.attrelid = t.tgrelid and a.attnum = k.number))
 $$;
 comment on function audit.rule_findings() is 'Triggers without which the stock would not follow its movements, nor orders, reasons and users their rules.';
 
@@ -174,6 +179,21 @@ as $$
                   where a.grantee = 0 and a.privilege_type = 'EXECUTE')
 $$;
 comment on function audit.function_findings() is 'Functions of the three schemas that somebody else could bend.';
+
+create or replace function audit.policies(relation oid) returns text[]
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select array(
+        select format('%s to %s using %s', p.polname, roles.names, pg_get_expr(p.polqual, p.polrelid))
+        from pg_policy p
+        cross join lateral (
+            select string_agg(case o.role when 0 then 'public' else o.role::regrole::text end, ', '
+                              order by o.role::regrole::text)
+            from unnest(p.polroles) o (role)) roles (names)
+        where p.polrelid = policies.relation
+        order by p.polname)
+$$;
+comment on function audit.policies(oid) is 'The row-level security of a table: its policies, whom they are for and what they show.';
 
 create or replace function audit.role_findings() returns setof audit.finding
 language sql stable set search_path = pg_catalog, pg_temp
@@ -230,9 +250,19 @@ as $$
         where not r.rolsuper and has_parameter_privilege(r.oid, 'session_replication_role', 'set')
     ) p (problem, advice)
     union all
+    select 'roles', 'warning', c.oid::regclass::text, format('belongs to %s', c.relowner::regrole),
+           format('alter table %s owner to backstitch_owner', c.oid::regclass)
+    from pg_class c
+    where c.relkind in ('r', 'p', 'v') and c.relowner <> all (array(select oid from roles) || 'backstitch_owner'::regrole)
+        and (c.relnamespace in ('audit'::regnamespace, 'runtime'::regnamespace) or c.oid = to_regclass('public.audit_logs'))
+    union all
     select 'roles', 'error', 'accounts.users', 'shows everybody to the application''s login before anybody has signed in',
-           'alter table accounts.users enable row level security'
-    from pg_class c where c.oid = 'accounts.users'::regclass and not c.relrowsecurity
+           'run db/accounts.sql as backstitch_owner'
+    from pg_class c
+    where c.oid = 'accounts.users'::regclass and (not c.relrowsecurity or audit.policies(c.oid) <> array[
+        'for_other_logins to public using (SESSION_USER <> ''backstitch_app''::name)',
+        'for_signed_in to backstitch_admin, backstitch_analyst, backstitch_manager using (( SELECT audit.signed_role() AS '
+        'signed_role) = ANY (ARRAY[''backstitch_admin''::text, ''backstitch_manager''::text, ''backstitch_analyst''::text]))'])
 $$;
 comment on function audit.role_findings() is 'Rights that the application''s login and the roles of its users must not have.';
 

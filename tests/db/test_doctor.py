@@ -107,6 +107,12 @@ def test_a_migrated_database_is_sound(kept_clone: Clone) -> None:
         ("grant update on accounts.sessions to backstitch_manager", "roles", "error", "backstitch_manager"),
         ("grant select on accounts.users to backstitch_analyst", "roles", "error", "backstitch_analyst"),
         ("alter table accounts.users disable row level security", "roles", "error", "accounts.users"),
+        ("alter policy for_signed_in on accounts.users using (true)", "roles", "error", "accounts.users"),
+        ("create policy more on accounts.users to backstitch_viewer using (true)", "roles", "error", "accounts.users"),
+        ("alter view public.audit_logs owner to postgres", "roles", "warning", "public.audit_logs"),
+        ("create or replace trigger check_order_party before insert or update of note on inventory.orders for each row "
+         "execute function inventory.check_order_party(); alter table inventory.orders enable always trigger "
+         "check_order_party", "triggers of the rules", "error", "inventory.orders"),
         ("grant create on schema public to backstitch_app", "roles", "error", "backstitch_app"),
         ("alter view public.audit_logs owner to backstitch_viewer", "roles", "error", "backstitch_viewer"),
         ("insert into audit.records_default select * from audit.records where false; "

@@ -218,9 +218,16 @@ def test_the_rest_of_the_business_arrives_in_a_database_that_is_in_use(server_ur
                 "create table audit.records_2025_01 partition of audit.records "
                 "for values from ('2025-01-01 00:00:00+00') to ('2025-02-01 00:00:00+00')"
             )
+            # The view after a restore by a login that is no superuser.
+            psql.execute(
+                "alter view audit_logs owner to current_user; revoke create on schema public from backstitch_owner"
+            )
             upgrade(url)
             psql.execute("select audit.make_partitions('2025-02-01', 0)")
-            owners = "select distinct relowner::regrole::text from pg_class where relname like 'records_20%'"
+            owners = (
+                "select distinct relowner::regrole::text from pg_class where relname like 'records_20%' or "
+                "relname = 'audit_logs'"
+            )
             assert psql.execute(owners).fetchall() == [("backstitch_owner",)]
             assert psql.execute("select entity from inventory.reason_policies order by 1").fetchall() == [
                 ("Product",),

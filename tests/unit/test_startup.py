@@ -301,8 +301,8 @@ def test_a_login_that_may_not_create_roles_is_refused(home: Path, bare: URL, own
     with psycopg.connect(startup.conninfo(own_server), autocommit=True) as superuser:
         superuser.execute("alter role shop_owner nocreaterole")
     assert refusal(home, bare) == (
-        "The database could not be brought up to date: permission denied to create role; "
-        "DATABASE_URL must name a login that may create roles and schemas, or backstitch_app."
+        "The database could not be brought up to date: permission denied to create role; nothing was changed. "
+        "DATABASE_URL must name a login that may do this, such as the database's owner, or backstitch_app."
     )
 
 
