@@ -10,6 +10,8 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     cells bigint[];
+    -- audit.undo brings back the cells that it names. Who sets this by hand gets what two statements would do.
+    undoing constant boolean := coalesce(current_setting('backstitch.undoing', true), '') = 'on';
 begin
     if not exists (select from new_rows n join old_rows o on o.id = n.id where n.is_active <> o.is_active) then
         return null;
@@ -20,7 +22,7 @@ begin
         select s.id from inventory.product_color_stocks s
         join new_rows n on (n.product_id, n.colour_code) = (s.product_id, s.colour_code)
         join old_rows o on o.id = n.id
-        where n.is_active <> o.is_active
+        where n.is_active <> o.is_active and not (n.is_active and undoing)
         order by s.product_id, s.colour_code, s.size
         for no key update of s);
     update inventory.product_color_stocks s set is_active = c.is_active
@@ -31,23 +33,32 @@ begin
 end
 $$;
 comment on function inventory.follow_colour() is
-    'Takes the cells of a colour out of use with it, which those with stock refuse, and back into use.';
+    'Takes the cells of a colour out of use with it, which those with stock refuse, and back into use, unless an undo '
+    'does that.';
 
 create or replace function inventory.follow_own_colour() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
+declare
+    in_use boolean;
 begin
     if new.is_active then
         -- Locked before it is looked at, in use or not, so that it cannot go out of use meanwhile.
-        new.is_active := coalesce((
-            select c.is_active from inventory.product_colors c
-            where (c.product_id, c.colour_code) = (new.product_id, new.colour_code) for share), true);
+        select c.is_active into in_use from inventory.product_colors c
+        where (c.product_id, c.colour_code) = (new.product_id, new.colour_code) for share;
+        if tg_op = 'UPDATE' and not in_use then
+            raise exception 'cell % % of product % stays out of use: its colour is',
+                new.colour_code, new.size, new.product_id
+                using errcode = 'check_violation', constraint = 'colour_in_use',
+                      hint = 'Take the colour back into use: its cells come back with it.';
+        end if;
+        new.is_active := coalesce(in_use, true);
     end if;
     return new;
 end
 $$;
 comment on function inventory.follow_own_colour() is
-    'A cell of a colour out of use is out of use, when it is new and whatever it is set to.';
+    'A new cell of a colour out of use is out of use, and is not taken into use before its colour.';
 
 create or replace trigger follow_colour after update on inventory.product_colors
     referencing old table as old_rows new table as new_rows
@@ -96,8 +107,9 @@ create or replace function inventory.keep_sale_of_order() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
-    -- Depth 1: the statement itself touched the row. Deeper: the dispatch of an order wrote it.
-    if pg_trigger_depth() < 2 then
+    -- Depth 1: the statement itself touched the row. Deeper: the dispatch of an order wrote it, as the owner; a trigger
+    -- of one's own on a temporary table is as deep.
+    if pg_trigger_depth() < 2 or current_user <> 'backstitch_owner' then
         raise exception '% of a sale that belongs to an order is refused', tg_op
             using errcode = 'restrict_violation', constraint = 'sale_of_order',
                   hint = 'Goods that come back are goods in, of category Return.';

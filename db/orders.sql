@@ -185,7 +185,10 @@ as $$
 declare
     product inventory.products;
 begin
-    if new.unit_price is null or new.gst_rate is null then
+    -- audit.undo brings a line back as it was, with the rate that it did not have.
+    if new.unit_price is null
+        or new.gst_rate is null and coalesce(current_setting('backstitch.undoing', true), '') <> 'on'
+    then
         select * into product from inventory.products p where p.id = new.product_id;
         new.unit_price := coalesce(new.unit_price, product.unit_price);
         new.gst_rate := coalesce(new.gst_rate, product.gst_rate);
@@ -197,7 +200,8 @@ begin
     return new;
 end
 $$;
-comment on function inventory.price_line() is 'A line without a price or a GST rate takes those of its product.';
+comment on function inventory.price_line() is
+    'A line without a price or a GST rate takes those of its product, unless an undo brings it back.';
 
 create or replace function inventory.check_order_lines() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp

@@ -48,7 +48,7 @@ def panel(undoable: Undoable) -> None:
         st.caption(formats.plain(str(refusal)))
         return
     if not preview.records:
-        st.caption("Nothing is left to undo: it was undone already, or what it made is in use.")
+        st.caption("Nothing of this can be undone. Below is why." if preview.skipped else "Nothing is left to undo.")
         _name_left(preview.left, preview.skipped)
         return
     st.text(f"Undoing this {undo.in_words(preview.steps)}.")

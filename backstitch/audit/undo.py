@@ -22,6 +22,10 @@ BECAUSE = {
     "changed_since": "changed since",
     "in_use": "other records that stay refer to it",
     "reference_gone": "what it belongs to is gone",
+    "taken": "another record has taken its place",
+    "no_way_back": "a confirmed or dispatched order has no way back",
+    "order_stays": "its order stays",
+    "colour_out_of_use": "its colour is out of use",
     "columns_changed": "its record type has other fields now",
     "values_not_kept": "the trail does not keep its values",
 }
@@ -114,10 +118,12 @@ def preview(connection: Connection, *, undoable: Undoable) -> Preview:
     for row in rows:
         if row.undone:
             steps[OPPOSITE[row.action], row.entity] += row.records
+    skipped = sum(row.records for row in rows if not row.undone)
     return Preview(
         [Step(action, entity, records) for (action, entity), records in steps.most_common()],
-        sum(row.records for row in rows if not row.undone),
-        _left(connection, undoable),
+        skipped,
+        # Asked again only for names: a long transaction takes seconds.
+        _left(connection, undoable) if skipped else [],
     )
 
 

@@ -28,7 +28,7 @@ from backstitch.inventory.order_book import OrderFilter, Shortage
 from backstitch.inventory.stock_take import Count, post_counts
 from tests.conftest import Clone
 from tests.db.business import DAY, PRICE, Business, open_business
-from tests.db.trail import acting, assert_replay_matches, changes, refused, wait_until_blocked
+from tests.db.trail import acting, assert_replay_matches, begin, changes, refused, wait_until_blocked
 
 WRITERS = 8
 
@@ -142,6 +142,15 @@ def test_only_the_allowed_moves_are_allowed_whoever_asks(business: Business) -> 
         }.items():
             with refused(*refusal):
                 psql.execute(statement)
+    # Nor by a trigger of one's own, in which a statement is as deep as the one that the dispatch makes.
+    for act in ("delete from inventory.sales_logs", "update inventory.sales_logs set quantity = 5"):
+        with refused("23001", "sale_of_order"), business.clone.application() as app, app.transaction():
+            begin(app, business.clone, Role.MANAGER)
+            app.execute("create temp table bait (x int)")
+            body = f"begin {act}; return null; end"
+            app.execute(f"create function pg_temp.bite() returns trigger language plpgsql as $${body}$$")
+            app.execute("create trigger bite after insert on bait execute function pg_temp.bite()")
+            app.execute("insert into bait values (1)")
     assert business.stock() == {("RED", "S"): 9}
 
 

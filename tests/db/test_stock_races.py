@@ -154,7 +154,8 @@ def test_a_cell_that_comes_while_its_colour_goes_out_of_use_goes_with_it(clone: 
             psql.execute("delete from inventory.product_color_stocks where size = 'XL'")
             psql.execute("update inventory.product_colors set is_active = true")
         psql.execute(switch_off)
-        psql.execute("update inventory.product_color_stocks set is_active = true")
+        with refused("23514", "colour_in_use"):
+            psql.execute("update inventory.product_color_stocks set is_active = true where colour_code = 'R'")
         assert psql.execute(wrong).fetchall() == []
         assert_replay_matches(psql, "inventory.product_color_stocks")
 

@@ -18,7 +18,7 @@ from backstitch.inventory.products import ProductChange
 from tests.conftest import Clone
 from tests.db.audit_shop import NEW_INWARD, Shop, new_product, open_shop
 from tests.db.business import Business, open_business
-from tests.db.trail import Connection, acting, begin, refused, wait_until_blocked
+from tests.db.trail import Connection, acting, assert_replay_matches, begin, refused, wait_until_blocked
 
 CONTENTS = "select to_jsonb(t) from inventory.{} t order by id"
 TABLES = ("products", "product_colors", "product_color_stocks", "inward_logs", "sales_logs", "customers")
@@ -100,7 +100,7 @@ def records_of(shop: Shop, action: str) -> list[tuple[Any, ...]]:
     [
         ["update inventory.products set name = 'Jeggings', unit_price = 600, sizes = '{S,M,L,XL}'"],
         ["delete from inventory.inward_logs"],
-        ["delete from inventory.inward_logs", "delete from inventory.product_color_stocks where colour_code = 'NVY'"],
+        ["delete from inventory.inward_logs", "delete from inventory.product_color_stocks"],
         ["insert into inventory.customers (store_name) select 'Store ' || n from generate_series(1, 30) n"],
         [
             "update inventory.inward_logs set quantity = 7",
@@ -333,6 +333,183 @@ def test_references_that_the_undo_itself_sets_back_or_leaves_dangling_are_seen(b
     )
     assert take_back(business, away) == Undone(1, 1)
     assert contents(business, ORDERS) == before
+
+
+def test_a_colour_comes_back_with_the_cells_it_took_and_no_others(business: Business) -> None:
+    cell = "update inventory.product_color_stocks set is_active = {} where (colour_code, size) = ('BLUE', '{}')"
+    blue = "update inventory.product_colors set is_active = {} where colour_code = 'BLUE'"
+    small = do(business, cell.format("false", "S"))
+    before = contents(business)
+    off = do(business, blue.format("false"))
+    assert preview(business, small).left == [Left("ProductColorStock", "KT-1 · Blue · S", "its colour is out of use")]
+    assert_nothing_to_undo(business, small)
+    assert preview(business, off) == Preview(
+        [Step("UPDATE", "ProductColor", 1), Step("UPDATE", "ProductColorStock", 1)], 0, []
+    )
+    assert take_back(business, off) == Undone(2, 0)
+    assert contents(business) == before
+
+    # In one statement some go and some come, or one goes to and fro.
+    do(business, blue.format("false"))
+    with business.clone.superuser() as psql:
+        psql.execute("delete from inventory.inward_logs")
+    before = contents(business)
+    for statements in (
+        ["update inventory.product_colors set is_active = not is_active"],
+        [blue.format("true"), cell.format("false", "S"), blue.format("false"), blue.format("true")],
+        [blue.format("false").replace("BLUE", "RED"), blue.format("true").replace("BLUE", "RED")],
+    ):
+        assert take_back(business, do(business, *statements)).skipped == 0
+        assert contents(business) == before
+
+    # Out of use again it would take along a cell that somebody else has added since.
+    on = do(business, blue.format("true"), "update inventory.customers set region = 'North'")
+    do(business, cell.format("false", "S"))
+    do(business, cell.format("true", "S"))
+    assert preview(business, on).left == [
+        Left("ProductColorStock", "KT-1 · Blue · S", "changed since"),
+        Left("ProductColor", "KT-1 · Blue", "other records that stay refer to it"),
+    ]
+    assert take_back(business, on) == Undone(2, 2)
+    deleted = do(business, "delete from inventory.product_color_stocks where colour_code = 'BLUE'")
+    do(business, blue.format("false"))
+    assert preview(business, deleted).left == [Left("ProductColorStock", "KT-1 · Blue · S", "its colour is out of use")]
+    with business.clone.superuser() as psql:
+        assert_replay_matches(psql)
+
+
+def test_a_line_without_a_rate_comes_back_without_one(business: Business) -> None:
+    do(business, "update inventory.products set gst_rate = null")
+    business.draft()
+    (before,) = contents(business, ("order_lines",))["order_lines"]
+    assert before["gst_rate"] is None
+    deleted = do(business, "delete from inventory.order_lines", "delete from inventory.orders")
+    do(business, "update inventory.products set gst_rate = 18")
+    with business.write() as connection:
+        assert undo.undo(connection, undoable=deleted) == Undone(2, 0)
+        # What the same transaction adds is priced as ever.
+        connection.execute(
+            text(
+                "insert into inventory.order_lines (order_id, product_id, colour_code, size, quantity, unit_price) "
+                "select id, :product, 'RED', 'M', 1, 400 from inventory.orders"
+            ),
+            {"product": business.product},
+        )
+    (line, added) = contents(business, ("order_lines",))["order_lines"]
+    assert (line, added["gst_rate"]) == (before, 18)
+
+
+def test_what_has_no_way_back_is_named_and_the_rest_goes_back(business: Business) -> None:
+    no_way_back = "a confirmed or dispatched order has no way back"
+    with business.write() as connection:
+        orders.create_order(connection, details=business.details(), lines=[business.line(2)])
+        taken = undo.this_transaction(connection)
+    stays = Left("OrderLine", "Line 1 · KT-1 · Red · S", "its order stays")
+    noted = do(business, "update inventory.orders set note = 'call first', date = date - 1")
+    assert preview(business, taken).left == [stays, Left("Order", "Draft 1 · Mehta Stores", "changed since")]
+
+    order = Left("Order", "Order 2026-27/1 · Mehta Stores", no_way_back)
+    confirmed = do(business, "update inventory.orders set status = 'confirmed'")
+    assert preview(business, confirmed) == Preview([], 1, [order])
+    assert_nothing_to_undo(business, confirmed)
+    line = do(business, "update inventory.order_lines set quantity = 3")
+    dispatched = do(
+        business,
+        "update inventory.orders set status = 'dispatched', dispatch_date = '2026-11-03'",
+        "update inventory.customers set region = 'North'",
+    )
+    sale = Left("SalesLog", "Sale 1 · KT-1 · Red · S", no_way_back)
+    assert preview(business, dispatched) == Preview([Step("UPDATE", "Customer", 1)], 2, [sale, order])
+    assert take_back(business, dispatched) == Undone(1, 2)
+    assert preview(business, line).left == [Left("OrderLine", stays.label, no_way_back)]
+    assert preview(business, noted).left == [order]
+    assert business.stock() == {("RED", "S"): 7}
+
+    bare = do(business, "insert into inventory.orders (customer_id) values (:mehta)", mehta=business.customer)
+    whole = do(
+        business,
+        "insert into inventory.order_lines (order_id, product_id, colour_code, size, quantity) "
+        "select max(id), :product, 'RED', 'M', 1 from inventory.orders",
+        "update inventory.orders set status = 'confirmed' where status = 'draft'",
+        product=business.product,
+    )
+    assert [left.because for left in preview(business, whole).left] == [no_way_back, "its order stays"]
+    assert preview(business, bare).skipped == 1
+
+    business.draft()
+    year = do(business, "update inventory.orders set date = '2026-03-31' where status = 'draft'")
+    assert preview(business, year).skipped == 0
+    do(business, "update inventory.orders set status = 'confirmed' where status = 'draft'")
+    assert [left.because for left in preview(business, year).left] == [no_way_back]
+    cancelled = do(business, "update inventory.orders set status = 'cancelled' where status = 'confirmed'")
+    assert [left.because for left in preview(business, cancelled).left] == [no_way_back, no_way_back]
+
+
+def test_a_place_that_another_has_taken_since_is_left_and_the_rest_goes_back(business: Business) -> None:
+    new_cell = (
+        "insert into inventory.product_color_stocks (product_id, colour_code, size) values (:product, 'BLUE', 'S')"
+    )
+    gone = do(
+        business,
+        "delete from inventory.product_color_stocks where (colour_code, size) = ('BLUE', 'S')",
+        "update inventory.customers set region = 'North'",
+        "update inventory.products set sku = 'KT-2'",
+        "update inventory.agencies set agency_name = 'Rao & Daughters'",
+    )
+    do(
+        business,
+        new_cell,
+        "insert into inventory.products (sku, name, sizes) values ('KT-1', 'Kurta', '{S}')",
+        "insert into inventory.agencies (agency_name) values ('RAO & SONS')",
+        product=business.product,
+    )
+    because = "another record has taken its place"
+    assert preview(business, gone) == Preview(
+        [Step("UPDATE", "Customer", 1)],
+        3,
+        [
+            Left("Agency", "Agency Rao & Daughters", because),
+            Left("Product", "Product KT-2 Kurta", because),
+            Left("ProductColorStock", "KT-2 · Blue · S", because),
+        ],
+    )
+    assert take_back(business, gone) == Undone(1, 3)
+    # Numbers that there are not are no number twice.
+    drafts = [business.draft(), business.draft()]
+    with business.write() as connection:
+        orders.delete_drafts(connection, versions=business.versions(drafts))
+        deleted = undo.this_transaction(connection)
+    business.draft()
+    assert take_back(business, deleted) == Undone(4, 0)
+
+
+def test_what_a_part_of_a_key_would_refer_to_is_seen_when_it_is_gone(business: Business) -> None:
+    business.draft(business.line(1, size="M"))
+    moved = do(business, "update inventory.order_lines set size = 'S'")
+    do(business, "delete from inventory.product_color_stocks where (colour_code, size) = ('RED', 'M')")
+    assert [left.because for left in preview(business, moved).left] == ["what it belongs to is gone"]
+
+
+def test_an_undo_after_which_a_row_is_not_what_it_was_is_refused(shop: Shop) -> None:
+    do(shop, "insert into inventory.customers (store_name, region) values ('A', 'North'), ('B', 'North')")
+    changed = do(shop, "update inventory.customers set region = 'South'")
+    deleted = do(shop, "delete from inventory.customers where store_name = 'B'")
+    with shop.clone.superuser() as connection:
+        connection.execute(
+            "create function public.keep_a() returns trigger language plpgsql as $$ begin "
+            "update inventory.customers set region = 'East' where region = 'North'; return null; end $$; "
+            "create trigger keep_a after update of region on inventory.customers for each statement "
+            "when (pg_trigger_depth() = 0) execute function public.keep_a(); "
+            "create function public.shout() returns trigger language plpgsql as "
+            "$$ begin new.store_name := new.store_name || '!'; return new; end $$; "
+            "create trigger shout before insert on inventory.customers for each row execute function public.shout()"
+        )
+    before = contents(shop)
+    for undoable in (changed, deleted):
+        with pytest.raises(Refused) as caught:
+            take_back(shop, undoable)
+        assert caught.value.rule == "undo_as_it_was"
+    assert contents(shop) == before
 
 
 def test_values_that_moved_through_a_unique_column_move_back(shop: Shop) -> None:

@@ -12,6 +12,8 @@ from backstitch.audit.search import Filters, search
 from tests.ui.conftest import Open
 from tests.ui.shop import Shop, choose_or_type, click, run, sentences, type_in_grid
 
+NO_WAY_BACK = "a confirmed or dispatched order has no way back"
+
 
 def last_day() -> Filters:
     now = datetime.now(UTC)
@@ -37,7 +39,7 @@ def test_a_write_can_be_undone_where_it_was_said_and_so_can_the_undo(open_page: 
     tab = open_page("inward", Role.MANAGER)
     type_in_grid(tab, "inward_grid_0", S="4", L="12")
     choose_or_type(tab, "inward_stakeholder", "Mill")
-    click(tab, "inward_save")
+    click(tab, "inward_save_0")
     assert shop.stock(product) == {("RED", "S"): 4, ("RED", "L"): 12}
     click(tab, "undo_offer")
     assert "Undoing this deletes 2 inward entries." in [text.value for text in tab.text]
@@ -60,7 +62,7 @@ def test_an_undo_that_would_break_the_stock_says_why_and_changes_nothing(
     tab = open_page("inward", Role.MANAGER)
     type_in_grid(tab, "inward_grid_0", S="4")
     choose_or_type(tab, "inward_stakeholder", "Mill")
-    click(tab, "inward_save")
+    click(tab, "inward_save_0")
     shop.sell(product, S=3)
     click(tab, "undo_offer")
     submit(tab)
@@ -107,3 +109,26 @@ def test_an_operation_is_undone_with_what_was_changed_since_named(open_page: Ope
     submit(tab)
     assert sentences(tab.success) == ["Undone: 1 record put back. 1 record stayed."]
     assert shop.stock(product) == {("RED", "L"): 7}
+
+
+def test_a_step_that_has_no_way_back_offers_no_undo_and_its_record_says_why(
+    open_page: Open, shop: Shop, product: int
+) -> None:
+    with shop.clone.app.transaction(shop.clone.actor(Role.MANAGER), operation="take order") as connection:
+        connection.exec_driver_sql("insert into inventory.customers (store_name) values ('Mehta Stores')")
+        connection.exec_driver_sql("insert into inventory.orders (customer_id) values (1)")
+        connection.exec_driver_sql(
+            "insert into inventory.order_lines (order_id, product_id, colour_code, size, quantity) "
+            f"values (1, {product}, 'RED', 'S', 1)"
+        )
+    tab = click(click(open_page("orders", Role.MANAGER, order="1"), "order_confirmed"), "order_step_go")
+    assert sentences(tab.success) == ["Draft 1 was confirmed."]
+    assert [button.key for button in tab.button if button.key == "undo_offer"] == []
+    tab = open_page("audit", Role.MANAGER)
+    tab.session_state["audit_record"] = newest(shop)
+    run(tab)
+    assert "Nothing of this can be undone. Below is why." in [caption.value for caption in tab.caption]
+    (order,) = shop.run("select financial_year || '/' || order_number from inventory.orders")
+    assert {"type": "Order", "record": f"Order {order[0]} · Mehta Stores", "because": NO_WAY_BACK} in [
+        row for table in tab.dataframe for row in table.value.to_dict("records")
+    ]
