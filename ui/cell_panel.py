@@ -87,7 +87,7 @@ def _adjust(matrix: Matrix, colour: Colour, size: str, choice: str) -> None:
     key = f"{product.id}_{colour.colour_code}_{size}_{st.session_state.get('adjusted', 0)}"
     with st.form(f"adjust_{key}", border=False):
         typed = adjustment_fields.show(f"adjust_{{}}_{key}")
-        submitted = st.form_submit_button("Adjust", type="primary", key="adjust_save")
+        submitted = st.form_submit_button("Adjust", type="primary", key=f"adjust_save_{key}")
     if not submitted:
         return
     with feedback.refusals():
@@ -115,9 +115,9 @@ def _switch(matrix: Matrix, colour: Colour, size: str, choice: str) -> None:
         label, operation = "Take out of use", "take stock cell out of use"
     else:
         label, operation = "Take back into use", "take stock cell back into use"
-    if st.button(label, icon=":material/power_settings_new:", key="cell_switch"):
+    if st.button(label, icon=":material/power_settings_new:", key=f"cell_switch_{in_use}"):
         with feedback.refusals():
-            with session.write(operation) as connection:
+            with session.write(operation, of=(matrix.product.id, *cell)) as connection:
                 matrix_shape.set_cell_active(
                     connection,
                     product_id=matrix.product.id,

@@ -26,9 +26,11 @@ def refusals() -> Iterator[None]:
         session.forget()
         st.rerun()
     except Refused as refusal:
+        if refusal.rule == session.SAVED_ALREADY:
+            done(str(refusal))
         log.info("refused by %s: %s", refusal.rule, refusal)
         st.error(formats.plain(str(refusal)), icon=":material/block:")
-        if refusal.rule == "reason_required" and st.session_state.get("asks_no_reason"):
+        if refusal.rule == "reason_required" and st.session_state.get(session.LACKS_REASON):
             _ask_reason()
 
 
@@ -40,7 +42,8 @@ def _ask_reason() -> None:
 
 
 def _keep_reason() -> None:
-    session.GIVEN.open((st.session_state["asks_no_reason"], (st.session_state["reason_lacking"] or "").strip()))
+    typed = (st.session_state["reason_lacking"] or "").strip()
+    st.session_state[session.GIVEN] = st.session_state[session.LACKS_REASON], typed
 
 
 def done(sentence: str, *, on_record: Mapping[str, str] | None = None) -> NoReturn:
@@ -48,13 +51,17 @@ def done(sentence: str, *, on_record: Mapping[str, str] | None = None) -> NoRetu
 
     `on_record` filters the audit report to it, for a link next to the sentence; the last write can be undone there.
     """
-    st.session_state["done"] = (sentence, dict(on_record or {}), st.session_state.pop("written", None))
+    last = session.unsaid()
+    st.session_state["done"] = (sentence, dict(on_record or {}), last.written)
+    last.said()
     st.rerun()
 
 
 def show_done(offer_undo: Callable[[Undoable], None]) -> None:
-    """The sentence of the run before, once, with what leads on from it."""
-    sentence, on_record, written = st.session_state.pop("done", (None, {}, None))
+    """The sentence of the run before, with what leads on from it, until `shown`."""
+    last = session.unsaid()
+    unsaid = f"Saved: {last.change[0]}." if last.change else None
+    sentence, on_record, written = st.session_state.get("done", (unsaid, {}, last.written))
     if sentence is None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -63,6 +70,12 @@ def show_done(offer_undo: Callable[[Undoable], None]) -> None:
             _lead_to_record(on_record)
         if written is not None:
             offer_undo(written)
+
+
+def shown() -> None:
+    """The run has come to its end: what it showed is not for the next one."""
+    st.session_state.pop("done", None)
+    session.unsaid().said()
 
 
 def _lead_to_record(on_record: Mapping[str, str]) -> None:

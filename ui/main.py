@@ -54,4 +54,6 @@ if links.arrive(page.url_path):
     dialogs.close_all()
 feedback.show_done(undo.offer)
 undo.show_open()
-page.run()
+with session.given_reason():
+    page.run()
+feedback.shown()

@@ -101,7 +101,7 @@ def _move(step: Step) -> None:
         with stale_shown(), feedback.refusals():
             if step.what == "dispatched" and day is None:
                 raise Refused("Say when the goods were dispatched. Nothing was saved.", rule="no_date")
-            with session.write(_operation(step)) as connection:
+            with session.write(_operation(step), of=step.names) as connection:
                 orders.set_status(connection, versions=step.versions, status=step.what, dispatch_date=day)
             DIALOG.close()
             _say(step, step.what)
@@ -123,7 +123,7 @@ def _delete(step: Step) -> None:
     st.caption("Drafts have no number yet, so they leave no gap. The trail keeps what they held.")
     if st.button("Delete", type="primary", key="order_step_go", icon=":material/delete:"):
         with stale_shown(), feedback.refusals():
-            with session.write("delete drafts") as connection:
+            with session.write("delete drafts", of=step.names) as connection:
                 orders.delete_drafts(connection, versions=step.versions)
             DIALOG.close()
             st.query_params.pop("order", None)

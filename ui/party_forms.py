@@ -149,7 +149,7 @@ def _save(kind: Kind, read: Party | None, details: Details, *, seen: Sequence[Du
         sentence_done = f"{name} was added."
     else:
         try:
-            with session.write(f"edit {kind.word}") as connection:
+            with session.write(f"edit {kind.word}", of=read.id) as connection:
                 kind.edit(connection, read, details)
         except StaleEdit as stale:
             theirs = vars(stale.theirs) if stale.theirs else None
@@ -189,7 +189,7 @@ def _further(kind: Kind, read: Party) -> None:
         if st.button(verb, icon=":material/power_settings_new:", key=f"{kind.word}_active"):
             with feedback.refusals():
                 operation = f"deactivate {kind.word}" if read.is_active else f"take {kind.word} back into use"
-                with session.write(operation) as connection:
+                with session.write(operation, of=read.id) as connection:
                     kind.switch(connection, read.id, not read.is_active)
                 _close(kind)
                 done = "deactivated" if read.is_active else "taken back into use"
@@ -204,7 +204,7 @@ def _further(kind: Kind, read: Party) -> None:
 
 def _delete(kind: Kind, read: Party, name: str) -> None:
     try:
-        with session.write(f"delete {kind.word}") as connection:
+        with session.write(f"delete {kind.word}", of=read.id) as connection:
             kind.delete(connection, read)
     except StaleEdit as stale:
         st.error(formats.plain(str(stale)), icon=":material/sync_problem:")

@@ -96,7 +96,7 @@ def _switch(product: Product) -> None:
     operation = "deactivate product" if product.is_active else "take product back into use"
     if st.button(verb, icon=":material/power_settings_new:", key="edit_active"):
         with feedback.refusals():
-            with session.write(operation) as connection:
+            with session.write(operation, of=product.id) as connection:
                 products.set_active(connection, product_id=product.id, is_active=not product.is_active)
             state = "deactivated" if product.is_active else "taken back into use"
             _done(product, f"{product.sku} was {state}.")

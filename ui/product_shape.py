@@ -108,7 +108,7 @@ def _change_colour(matrix: Matrix, done: Done) -> None:
 def _rename(matrix: Matrix, colour: Colour, name: str, done: Done) -> None:
     try:
         with feedback.refusals():
-            with session.write("rename colour") as connection:
+            with session.write("rename colour", of=(colour.id, name)) as connection:
                 matrix_shape.edit_colour(connection, colour_id=colour.id, version=colour.version, color=name)
             done(matrix.product, f"{matrix.product.sku} {colour.color} is called {name.strip()} now.")
     except StaleEdit as stale:
@@ -120,11 +120,11 @@ def _switch_colour(matrix: Matrix, colour: Colour, done: Done) -> None:
     product = matrix.product
     with feedback.refusals():
         if colour.is_active:
-            with session.write("remove colour") as connection:
+            with session.write("remove colour", of=colour.id) as connection:
                 outcome = matrix_shape.remove_colour(connection, product_id=product.id, colour_code=colour.colour_code)
         else:
             outcome = "restored"
-            with session.write("take colour back into use") as connection:
+            with session.write("take colour back into use", of=colour.id) as connection:
                 matrix_shape.restore_colour(connection, product_id=product.id, colour_code=colour.colour_code)
         done(product, f"{product.sku} {colour.color} was {OUTCOMES[outcome]}.")
 
@@ -142,9 +142,9 @@ def _switch_size(product: Product, size: str, out: bool, done: Done) -> None:
     with feedback.refusals():
         if out:
             outcome = "restored"
-            with session.write("take size back into use") as connection:
+            with session.write("take size back into use", of=(product.id, size)) as connection:
                 matrix_shape.restore_size(connection, product_id=product.id, size=size)
         else:
-            with session.write("remove size") as connection:
+            with session.write("remove size", of=(product.id, size)) as connection:
                 outcome = matrix_shape.remove_size(connection, product_id=product.id, size=size)
         done(product, f"Size {size} of {product.sku} was {OUTCOMES[outcome]}.")

@@ -1,6 +1,6 @@
 """Who sits in front of this browser tab, and the database with that person's rights.
 
-streamlit-authenticator draws the form and keeps the re-sign-in cookie; the database holds the truth.
+streamlit-authenticator draws the form, and its component keeps the re-sign-in cookie; the database holds the truth.
 The cookie alone opens nothing: the session in the database belongs to this browser's own HttpOnly
 cookie (set by `ui.middleware`), and is checked at every run and at every transaction.
 """
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 import streamlit as st
@@ -27,16 +27,20 @@ from backstitch.accounts import sessions
 from backstitch.accounts.permissions import Permission
 from backstitch.accounts.sessions import Assertion, Browser, Locked, User
 from backstitch.audit import undo
+from backstitch.audit.undo import Undoable
 from backstitch.database import SignedIn
-from backstitch.errors import SignedOut
+from backstitch.errors import Refused, SignedOut
 from ui import BROWSER_COOKIE, SIGN_IN_COOKIE, cookies
-from ui.dialogs import Dialog
 
 log = logging.getLogger(__name__)
 
 NOTE_USE = 60  # seconds between two notes in the database that a tab is in use
-# Typed when a change was refused for want of a reason that its form does not ask for: the operation and the reason.
-GIVEN = Dialog("reason_given")
+# Typed when a change was refused for want of a reason that its form does not ask for: the change and the reason.
+GIVEN = "reason_given"
+GIVEN_NOW = "reason_given_now"
+LACKS_REASON = "lacks_reason"
+UNSAID = "unsaid"
+SAVED_ALREADY = "saved_already"  # a rule
 NOT_RIGHT = "Email or password is not right. Check both and try again."
 
 
@@ -46,6 +50,7 @@ class Person:
 
     user: User
     actor: SignedIn
+    session_id: int
 
 
 class _CheckedByDatabase(AuthenticationModel):  # type: ignore[misc]
@@ -117,18 +122,26 @@ def authenticator() -> stauth.Authenticate:
     reader.empty()
     # The cookie is read here (ui/cookies.py): the library raises for an odd one.
     made.cookie_controller.get_cookie = lambda: None
+    # And set by keep_cookie: the library's names no session, and goes over plain HTTP too.
+    made.cookie_controller.set_cookie = lambda: None
     made.authentication_controller.authentication_model = _CheckedByDatabase(credentials, auto_hash=False)
     return made
 
 
+def _over_https() -> bool:
+    """Whether the page came over HTTPS, as the browser says; the middleware has checked that the page is ours."""
+    return (st.context.headers.get("Origin") or "").lower().startswith("https://")
+
+
 def resume() -> Person | None:
     """The person of this tab, or of the browser's cookie after a reload; None when nobody is signed in."""
-    email = st.session_state.get("username")
+    email, session_id = st.session_state.get("username"), None
     if not email and not st.session_state.get("logout"):
-        email = cookies.username(st.context.cookies.get(SIGN_IN_COOKIE))
+        said = cookies.read(st.context.cookies.get(SIGN_IN_COOKIE))
+        email, session_id = (said.email, said.session_id) if said else (None, None)
     if not email:
         return None
-    person = _checked(email)
+    person = _checked(email, session_id)
     if person is None:
         forget()
         return None
@@ -137,8 +150,8 @@ def resume() -> Person | None:
     return person
 
 
-def _checked(email: str) -> Person | None:
-    database, actor = startup.current().database, sessions.actor(_browser().secret, email)
+def _checked(email: str, session_id: int | None) -> Person | None:
+    database, actor = startup.current().database, sessions.actor(_browser().secret, email, session_id)
     if time.monotonic() >= st.session_state.get("note_use_at", 0):
         # False for a session that is over, which is now on the record.
         if not sessions.seen(database, actor):
@@ -146,17 +159,21 @@ def _checked(email: str) -> Person | None:
         st.session_state["note_use_at"] = time.monotonic() + NOTE_USE
     try:
         with database.read(actor) as connection:
-            user = sessions.current_user(connection)
+            user, session_id = sessions.current_user(connection), sessions.current_session(connection)
     except SignedOut:
         return None
-    return Person(user, actor) if user else None
+    return Person(user, actor, session_id) if user else None
 
 
 @st.fragment  # the browser's answer runs this alone, and so cannot take away what was clicked meanwhile
 def keep_cookie(made: stauth.Authenticate) -> None:
     """Sets the cookie after a sign-in: drawn until the browser says it is done, lest a quick click take it away."""
     if st.session_state.get("cookie_due"):
-        made.cookie_controller.set_cookie()
+        until = datetime.now(UTC) + startup.current().settings.session_lifetime
+        sign_in = cookies.SignIn(st.session_state["username"], current().session_id)
+        made.cookie_controller.cookie_model.cookie_manager.set(
+            SIGN_IN_COOKIE, cookies.issued(sign_in, until), expires_at=until, secure=_over_https()
+        )
         if st.session_state.get("set"):
             del st.session_state["cookie_due"]
 
@@ -254,22 +271,62 @@ def read() -> Iterator[Connection]:
         yield connection
 
 
+@dataclass
+class Unsaid:
+    """The last change that was committed, until the page has said so.
+
+    A second click ends the run of the first at its next look at `st.session_state`, which may come between the two;
+    what changes this object does not look there.
+    """
+
+    change: tuple[str, object] | None = None
+    written: Undoable | None = None
+
+    def said(self) -> None:
+        """The page has said it, or a whole run has passed in which it was not done again."""
+        self.change = self.written = None
+
+
+def unsaid() -> Unsaid:
+    """What this tab has written, and the page not said."""
+    found: Unsaid = st.session_state.setdefault(UNSAID, Unsaid())
+    return found
+
+
 @contextmanager
-def write(operation: str, *, reason: str | None = None) -> Iterator[Connection]:
+def given_reason() -> Iterator[None]:
+    """Around a run of the page. What was typed for want of a reason is good for the next run only, or it would be
+    recorded as the reason of the next thing to be refused, which may be another."""
+    st.session_state[GIVEN_NOW] = st.session_state.pop(GIVEN, None)
+    try:
+        yield
+    finally:
+        st.session_state.pop(GIVEN_NOW, None)  # a sign-out may have taken it
+
+
+@contextmanager
+def write(operation: str, *, of: object = None, reason: str | None = None) -> Iterator[Connection]:
     """A transaction as the signed-in user; `operation` says in words what it does.
 
     `reason` is None where the form does not ask for one: should a rule want one, `feedback.refusals` asks, and what
-    was typed there is taken when the same is done again. What undoes it is there for `feedback.done` when it has
-    committed.
+    was typed there is taken when the same is done again, to the same record, which `of` tells. What undoes it is there
+    for `feedback.done` when it has committed. The second click of a double click is refused, with what the first did.
     """
-    st.session_state["asks_no_reason"] = operation if reason is None else None
-    given_for, given = GIVEN.opened() or (None, None)
-    why = (reason or "").strip() or (given if given_for == operation else None)
-    with startup.current().database.transaction(current().actor, operation=operation, reason=why) as connection:
-        yield connection
-        written = undo.this_transaction(connection)
-    GIVEN.close()
-    st.session_state["written"] = written
+    change, last = (operation, of), unsaid()
+    if last.change == change:
+        raise Refused(f"Saved, once: {operation}. The second click changed nothing.", rule=SAVED_ALREADY)
+    st.session_state[LACKS_REASON] = change if reason is None else None
+    # A dialog runs by itself, without the page around it.
+    given = st.session_state.pop(GIVEN, None) or st.session_state.get(GIVEN_NOW)
+    why = (reason or "").strip() or (given[1] if given and given[0] == change else None)
+    try:
+        with startup.current().database.transaction(current().actor, operation=operation, reason=why) as connection:
+            yield connection
+            written = undo.this_transaction(connection)
+        last.change, last.written = change, written
+    except Refused:
+        st.session_state[GIVEN] = given  # for another try
+        raise
 
 
 def is_local() -> bool:

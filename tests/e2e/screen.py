@@ -95,6 +95,12 @@ def press(within: Page | Locator, name: str, *, exact: bool = False) -> None:
     within.get_by_role("button", name=name, exact=exact).click()
 
 
+def press_twice(within: Page | Locator, name: str, *, exact: bool = False) -> None:
+    """Presses a button twice, as fast as a hand does that is used to double clicks."""
+    done(within if isinstance(within, Page) else within.page)
+    within.get_by_role("button", name=name, exact=exact).click(click_count=2, delay=30)
+
+
 def enter(within: Page | Locator, label: str, text: str) -> None:
     """Types into the field with just this label, when the page is done with what came before."""
     done(within if isinstance(within, Page) else within.page)

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.screen import Shop, cell, choose, done, press, says, sees
+from tests.e2e.screen import Shop, cell, choose, done, press, press_twice, says, sees
 
 pytestmark = pytest.mark.browser
 
@@ -48,8 +48,10 @@ def test_an_order_moves_the_stock_when_it_is_dispatched_and_its_sheet_opens_in_a
     page.keyboard.press("Escape")
     done(page)
     choose(page, "order_customer_new_1", "Zaveri")
-    press(page, "Save as draft")
+    ((orders,),) = shop.query("select count(*) from inventory.orders")
+    press_twice(page, "Save as draft")
     expect(page.get_by_role("button", name="Confirm")).to_be_visible()
+    assert shop.query("select count(*) from inventory.orders") == [(orders + 1,)]
     for verb, word in (("Confirm", "confirmed"), ("Dispatch", "dispatched")):
         press(page, verb)
         press(page.get_by_role("dialog"), verb)

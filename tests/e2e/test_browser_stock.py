@@ -7,7 +7,20 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.screen import FIRST_CELL, Shop, cell, done, enter, press, rows, says, sees, table, type_in_row
+from tests.e2e.screen import (
+    FIRST_CELL,
+    Shop,
+    cell,
+    done,
+    enter,
+    press,
+    press_twice,
+    rows,
+    says,
+    sees,
+    table,
+    type_in_row,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -31,6 +44,12 @@ def matrix(page: Page) -> None:
     within.click(position=FIRST_CELL)
     expect(page.get_by_role("heading", name="Pink · S")).to_be_visible()
     done(page)
+
+
+def choose_reason(page: Page, reason: str) -> None:
+    """Of an adjustment."""
+    enter(page, "Reason", reason)
+    page.get_by_label("Reason", exact=True).press("Enter")
 
 
 def takes_the_list_away(page: Page, shop: Shop) -> None:
@@ -76,8 +95,7 @@ def test_a_cell_is_adjusted_with_a_reason_and_the_adjustment_undone(open_page: O
     enter(page, "Pieces", "2")
     press(page, "Adjust", exact=True)
     says(page, "Choose the reason of the adjustment. Nothing was saved.")
-    enter(page, "Reason", "Damaged")
-    page.get_by_label("Reason").press("Enter")
+    choose_reason(page, "Damaged")
     press(page, "Adjust", exact=True)
     says(page, "Took away 2 pieces of NW-805 Pink S: damaged.")
     expect(page.get_by_text(f"= {before - 2} on hand")).to_be_visible()
@@ -90,6 +108,19 @@ def test_a_cell_is_adjusted_with_a_reason_and_the_adjustment_undone(open_page: O
     press(dialog, "Undo this")
     expect(page.get_by_text(f"= {before} on hand")).to_be_visible()
     assert on_hand(shop) == before
+
+    # Whoever presses twice adjusts once.
+    for times in (1, 2, 3):
+        enter(page, "Pieces", "1")
+        choose_reason(page, "Damaged")
+        press_twice(page, "Adjust", exact=True)
+        expect(page.get_by_text(f"= {before - times} on hand")).to_be_visible()
+        done(page)
+        assert on_hand(shop) == before - times
+        page.reload()
+        sees(page, "Stock matrix")
+        matrix(page)
+        page.get_by_text("Adjust the stock").click()
 
 
 def test_a_shelf_is_counted_the_difference_seen_and_posted(open_page: OpenPage, shop: Shop) -> None:

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from backstitch.accounts.permissions import Role
 from tests.ui.conftest import Open
 from tests.ui.shop import MANAGER, Shop, click, run, sentences
+from ui import session
 
 ADJUSTMENTS = """
     select username, operation, reason, action, new_values ->> 'quantity', new_values ->> 'note' from audit.trail
@@ -27,7 +28,7 @@ def adjusting(tab: AppTest, **fields: Any) -> AppTest:
     for name, value in fields.items():
         kind = {"direction": tab.radio, "reason": tab.selectbox}.get(name, tab.text_input)
         kind(key=f"adjust_{name}_1_RED_S_0").set_value(value)
-    return click(tab, "adjust_save")
+    return click(tab, "adjust_save_1_RED_S_0")
 
 
 @pytest.fixture
@@ -54,7 +55,8 @@ def test_a_cell_shows_its_movements_with_balances_and_the_proof(open_page: Open,
     editor = role is Role.MANAGER
     assert bool(tab.expander) is editor and bool(tab.radio) is editor
     empty = opened(open_page, role, size="M")
-    assert [button.key for button in empty.button if button.key == "cell_switch"] == (["cell_switch"] if editor else [])
+    switches = [button.key for button in empty.button if str(button.key).startswith("cell_switch")]
+    assert switches == (["cell_switch_True"] if editor else [])
     assert "Nothing has moved this cell yet." in [caption.value for caption in empty.caption]
 
 
@@ -68,7 +70,7 @@ def test_an_adjustment_moves_the_stock_with_its_reason_and_offers_undo(open_page
     tab.radio(key="adjust_direction_1_RED_S_1").set_value("Add")
     tab.text_input(key="adjust_pieces_1_RED_S_1").set_value("3")
     tab.selectbox(key="adjust_reason_1_RED_S_1").set_value("return")
-    tab = click(tab, "adjust_save")
+    tab = click(tab, "adjust_save_1_RED_S_1")
     assert sentences(tab.success) == ["Added 3 pieces of AN201 Red S: return."]
     assert stocked.stock(1) == {("RED", "S"): 5}
 
@@ -110,8 +112,22 @@ def test_an_adjustment_is_refused_with_a_sentence(
     assert stocked.run(ADJUSTMENTS) == [] and stocked.stock(1) == {("RED", "S"): 4}
 
 
+def test_the_second_click_on_what_is_saved_and_not_yet_said_saves_nothing(open_page: Open, stocked: Shop) -> None:
+    tab = opened(open_page, Role.MANAGER)
+    tab.session_state[session.UNSAID] = session.Unsaid(("adjust stock", None))
+    tab = adjusting(tab, pieces="2", reason="damaged")
+    assert sentences(tab.success) == ["Saved, once: adjust stock. The second click changed nothing."]
+    assert stocked.run(ADJUSTMENTS) == []
+    # Whoever did something else with the second click is told, and may do the same again.
+    tab.session_state[session.UNSAID] = session.Unsaid(("adjust stock", None))
+    assert sentences(run(tab).success) == ["Saved: adjust stock."]
+    assert sentences(adjusting(tab, pieces="2", reason="damaged").success) == [
+        "Took away 2 pieces of AN201 Red S: damaged."
+    ]
+
+
 def test_an_empty_cell_goes_out_of_use_and_comes_back(open_page: Open, stocked: Shop) -> None:
-    tab = click(opened(open_page, Role.MANAGER, size="M"), "cell_switch")
+    tab = click(opened(open_page, Role.MANAGER, size="M"), "cell_switch_True")
     assert sentences(tab.success) == ["AN201 Red M is out of use."]
     assert tab.dataframe[0].value.loc["Red"].astype(object).where(lambda row: row.notna(), None).tolist() == [
         4,
@@ -119,6 +135,6 @@ def test_an_empty_cell_goes_out_of_use_and_comes_back(open_page: Open, stocked: 
         4,
     ]
     assert tab.metric[1].value == "0"
-    tab = click(tab, "cell_switch")
+    tab = click(tab, "cell_switch_False")
     assert sentences(tab.success) == ["AN201 Red M is in use."]
     assert tab.dataframe[0].value.loc["Red"].tolist() == [4, 0, 4]
