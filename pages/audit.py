@@ -60,7 +60,7 @@ if table_tab.open:
             ],
             key="audit_table",
             hide_index=True,
-            height=560,
+            height="content" if len(records) <= 15 else 560,
             alt="Records of the trail, newest first",
             column_config={
                 "open": st.column_config.ButtonColumn(

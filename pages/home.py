@@ -17,7 +17,7 @@ with session.read() as connection:
 if not figures.products:
     home_parts.first_steps(user)
 
-home_parts.cards(figures, user)
+home_parts.cards(figures)
 
 with session.read() as connection:
     low = stock_reports.low_stock(connection, today=formats.today(), size=home_parts.LINES)

@@ -23,36 +23,44 @@ with session.read() as connection:
     every_product = catalogue.product_choices(connection, inactive=True)
     stakeholders = logs.stakeholders(connection)
 
+
+# No st.form: that keeps what is typed in the browser until it is sent, and a grid of another shape would lose it. What
+# runs by itself is quick enough to follow the typing, and a second click waits for what the first one does.
+@st.fragment
+def record() -> None:
+    """The form, for the colour of a product."""
+    product_id, matrix, colour = entry_forms.choose_product_and_colour(choices, prefix="inward")
+    if colour is None:
+        return
+    typed = matrices.entry_grid(matrix, colour.colour_code, key=entry_forms.key("inward", "grid"))
+    with st.container(horizontal=True):
+        day = st.date_input("Date", formats.today(), key="inward_date", format="DD/MM/YYYY")
+        category = st.selectbox("Category", CATEGORIES, key="inward_category")
+        stakeholder = entry_forms.choose_or_type("Received from", stakeholders, key="inward_stakeholder")
+        reason = entry_forms.reason("InwardLog", key="inward_reason")
+    if entry_forms.pressed("inward", "Record goods in", typed):
+        with feedback.refusals():
+            quantities = movements.quantities(typed)
+            with session.write("record inward", reason=reason) as connection:
+                movements.record_inward(
+                    connection,
+                    product_id=product_id,
+                    colour_code=colour.colour_code,
+                    quantities=quantities,
+                    inward=Inward(day, category, stakeholder),
+                )
+            entry_forms.next_entry("inward")
+            recorded = ", ".join(f"{size} {count}" for size, count in quantities.items())
+            feedback.done(
+                f"Recorded {formats.counted(sum(quantities.values()), 'piece')} of {matrix.product.sku} "
+                f"{colour.color} in: {recorded}.",
+                on_record={"product": choices[product_id]},
+            )
+
+
 if editor and choices:
     with st.expander("Record goods in", expanded=True, icon=":material/add:"):
-        product_id, matrix, colour = entry_forms.choose_product_and_colour(choices, prefix="inward")
-        if colour is not None:
-            with st.form("record_inward", border=False):
-                typed = matrices.entry_grid(matrix, colour.colour_code, key=entry_forms.grid_key("inward"))
-                with st.container(horizontal=True):
-                    day = st.date_input("Date", formats.today(), key="inward_date", format="DD/MM/YYYY")
-                    category = st.selectbox("Category", CATEGORIES, key="inward_category")
-                    stakeholder = entry_forms.choose_or_type("Received from", stakeholders, key="inward_stakeholder")
-                    reason = entry_forms.reason("InwardLog", key="inward_reason")
-                submitted = st.form_submit_button("Record goods in", type="primary", key="inward_save")
-            if submitted:
-                with feedback.refusals():
-                    quantities = movements.quantities(typed)
-                    with session.write("record inward", reason=reason) as connection:
-                        movements.record_inward(
-                            connection,
-                            product_id=product_id,
-                            colour_code=colour.colour_code,
-                            quantities=quantities,
-                            inward=Inward(day, category, stakeholder),
-                        )
-                    entry_forms.clear_grid("inward")
-                    recorded = ", ".join(f"{size} {count}" for size, count in quantities.items())
-                    feedback.done(
-                        f"Recorded {formats.counted(sum(quantities.values()), 'piece')} of {matrix.product.sku} "
-                        f"{colour.color} in: {recorded}.",
-                        on_record={"product": choices[product_id]},
-                    )
+        record()
 elif editor:
     st.info("Goods come in for a product: add one on the Products page first.", icon=":material/input:")
 

@@ -16,10 +16,13 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
         st.button("New order", type="primary", icon=":material/add:", key="new_order", on_click=order_forms.open_new)
 
 order_id = st.query_params.get("order", "")
-if form is not None:
+asked = int(order_id) if order_id.isdecimal() and len(order_id) < 19 else None
+if form is not None and order_forms.is_asked_for(asked):
     order_forms.show(form if isinstance(form, Order) else None)
-elif order_id.isdecimal() and len(order_id) < 19:
-    order_view.show(int(order_id), editable=editor)
+elif asked is not None:
+    if form is not None:
+        order_forms.say_it_waits()
+    order_view.show(asked, editable=editor)
 else:
     if order_id:
         links.say_unknown("order", order_id, "All orders are shown.")

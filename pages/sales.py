@@ -21,40 +21,44 @@ with session.read() as connection:
     stores = entry_forms.names(logs.stores(connection), directory.customer_choices(connection).values())
     agencies = entry_forms.names(logs.agencies_named(connection), directory.agency_choices(connection).values())
 
+
+@st.fragment  # and no st.form, as on the page Inward
+def record() -> None:
+    """The form, for the colour of a product."""
+    product_id, matrix, colour = entry_forms.choose_product_and_colour(choices, prefix="sales")
+    if colour is None:
+        return
+    typed = matrices.entry_grid(matrix, colour.colour_code, key=entry_forms.key("sales", "grid"))
+    with st.container(horizontal=True):
+        day = st.date_input("Date", formats.today(), key="sales_date", format="DD/MM/YYYY")
+        store = entry_forms.choose_allowed("Store", matrix.product.allowed_stores, stores, key="sales_store")
+        agency = entry_forms.choose_allowed(
+            "Agency (optional)", matrix.product.allowed_agencies, agencies, key="sales_agency"
+        )
+        reason = entry_forms.reason("SalesLog", key="sales_reason")
+    if entry_forms.pressed("sales", "Record goods out", typed):
+        with feedback.refusals():
+            quantities = movements.quantities(typed)
+            with session.write("record sale", reason=reason) as connection:
+                movements.record_sale(
+                    connection,
+                    product_id=product_id,
+                    colour_code=colour.colour_code,
+                    quantities=quantities,
+                    sale=Sale(day, store, agency),
+                )
+            entry_forms.next_entry("sales")
+            recorded = ", ".join(f"{size} {count}" for size, count in quantities.items())
+            feedback.done(
+                f"Recorded {formats.counted(sum(quantities.values()), 'piece')} of {matrix.product.sku} "
+                f"{colour.color} out: {recorded}.",
+                on_record={"product": choices[product_id]},
+            )
+
+
 if editor and choices:
     with st.expander("Record goods out", expanded=True, icon=":material/add:"):
-        product_id, matrix, colour = entry_forms.choose_product_and_colour(choices, prefix="sales")
-        if colour is not None:
-            with st.form("record_sale", border=False):
-                typed = matrices.entry_grid(matrix, colour.colour_code, key=entry_forms.grid_key("sales"))
-                with st.container(horizontal=True):
-                    day = st.date_input("Date", formats.today(), key="sales_date", format="DD/MM/YYYY")
-                    store = entry_forms.choose_allowed(
-                        "Store", matrix.product.allowed_stores, stores, key="sales_store"
-                    )
-                    agency = entry_forms.choose_allowed(
-                        "Agency (optional)", matrix.product.allowed_agencies, agencies, key="sales_agency"
-                    )
-                    reason = entry_forms.reason("SalesLog", key="sales_reason")
-                submitted = st.form_submit_button("Record goods out", type="primary", key="sales_save")
-            if submitted:
-                with feedback.refusals():
-                    quantities = movements.quantities(typed)
-                    with session.write("record sale", reason=reason) as connection:
-                        movements.record_sale(
-                            connection,
-                            product_id=product_id,
-                            colour_code=colour.colour_code,
-                            quantities=quantities,
-                            sale=Sale(day, store, agency),
-                        )
-                    entry_forms.clear_grid("sales")
-                    recorded = ", ".join(f"{size} {count}" for size, count in quantities.items())
-                    feedback.done(
-                        f"Recorded {formats.counted(sum(quantities.values()), 'piece')} of {matrix.product.sku} "
-                        f"{colour.color} out: {recorded}.",
-                        on_record={"product": choices[product_id]},
-                    )
+        record()
 elif editor:
     st.info("Goods go out of a product's stock: add one on the Products page first.", icon=":material/output:")
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from backstitch.accounts.permissions import Permission
 from backstitch.inventory import catalogue
-from ui import count_posting, count_sheet, session
+from ui import count_posting, count_sheet, links, session
 
 session.require(Permission.EDIT_INVENTORY)
 
@@ -17,6 +17,9 @@ if not choices:
     st.info("No products yet. Add one on the Products page, then count it.", icon=":material/fact_check:")
     st.stop()
 
+links.find_product("take_product", choices.values())
+for asked in links.unknown("take_product", choices.values()):
+    links.say_unknown("product", asked, "Choose another; of those that are in use, the first is shown.")
 with st.container(horizontal=True, vertical_alignment="bottom"):
     product_id = st.selectbox(
         "Product",
@@ -25,6 +28,8 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         key="take_product",
         bind="query-params",
         filter_mode="contains",
+        on_change=links.settle,
+        args=("take_product",),
     )
     books = st.toggle("Show the books", key="take_books", help="What should be there; hidden, it cannot lead the count")
 

@@ -1,6 +1,7 @@
 """The charts of the audit report, under the filters of its table; a click on a bar narrows both to it."""
 
 from datetime import UTC, date, datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import altair as alt
@@ -8,9 +9,10 @@ import pandas as pd
 import streamlit as st
 from sqlalchemy import Connection
 
-from backstitch.audit import charts
+from backstitch import startup
+from backstitch.audit import chart_file, charts
 from backstitch.audit.search import Filters
-from ui import audit_filters
+from ui import audit_filters, session
 
 HEIGHT = 260  # pixels
 BAR = 18  # pixels, so that each has room for its label
@@ -43,9 +45,25 @@ def show(connection: Connection, filters: Filters, zone: ZoneInfo) -> None:
         st.subheader("Records by hour and weekday")
         by_hour = charts.by_hour_and_weekday(connection, filters=filters, zone=zone)
         st.altair_chart(_heat_map(by_hour), alt="Records by hour of the day and weekday")
+    _download(filters, zone)
     st.caption(
         f"Days and hours in {zone.key}. Today is not over yet. A click on the bar of a day, a user or a record type "
         "shows its records; the files above have all of them."
+    )
+
+
+def _download(filters: Filters, zone: ZoneInfo) -> None:
+    # The file is made when it is asked for: then it goes on the record, too.
+    make = partial(chart_file.export, startup.current().database, session.current().actor, filters=filters, zone=zone)
+    st.download_button(
+        "Download the figures",
+        make,
+        file_name=chart_file.name(filters, zone),
+        mime="text/csv",
+        icon=":material/csv:",
+        key="download_figures",
+        on_click="ignore",
+        help="What the charts show, as one CSV file. The download itself goes on the record.",
     )
 
 

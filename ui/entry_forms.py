@@ -1,15 +1,18 @@
 """What the pages of the logs share in their forms."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
 import streamlit as st
 
-from backstitch.errors import Refused
+from backstitch.errors import Refused, SignedOut
 from backstitch.inventory import catalogue, movements, reasons
 from backstitch.inventory.catalogue import Colour, Matrix
 from ui import session
+
+DOUBLE_CLICK = 1.0  # seconds
 
 
 def choose_product_and_colour(choices: Mapping[int, str], *, prefix: str) -> tuple[int, Matrix, Colour | None]:
@@ -26,8 +29,7 @@ def choose_product_and_colour(choices: Mapping[int, str], *, prefix: str) -> tup
             filter_mode="contains",
             persist_state="session",
         )
-        with session.read() as connection:
-            matrix = _in_use(catalogue.matrix(connection, product_id=product_id))
+        matrix = _in_use(_matrix(product_id))
         if not matrix.colours:
             st.info("This product has no colours yet. Add them on the Products page.", icon=":material/palette:")
             return product_id, matrix, None
@@ -42,6 +44,17 @@ def choose_product_and_colour(choices: Mapping[int, str], *, prefix: str) -> tup
     return product_id, matrix, codes[code]
 
 
+def _matrix(product_id: int) -> Matrix:
+    try:
+        with session.read() as connection:
+            return catalogue.matrix(connection, product_id=product_id)
+    except Refused as refusal:
+        if isinstance(refusal, SignedOut) or refusal.rule == "product_gone":
+            # The form runs by itself, and the page around it has not heard of that yet.
+            st.rerun()
+        raise
+
+
 def _in_use(matrix: Matrix) -> Matrix:
     return replace(
         matrix,
@@ -50,14 +63,29 @@ def _in_use(matrix: Matrix) -> Matrix:
     )
 
 
-def grid_key(prefix: str) -> str:
-    """The key of the entry grid; it changes once its figures are saved, so the next grid is empty."""
-    return f"{prefix}_grid_{st.session_state.get(f'{prefix}_saved', 0)}"
+def key(prefix: str, name: str) -> str:
+    """The key of the grid, or of the button, of one entry; the next entry has others.
+
+    So its grid is empty, and a second click on the button of an entry that is saved is one on nothing.
+    """
+    return f"{prefix}_{name}_{st.session_state.get(f'{prefix}_saved', 0)}"
 
 
-def clear_grid(prefix: str) -> None:
+def next_entry(prefix: str) -> None:
     """Empties the grid for the next entry."""
     st.session_state[f"{prefix}_saved"] = st.session_state.get(f"{prefix}_saved", 0) + 1
+    st.session_state[f"{prefix}_saved_at"] = time.monotonic()
+
+
+def pressed(prefix: str, label: str, typed: Mapping[str, object]) -> bool:
+    """The button that saves the entry; whether it was pressed.
+
+    A double click presses the button of the next entry, too, when that is drawn already: it means nothing by it.
+    """
+    if not st.button(label, type="primary", key=key(prefix, "save")):
+        return False
+    since = time.monotonic() - st.session_state.get(f"{prefix}_saved_at", -DOUBLE_CLICK)
+    return bool(typed) or since >= DOUBLE_CLICK
 
 
 def choose_or_type(label: str, known: Sequence[str], *, key: str) -> str:

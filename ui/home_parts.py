@@ -8,7 +8,6 @@ import streamlit as st
 from backstitch.accounts.permissions import Permission
 from backstitch.accounts.sessions import User
 from backstitch.audit.operations import operations
-from backstitch.audit.periods import Period
 from backstitch.audit.search import Filters
 from backstitch.inventory.stock_reports import HomeFigures, LowCell
 from ui import diffs, formats, low_stock_list, session
@@ -40,7 +39,7 @@ def first_steps(user: User) -> None:
                 st.caption(why)
 
 
-def cards(figures: HomeFigures, user: User) -> None:
+def cards(figures: HomeFigures) -> None:
     """The day in four figures, each over the link to its page."""
     orders = [(figures.drafts, "draft"), (figures.confirmed, "confirmed"), (figures.dispatched, "on the way")]
     with st.container(horizontal=True):
@@ -66,12 +65,13 @@ def cards(figures: HomeFigures, user: User) -> None:
             "../pages/orders.py",
             "Orders",
         )
-    if figures.adjustment_entries and user.may(Permission.READ_TRAIL):
+    if figures.adjustment_entries:
+        today = formats.today().isoformat()
         st.page_link(
-            "../pages/audit.py",
+            "../pages/adjustments.py",
             label=f"{formats.counted(figures.adjustment_entries, 'adjustment')} dated today",
             icon=":material/rule:",
-            query_params={"type": "Stock adjustment", "period": Period.LAST_7_DAYS.value},
+            query_params={"from": today, "to": today},
         )
 
 

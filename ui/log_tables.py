@@ -1,15 +1,16 @@
 """What the pages of the logs share in their lists: filters, the table with its selection, the open entry."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date
 from typing import Any, TypeVar
 
 import streamlit as st
 
 from backstitch.errors import StaleEdit
 from backstitch.inventory.logs import AdjustmentEntry, InwardEntry, LogFilter, SalesEntry
-from ui import formats, versions
+from ui import formats, links, versions
 from ui.dialogs import Dialog
 
 Entry = TypeVar("Entry", InwardEntry, SalesEntry, AdjustmentEntry)
@@ -19,6 +20,7 @@ AnyEntry = InwardEntry | SalesEntry | AdjustmentEntry
 DIALOG = Dialog("entry_dialog")
 ALL_PRODUCTS = 0  # no product has this id; a choice of None comes back from another page as no choice
 STEP = 100
+DAYS = {"from": "first", "to": "last"}  # in a link
 APPEARS = " What you record above appears in this list."
 LABELS = {
     "date": "Date",
@@ -48,6 +50,7 @@ def filter_bar(
     `shown` says how a name stands on the screen.
     The number of entries grows with "Show more", until another choice is made.
     """
+    _follow_link(prefix, names)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         product_id = st.selectbox(
             "Product",
@@ -73,6 +76,21 @@ def filter_bar(
     log_filter = LogFilter(product_id or None, first, last, STEP, **chosen)
     grown_for, size = st.session_state.get(f"{prefix}_shown", (None, STEP))
     return replace(log_filter, size=size) if grown_for == log_filter else log_filter
+
+
+def _follow_link(prefix: str, names: Iterable[str]) -> None:
+    """A link may bring the dates; then it says all of the list, whatever was chosen on the visit before."""
+    if not DAYS.keys() & set(st.query_params):
+        return
+    for field in ("product", *names):
+        st.session_state.pop(f"{prefix}_{field}", None)
+    for name, field in DAYS.items():
+        asked = st.query_params.pop(name, "")
+        try:
+            st.session_state[f"{prefix}_{field}"] = date.fromisoformat(asked) if asked else None
+        except ValueError:
+            st.session_state[f"{prefix}_{field}"] = None
+            links.say_unknown("day", asked, "Write it as 2026-03-31. The list is shown without it.")
 
 
 def _show_more(prefix: str, log_filter: LogFilter) -> None:

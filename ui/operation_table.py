@@ -31,7 +31,7 @@ def show(filters: Filters, zone: ZoneInfo) -> None:
         ],
         key="operations_table",
         hide_index=True,
-        height=560,
+        height="content" if len(page.operations) <= 15 else 560,
         alt="Operations, newest first",
         column_config={
             "open": st.column_config.ButtonColumn(

@@ -31,8 +31,12 @@ class _Typed:
     gst_rate: str
 
 
+_Details = tuple[int | None, int | None, date | None, str]
+
+
 def open_new() -> None:
     """Opens an empty form."""
+    st.query_params.pop("order", None)
     _open("new")
 
 
@@ -58,6 +62,33 @@ def opened() -> Order | str | None:
     """What the form is open for."""
     found: Order | str | None = st.session_state.get(OPEN)
     return found
+
+
+def is_asked_for(order_id: int | None) -> bool:
+    """Whether a page that was asked for this order, or for none, shows the form: a link to another order goes first."""
+    form = opened()
+    return form is not None and (order_id is None or (isinstance(form, Order) and form.summary.id == order_id))
+
+
+def say_it_waits() -> None:
+    """Over another order: that the form is still open, with the way back to it."""
+    form = opened()
+    what = f"the change of {form.summary.name}" if isinstance(form, Order) else "the new order"
+    st.info(
+        formats.plain(f"This is what the link leads to. You have not saved {what} yet; what you typed is there."),
+        icon=":material/edit_note:",
+    )
+    with st.container(horizontal=True):
+        st.button("Go on with it", key="order_form_resume", on_click=_resume)
+        st.button("Discard it", key="order_form_drop", on_click=close)
+
+
+def _resume() -> None:
+    form = opened()
+    if isinstance(form, Order):
+        order_list.open_order(form.summary.id)
+    else:
+        st.query_params.pop("order", None)
 
 
 def show(order: Order | None) -> None:
@@ -111,9 +142,7 @@ def _choose_products(order: Order | None, products: Mapping[int, str]) -> list[i
     )
 
 
-def _details_fields(
-    order: Order | None, customers: Mapping[int, str], agencies: Mapping[int, str]
-) -> tuple[int | None, int | None, date | None, str]:
+def _details_fields(order: Order | None, customers: Mapping[int, str], agencies: Mapping[int, str]) -> _Details:
     choices = list(customers)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         customer_id = st.selectbox(
@@ -215,7 +244,7 @@ def _text(matrix: Matrix, ordered: Mapping[Cell, str], cell: Cell) -> str:
     return "" if cell in matrix.cells and cell not in matrix.inactive else BLOCKED
 
 
-def _save(order: Order | None, fields: tuple[int | None, int | None, date | None, str], typed: list[_Typed]) -> None:
+def _save(order: Order | None, fields: _Details, typed: list[_Typed]) -> None:
     details, lines = _details(*fields), _lines(typed)
     if order is None:
         with session.write("take order") as connection:
@@ -224,7 +253,7 @@ def _save(order: Order | None, fields: tuple[int | None, int | None, date | None
     else:
         order_id, name = order.summary.id, order.summary.name
         try:
-            with session.write("change order") as connection:
+            with session.write("change order", of=order_id) as connection:
                 orders.edit_order(connection, order_id=order_id, version=order.version, details=details, lines=lines)
         except StaleEdit as stale:
             order_compare.stale(stale, opened=order, again=open_order)

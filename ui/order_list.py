@@ -4,7 +4,7 @@ import streamlit as st
 
 from backstitch.inventory import directory, order_book
 from backstitch.inventory.order_book import OrderFilter, OrderSummary
-from ui import formats, order_steps, session
+from ui import formats, links, order_steps, session
 
 STEP = 100
 ALL = 0  # no party has this id; a choice of None comes back from another page as no choice
@@ -32,10 +32,13 @@ def filter_bar() -> OrderFilter:
     with session.read() as connection:
         customers = {customer.id: customer.store_name for customer in directory.customers(connection, inactive=True)}
         agencies = {agency.id: agency.agency_name for agency in directory.agencies(connection, inactive=True)}
+    in_vain = links.unknown("status", order_book.STATUSES)
     linked = [status for status in st.query_params.get_all("status") if status in order_book.STATUSES]
     if "status" in st.query_params:
         st.session_state["order_statuses"] = linked
         del st.query_params["status"]
+    for asked in in_vain:
+        links.say_unknown("status", asked, "The list is shown without it.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         search = st.text_input(
             "Search",
@@ -51,6 +54,8 @@ def filter_bar() -> OrderFilter:
             key="order_statuses",
             placeholder="All",
             persist_state="session",
+            on_change=links.settle,
+            args=("status",),
         )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         customer_id = _party("Party", customers, key="order_customer_filter")

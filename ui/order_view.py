@@ -50,8 +50,15 @@ def _buttons(order: Order, editable: bool) -> None:
         if editable:
             order_steps.buttons([summary])
             if summary.status in order_book.OPEN:
+                taken = order_forms.opened() is not None
                 st.button(
-                    "Edit", icon=":material/edit:", key="order_edit", on_click=order_forms.open_order, args=(order,)
+                    "Edit",
+                    icon=":material/edit:",
+                    key="order_edit",
+                    on_click=order_forms.open_order,
+                    args=(order,),
+                    disabled=taken,
+                    help="One order at a time: save or discard the one you have begun." if taken else None,
                 )
         person = session.current()
         if person.user.may(Permission.READ_TRAIL):

@@ -25,6 +25,9 @@ HEADINGS = {
 READ = "product_grid_read"  # the products as they were when the grid was opened
 PAGE = "product_grid_page"
 ROUND = "product_grid_round"
+TYPED = "product_grid_typed"  # what was typed before the products were read again
+
+_Typed = Mapping[int, Mapping[str, object]]  # by product id: column -> text
 
 
 def show(ids: Sequence[int], page: Hashable) -> None:
@@ -39,8 +42,9 @@ def show(ids: Sequence[int], page: Hashable) -> None:
         with session.read() as connection:
             st.session_state[READ] = catalogue.products(connection, ids=ids)
     read: list[Product] = st.session_state[READ]
+    typed: _Typed = st.session_state.get(TYPED, {})
     edited = st.data_editor(
-        pd.DataFrame([_row(product) for product in read], columns=list(HEADINGS)),
+        pd.DataFrame([_row(product) | typed.get(product.id, {}) for product in read], columns=list(HEADINGS)),
         key=_key(),
         hide_index=True,
         height="content" if len(read) <= 15 else 600,
@@ -60,6 +64,7 @@ def show(ids: Sequence[int], page: Hashable) -> None:
 def leave() -> None:
     """Forgets the grid and what was typed into it."""
     st.session_state.pop(READ, None)
+    st.session_state.pop(TYPED, None)
     st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
 
 
@@ -67,10 +72,13 @@ def _key() -> str:
     return f"product_grid_{st.session_state.get(ROUND, 0)}"
 
 
-def _read_again() -> None:
-    """The products as they stand now; what was typed stays."""
+def _read_again(typed: _Typed) -> None:
+    """The products as they stand now, with what was typed to each: one that is gone or renamed moves the rows."""
+    ids = [product.id for product in st.session_state[READ]]
+    leave()
     with session.read() as connection:
-        st.session_state[READ] = catalogue.products(connection, ids=[product.id for product in st.session_state[READ]])
+        st.session_state[READ] = catalogue.products(connection, ids=ids)
+    st.session_state[TYPED] = typed
 
 
 def _row(product: Product) -> dict[str, object]:
@@ -107,7 +115,8 @@ def _save_bar(read: Sequence[Product], changed: Mapping[int, Mapping[str, object
         st.button("Discard", key="product_grid_discard", on_click=leave)
     if save:
         with feedback.refusals():
-            _save([_change(read[place], cells) for place, cells in changed.items()], reason)
+            typed = {read[place].id: cells for place, cells in changed.items()}
+            _save([_change(read[place], cells) for place, cells in changed.items()], reason, typed)
 
 
 def _reason() -> str:
@@ -139,19 +148,19 @@ def _value(product: Product, name: str, typed: object) -> object:
     return read(label, str(typed))
 
 
-def _save(changes: Sequence[ProductChange], reason: str | None) -> None:
+def _save(changes: Sequence[ProductChange], reason: str | None, typed: _Typed) -> None:
     try:
         with session.write("edit products", reason=reason) as connection:
             saved = products.edit_products(connection, changes=changes)
     except StaleEdit as stale:
         st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
-        _show_both(stale.theirs, stale.yours)
+        _show_both(stale.theirs, stale.yours, typed)
         return
     leave()
     feedback.done(f"Saved {formats.counted(saved, 'product')}.", on_record={"type": "Product"})
 
 
-def _show_both(theirs: Sequence[Product], yours: Sequence[ProductChange]) -> None:
+def _show_both(theirs: Sequence[Product], yours: Sequence[ProductChange], typed: _Typed) -> None:
     """What stands now beside what was typed; a product that is gone has only the latter."""
     now = {product.id: product for product in theirs}
     read = {product.id: product for product in st.session_state[READ]}
@@ -168,5 +177,6 @@ def _show_both(theirs: Sequence[Product], yours: Sequence[ProductChange]) -> Non
         "Keep what I typed, over what stands now",
         key="product_grid_again",
         on_click=_read_again,
+        args=(typed,),
         help="The rest of each product is as it stands now. Nothing is saved before you press Save again.",
     )

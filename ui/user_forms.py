@@ -16,6 +16,7 @@ from ui.dialogs import Dialog
 
 # What is open survives a rerun: "new", a UserLine as it was read, a OneTime, or nothing.
 DIALOG = Dialog("user_dialog")
+ON_RECORD = {"type": "User"}
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,9 @@ def _add() -> None:
                 )
             if password is None:
                 DIALOG.close()
-                feedback.done(f"{name} was added.")
+                feedback.done(f"{name} was added.", on_record=ON_RECORD)
             else:
-                _show_once(name or "", password)
+                _show_once(name or "", password, f"{name} was added.")
 
 
 @st.dialog("User", icon=":material/person:", on_dismiss=DIALOG.close)
@@ -107,7 +108,8 @@ def _edit(line: UserLine) -> None:
             with session.write("edit user", reason=reason) as connection:
                 users.edit_user(connection, read=line, email=email or "", name=name or "", role=role)
             DIALOG.close()
-            feedback.done(f"{name} was saved.{' Every session of theirs was signed out.' if role != line.role else ''}")
+            also = " Every session of theirs was signed out." if role != line.role else ""
+            feedback.done(f"{name} was saved.{also}", on_record=ON_RECORD)
     with st.container(horizontal=True):
         _activity(line)
         if not myself:
@@ -125,10 +127,11 @@ def _activity(line: UserLine) -> None:
         with feedback.refusals():
             session.require(Permission.MANAGE_USERS)
             operation = "deactivate user" if line.is_active else "take user back into use"
-            with session.write(operation) as connection:
+            with session.write(operation, of=line.id) as connection:
                 users.set_active(connection, user_id=line.id, is_active=not line.is_active)
             DIALOG.close()
-            feedback.done(f"{line.name} was {'deactivated' if line.is_active else 'taken back into use'}.")
+            done = "deactivated" if line.is_active else "taken back into use"
+            feedback.done(f"{line.name} was {done}.", on_record=ON_RECORD)
 
 
 def _reset(line: UserLine) -> None:
@@ -138,12 +141,12 @@ def _reset(line: UserLine) -> None:
             password = passwords.one_time()
             with session.write("reset password") as connection:
                 users.reset_password(connection, user_id=line.id, password=password)
-            _show_once(line.name, password)
+            _show_once(line.name, password, f"{line.name} has a one-time password.")
 
 
-def _show_once(name: str, password: str) -> NoReturn:
+def _show_once(name: str, password: str, sentence: str) -> NoReturn:
     DIALOG.open(OneTime(name, password))
-    st.rerun()
+    feedback.done(sentence, on_record=ON_RECORD)
 
 
 def _unlock(line: UserLine) -> None:
@@ -153,7 +156,7 @@ def _unlock(line: UserLine) -> None:
             with session.write("unlock user") as connection:
                 users.unlock(connection, user_id=line.id)
             DIALOG.close()
-            feedback.done(f"{line.name} can sign in again.")
+            feedback.done(f"{line.name} can sign in again.", on_record=ON_RECORD)
 
 
 def _sign_out(line: UserLine) -> None:
@@ -163,7 +166,9 @@ def _sign_out(line: UserLine) -> None:
             with session.write("sign out everywhere") as connection:
                 ended = sessions.end_sessions_of(connection, user_id=line.id)
             DIALOG.close()
-            feedback.done(f"{formats.counted(ended, 'session')} of {line.name} signed out.")
+            feedback.done(
+                f"{formats.counted(ended, 'session')} of {line.name} signed out.", on_record={"type": "Session"}
+            )
 
 
 def _forget(line: UserLine) -> None:
@@ -177,11 +182,11 @@ def _forget(line: UserLine) -> None:
     if forgotten:
         with feedback.refusals():
             session.require(Permission.MANAGE_USERS)
-            with session.write("forget user") as connection:
+            with session.write("forget user", reason=reason) as connection:
                 mentions = users.forget_user(connection, user_id=line.id, reason=reason or "")
             DIALOG.close()
             rest = f" {formats.counted(mentions, 'record')} still name them in free text." if mentions else ""
-            feedback.done(f"The person was forgotten.{rest}")
+            feedback.done(f"The person was forgotten.{rest}", on_record=ON_RECORD)
 
 
 @contextmanager

@@ -79,11 +79,11 @@ def export(database: Database, actor: Actor, *, filters: Filters, format: Format
         return Export(file, name, MEDIA_TYPES[format], size, made.records, made.rows, sha256)
 
 
-def file_name(filters: Filters, format: Format, zone: ZoneInfo) -> str:
+def file_name(filters: Filters, format: Format, zone: ZoneInfo, *, of: str = "audit") -> str:
     """backstitch_audit_2026-10-01_to_2026-10-31_IST.xlsx: first and last day, both included."""
     first = filters.start.astimezone(zone)
     last = (filters.end - timedelta(microseconds=1)).astimezone(zone)
-    return f"backstitch_audit_{first:%Y-%m-%d}_to_{last:%Y-%m-%d}_{first:%Z}.{format}"
+    return f"backstitch_{of}_{first:%Y-%m-%d}_to_{last:%Y-%m-%d}_{first:%Z}.{format}"
 
 
 @contextmanager

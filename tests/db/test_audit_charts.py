@@ -1,5 +1,7 @@
 """The data behind the charts: complete days and hours, names, and the filters of the table."""
 
+import hashlib
+import io
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -7,8 +9,9 @@ import pandas as pd
 import pytest
 
 from backstitch.accounts.permissions import Role
-from backstitch.audit import charts
+from backstitch.audit import chart_file, charts
 from backstitch.audit.search import Filters
+from backstitch.errors import Refused
 from tests.conftest import Clone
 from tests.db.audit_shop import Shop, around_now, open_shop
 
@@ -44,6 +47,41 @@ def rows(frame: pd.DataFrame) -> list[tuple[object, ...]]:
 def by_day(shop: Shop, filters: Filters, now: datetime) -> pd.DataFrame:
     with shop.clone.app.read(shop.clone.actor(Role.ANALYST)) as connection:
         return charts.by_day(connection, filters=filters, zone=INDIA, now=now)
+
+
+def test_the_figures_of_all_charts_are_one_file_that_is_on_the_record_and_is_refused_to_who_takes_nothing_away(
+    october: Shop,
+) -> None:
+    database, clone = october.clone.app, october.clone
+    content = chart_file.export(database, clone.actor(Role.ANALYST), filters=OCTOBER, zone=INDIA)
+    table = pd.read_csv(io.BytesIO(content), encoding="utf-8-sig", keep_default_na=False, dtype=str)
+    assert list(table) == ["Chart", "Day", "Action", "User", "Record type", "Field", "Weekday", "Hour", "Records"]
+    busy = table[table["Records"] != "0"].to_numpy().tolist()
+    assert busy[:4] == [
+        ["Records by day and action", "2026-10-04", "Added", "", "", "", "", "", "1"],
+        ["Records by day and action", "2026-10-05", "Added", "", "", "", "", "", "2"],
+        ["Records by day and action", "2026-10-05", "Changed", "", "", "", "", "", "1"],
+        ["Records by user", "", "", "Manager Rao", "", "", "", "", "4"],
+    ]
+    assert busy[-1] == ["Records by hour and weekday", "", "", "", "", "", "Sun", "23", "1"]
+    assert dict(table["Chart"].value_counts(sort=False)) == {
+        "Records by day and action": 62,
+        "Records by user": 1,
+        "Most edited fields": 1,
+        "Records by record type": 2,
+        "Records by hour and weekday": 168,
+    }
+    with clone.superuser() as connection:
+        ((user, operation, entity, details),) = connection.execute(
+            "select username, operation, entity, new_values from audit.trail where action = 'EXPORT'"
+        ).fetchall()
+    assert (user, operation, entity) == ("analyst@example.com", "export chart figures", "AuditReport")
+    assert (details["rows"], details["bytes"]) == (234, len(content))
+    assert details["sha256"] == hashlib.sha256(content).hexdigest()
+    assert details["file_name"] == "backstitch_charts_2026-10-01_to_2026-10-31_IST.csv"
+    with pytest.raises(Refused) as refused:
+        chart_file.export(database, clone.actor(Role.VIEWER), filters=OCTOBER, zone=INDIA)
+    assert refused.value.rule == "42501"
 
 
 def test_days_are_those_of_the_zone_and_days_without_activity_are_zero(october: Shop) -> None:

@@ -1,12 +1,16 @@
 """The Adjustments page: what was corrected, by reason; an entry corrected and deleted, and every refusal."""
 
+from urllib.parse import parse_qsl
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from backstitch.accounts.permissions import Role
 from tests.ui.conftest import Open
 from tests.ui.shop import DAY, MANAGER, Shop, click, field, run, sentences
+from tests.ui.test_links import visit
 from tests.ui.test_log_selection import listed, select
+from ui import formats
 
 COLUMNS = ["date", "sku", "color", "size", "quantity", "reason", "note"]
 DONE = """
@@ -63,6 +67,27 @@ def test_an_empty_log_says_so_and_where_an_adjustment_is_made(open_page: Open) -
     assert [info.value for info in tab.info] == ["No adjustments yet."]
     assert "To make one, open a cell of the stock matrix, or count the shelf:" in [text.value for text in tab.text]
     assert [link.proto.page for link in tab.page_link] == ["stock", "stock-take"]
+
+
+def test_home_leads_to_the_adjustments_of_today_whatever_was_chosen_on_the_visit_before(
+    open_page: Open, shop: Shop, product: int
+) -> None:
+    today = formats.today()
+    shop.run("update inventory.stock_adjustments set date = %s where quantity = 1", today)
+    tab = open_page("adjustments", Role.VIEWER)
+    tab.selectbox(key="adjustment_log_reason").set_value("damaged")
+    run(tab)
+    (link,) = [link for link in visit(tab, "home").page_link if link.value == "1 adjustment dated today"]
+    assert (link.proto.page, link.proto.query_string) == ("adjustments", f"from={today}&to={today}")
+    visit(tab, "adjustments", **dict(parse_qsl(link.proto.query_string)))
+    assert tab.selectbox(key="adjustment_log_reason").value == ""
+    assert listed(tab).value[["date", "quantity"]].values.tolist() == [[today, 1]]
+    assert len(listed(visit(visit(tab, "home"), "adjustments")).value) == 1
+    assert sentences(visit(visit(tab, "home"), "adjustments", **{"from": "soon"}).warning) == [
+        "The link asks for the day “soon”, which is not known by that name. Write it as 2026-03-31. The list is shown "
+        "without it."
+    ]
+    assert len(listed(tab).value) == 2
 
 
 def test_a_corrected_entry_moves_the_stock_and_is_on_the_record_with_why(

@@ -324,6 +324,7 @@ def test_the_charts_have_the_filters_of_the_table(open_page: Open, product: int)
     assert len(tab.get("vega_lite_chart")) == 5
     assert counted(tab) == "**7** records · times in Asia/Kolkata"
     assert [caption.value for caption in tab.caption] == [UNDER_CHARTS]
+    assert [button.label for button in tab.get("download_button")] == ["Download the figures"]
     assert not tab.dataframe
 
 

@@ -6,6 +6,9 @@ from streamlit.testing.v1 import AppTest
 from backstitch.accounts.permissions import Role
 from tests.ui.conftest import Open
 from tests.ui.shop import Shop, click, run, sentences, type_in_grid
+from ui import entry_forms
+
+NOTHING = "Enter a quantity for at least one size. Nothing was saved."
 
 
 @pytest.fixture
@@ -21,7 +24,24 @@ def filled(open_page: Open, shop: Shop) -> AppTest:
 
 def sending(tab: AppTest) -> AppTest:
     tab.selectbox(key="inward_stakeholder").set_value("Mill")
-    return click(tab, "inward_save")
+    return click(tab, "inward_save_0")
+
+
+def test_what_is_typed_is_sent_at_once_and_a_second_click_writes_nothing_and_complains_of_nothing(
+    filled: AppTest, shop: Shop
+) -> None:
+    grid, save = filled.data_editor[0].proto, filled.button(key="inward_save_0")
+    assert (grid.form_id, grid.ignore_rerun, save.proto.is_form_submitter) == ("", False, False)
+    filled.selectbox(key="inward_stakeholder").set_value("Mill")
+    clicked = save.click() and filled._tree.get_widget_states()
+    filled._run(clicked)
+    assert sentences(filled.success) == ["Recorded 6 pieces of AN201 Teal in: S 4, L 2."]
+    filled._run(clicked)
+    assert (sentences(filled.error), list(filled.exception)) == ([], [])
+    assert not click(filled, "inward_save_1").error
+    filled.session_state["inward_saved_at"] -= entry_forms.DOUBLE_CLICK
+    assert sentences(click(filled, "inward_save_1").error) == [NOTHING]
+    assert shop.stock(1) == {("RED", "S"): 1, ("TEAL", "S"): 4, ("TEAL", "L"): 2}
 
 
 def test_quantities_are_recorded_although_sizes_came_and_went_meanwhile(filled: AppTest, shop: Shop) -> None:
@@ -50,5 +70,5 @@ def test_quantities_of_a_colour_that_is_gone_are_not_recorded_for_another_one(fi
     assert [warning.value for warning in filled.warning] == [
         "The colour you had chosen is not in use any more. Look which one is chosen now."
     ]
-    assert sentences(filled.error) == ["Enter a quantity for at least one size. Nothing was saved."]
+    assert sentences(filled.error) == [NOTHING]
     assert (filled.selectbox(key="inward_colour_1").value, shop.stock(1)) == ("RED", {("RED", "S"): 1})

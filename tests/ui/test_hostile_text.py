@@ -73,7 +73,7 @@ def test_goods_of_hostile_products_come_in_and_go_out(open_page: Open, shop: Sho
         tab = open_page(page, Role.MANAGER)
         type_in_grid(tab, f"{page}_grid_0", S="1")
         choose_or_type(tab, box, name)
-        click(tab, f"{page}_save")
+        click(tab, f"{page}_save_0")
         way = "in" if page == "inward" else "out"
         assert sentences(tab.success) == [f"Recorded 1 piece of {sku} {name}x {way}: S 1."]
         assert_shown_as_it_is(tab, name)
@@ -107,5 +107,5 @@ def test_what_is_typed_for_a_quantity_is_shown_as_it_is_in_the_refusal(open_page
     shop.product()
     tab = open_page("inward", Role.MANAGER)
     type_in_grid(tab, "inward_grid_0", S=name)
-    click(tab, "inward_save")
+    click(tab, "inward_save_0")
     assert sentences(tab.error) == [f"“{name}” for size S is not a number. Nothing was saved."]

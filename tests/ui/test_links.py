@@ -75,6 +75,17 @@ def test_a_link_to_what_is_not_there_says_so_until_something_is_chosen_or_the_pa
     assert sentences(visit(tab, "orders", order="abc").warning) == [
         "The link asks for the order “abc”, which is not known by that name. All orders are shown."
     ]
+    assert sentences(visit(visit(tab, "sales"), "orders", status="lost").warning) == [
+        "The link asks for the status “lost”, which is not known by that name. The list is shown without it."
+    ]
+    tab.multiselect(key="order_statuses").set_value(["draft"])
+    assert not run(tab).warning
+    assert sentences(visit(tab, "stock_take", take_product="KT-999 · Gone").warning) == [
+        "The link asks for the product “KT-999 · Gone”, which is not known by that name. Choose another; of those that "
+        "are in use, the first is shown."
+    ]
+    visit(visit(tab, "sales"), "stock_take", take_product="KT-1 · Old name")
+    assert tab.selectbox(key="take_product").value == kurta and not tab.warning
 
 
 def test_on_the_report_itself_the_link_to_an_undo_shows_the_undo_alone(open_page: Open, shop: Shop) -> None:

@@ -181,7 +181,7 @@ def test_a_reason_is_asked_for_where_the_policy_says_so_and_is_on_the_record(ope
     run(tab)
     type_in_grid(tab, "inward_grid_0", S="4")
     choose_or_type(tab, "inward_stakeholder", "Mill")
-    assert len(click(tab, "inward_save").error) == 1 and len(shop.inward()) == 1
+    assert len(click(tab, "inward_save_0").error) == 1 and len(shop.inward()) == 1
     tab.text_input(key="inward_reason").set_value("opening stock")
-    assert sentences(click(tab, "inward_save").error) == []
+    assert sentences(click(tab, "inward_save_0").error) == []
     assert shop.run(STEPS, "record inward") == [("opening stock", "CREATE", 1), ("opening stock", "UPDATE", 1)]

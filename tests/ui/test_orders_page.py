@@ -339,3 +339,35 @@ def test_the_filters_of_the_list_are_as_they_were_after_a_look_at_another_page(o
     visit(visit(run(tab), "home"), "orders")
     assert tab.selectbox(key="order_customer_filter").value == 2
     assert tab.dataframe[0].value["store"].to_list() == ["Bandra"]
+
+
+def test_a_link_to_another_order_leads_there_and_what_is_being_entered_is_kept(open_page: Open, shop: Shop) -> None:
+    draft(shop)
+    tab = click(open_page("orders", Role.MANAGER), "new_order")
+    tab.multiselect(key="order_products_new_1").set_value([1])
+    tab.text_input(key="order_note_new_1").set_value("by Friday")
+    run(tab)
+    type_in_grid(tab, "order_grid_1_new_1", row=1, S="4")
+    run(tab)
+    visit(visit(tab, "home"), "orders", order="1")
+    assert (tab.subheader[0].value, not tab.data_editor) == ("Draft 1 · Mehta Stores", True)
+    assert sentences(tab.info) == [
+        "This is what the link leads to. You have not saved the new order yet; what you typed is there."
+    ]
+    assert tab.button(key="order_edit").disabled and "new_order" not in {button.key for button in tab.button}
+    click(tab, "order_form_resume")
+    assert (tab.subheader[0].value, tab.text_input(key="order_note_new_1").value) == ("New order", "by Friday")
+    assert tab.data_editor[0].value.loc["Red", "S"] == "4" and "order" not in tab.query_params
+    visit(visit(tab, "home"), "orders", order="1")
+    click(click(tab, "order_form_drop"), "order_edit")
+    assert (tab.subheader[0].value, sentences(tab.info)) == ("Change Draft 1", [])
+
+
+def test_a_link_to_the_order_that_is_being_changed_leads_to_the_change(open_page: Open, shop: Shop) -> None:
+    draft(shop)
+    tab = run(editing(open_page, shop, S="7"))
+    visit(visit(tab, "home"), "orders", order="1")
+    assert (tab.subheader[0].value, tab.data_editor[0].value.loc["Red", "S"]) == ("Change Draft 1", "7")
+    assert not visit(visit(tab, "home"), "orders", order="77").data_editor
+    click(tab, "order_form_resume")
+    assert tab.data_editor[0].value.loc["Red", "S"] == "7" and dict(tab.query_params) == {"order": "1"}

@@ -1,6 +1,9 @@
 """Pages of a list that is read by key: clicked twice, left and come back to."""
 
+from typing import Any
+
 import pytest
+import streamlit as st
 from streamlit.runtime.scriptrunner_utils.exceptions import RerunException
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest
@@ -41,6 +44,28 @@ def place(tab: AppTest) -> str:
 
 
 TURN = ("Newer", "Older")
+
+
+def test_a_list_of_few_records_has_no_empty_rows_below_it_and_one_of_many_is_as_high_as_before(
+    open_page: Open, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heights: dict[object, object] = {}
+    draw = st.dataframe
+
+    def drawn(*args: Any, **how: Any) -> Any:
+        heights[how.get("key")] = how.get("height")
+        return draw(*args, **how)
+
+    monkeypatch.setattr(st, "dataframe", drawn)
+    tab = open_page("audit", Role.ANALYST)
+    tab.session_state["audit_view"] = "Operations"
+    run(tab)
+    assert heights == {"audit_table": 560, "operations_table": 560}
+    tab.text_input(key="text").set_value("1005.00")
+    tab.session_state["audit_view"] = "Records"
+    run(tab).session_state["audit_view"] = "Operations"
+    run(tab)
+    assert heights == {"audit_table": "content", "operations_table": "content"}
 
 
 def test_a_second_click_before_the_page_has_turned_does_not_harm(

@@ -108,6 +108,24 @@ def test_a_grid_over_what_others_changed_is_refused_shown_and_can_be_kept(open_p
     assert shop.read_product(2).category == "Kurta"
 
 
+def test_what_is_kept_stays_with_its_product_although_others_went_and_moved(open_page: Open, shop: Shop) -> None:
+    for sku in ("AN201", "BL-1", "KT-1", "TP-1"):
+        shop.product(sku, colours=[])
+    tab = typing(open_page, {"name": "Tights"}, {"category": "Blouse"}, {}, {"category": "Top"})
+    shop.run("delete from inventory.products where sku = 'AN201'")
+    shop.run("update inventory.products set sku = 'ZZ-1' where sku = 'BL-1'")
+    tab = click(click(tab, "product_grid_save"), "product_grid_again")
+    assert tab.data_editor[0].value[["sku", "name", "category"]].values.tolist() == [
+        ["KT-1", "Leggings", ""],
+        ["TP-1", "Leggings", "Top"],
+        ["ZZ-1", "Leggings", "Blouse"],
+    ]
+    assert sentences(click(tab, "product_grid_save").success) == ["Saved 2 products."]
+    assert shop.run("select sku, category from inventory.products order by sku") == [
+        ("KT-1", ""), ("TP-1", "Top"), ("ZZ-1", "Blouse"),
+    ]  # fmt: skip
+
+
 def test_a_reader_has_no_grid(open_page: Open, shop: Shop) -> None:
     shop.product()
     tab = open_page("products", Role.ANALYST)

@@ -63,7 +63,7 @@ def test_goods_out_move_the_stock_and_are_on_the_record_with_user_and_operation(
 ) -> None:
     tab = filled_in(open_page, product, S="5")
     choose_or_type(tab, "sales_agency", "Kapoor & Sons")
-    click(tab, "sales_save")
+    click(tab, "sales_save_0")
     assert sentences(tab.success) == ["Recorded 5 pieces of AN201 Red out: S 5."]
     assert [link.value for link in tab.page_link] == ["See it on the record"]
     assert shop.stock(product) == {}
@@ -90,13 +90,13 @@ def test_goods_out_move_the_stock_and_are_on_the_record_with_user_and_operation(
 
 
 def test_more_than_there_is_cannot_be_sold(open_page: Open, shop: Shop, product: int) -> None:
-    tab = click(filled_in(open_page, product, S="6"), "sales_save")
+    tab = click(filled_in(open_page, product, S="6"), "sales_save_0")
     assert sentences(tab.error) == [NOT_ENOUGH]
     assert shop.stock(product) == {("RED", "S"): 5} and shop.sales() == [] and shop.trail() == []
 
 
 def test_one_size_that_is_short_holds_back_the_others(open_page: Open, shop: Shop, product: int) -> None:
-    tab = click(filled_in(open_page, product, S="1", M="1"), "sales_save")
+    tab = click(filled_in(open_page, product, S="1", M="1"), "sales_save_0")
     assert sentences(tab.error) == [NOT_ENOUGH]
     assert shop.stock(product) == {("RED", "S"): 5} and shop.sales() == [] and shop.trail() == []
 
@@ -104,7 +104,7 @@ def test_one_size_that_is_short_holds_back_the_others(open_page: Open, shop: Sho
 def test_what_somebody_else_sold_meanwhile_is_not_sold_again(open_page: Open, shop: Shop, product: int) -> None:
     tab = filled_in(open_page, product, S="5")
     shop.sell(product, S=1)
-    assert sentences(click(tab, "sales_save").error) == [NOT_ENOUGH]
+    assert sentences(click(tab, "sales_save_0").error) == [NOT_ENOUGH]
     assert shop.stock(product) == {("RED", "S"): 4} and shop.trail() == []
 
 
@@ -112,7 +112,7 @@ def test_what_somebody_else_sold_meanwhile_is_not_sold_again(open_page: Open, sh
 def test_a_wrong_quantity_is_refused_with_a_sentence_and_writes_nothing(
     open_page: Open, shop: Shop, product: int, typed: str | None, sentence: str
 ) -> None:
-    tab = click(filled_in(open_page, product, S=typed), "sales_save")
+    tab = click(filled_in(open_page, product, S=typed), "sales_save_0")
     assert sentences(tab.error) == [sentence]
     assert shop.stock(product) == {("RED", "S"): 5} and shop.trail() == []
 
@@ -120,7 +120,7 @@ def test_a_wrong_quantity_is_refused_with_a_sentence_and_writes_nothing(
 def test_the_store_is_asked_for(open_page: Open, shop: Shop, product: int) -> None:
     tab = filled_in(open_page, product, S="1")
     tab.selectbox(key="sales_store").set_value(None)
-    assert sentences(click(tab, "sales_save").error) == ["Say which store the goods went to."]
+    assert sentences(click(tab, "sales_save_0").error) == ["Say which store the goods went to."]
     assert shop.trail() == []
 
 

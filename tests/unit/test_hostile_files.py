@@ -18,6 +18,7 @@ import openpyxl
 import pytest
 from openpyxl.utils.escape import unescape
 
+from backstitch.audit import chart_file
 from backstitch.audit.excel_file import ExcelFile
 from backstitch.company import Company
 from backstitch.csv_file import as_it_was
@@ -89,6 +90,11 @@ def line(id: int, text: str) -> OrderLine:
 def test_the_low_stock_list() -> None:
     low = [LowCell(id, text, text, text, text, text, 0, 3, 12, 15) for id, text in enumerate(TEXTS)]
     assert csv_rows(low_stock_file.as_csv(low)) == [[str(value) for value in astuple(cell)[1:]] for cell in low]
+
+
+def test_the_figures_of_the_charts() -> None:
+    rows: list[list[object]] = [["Records by user", "", "", text, text, text, "", "", 3] for text in TEXTS]
+    assert csv_rows(chart_file.as_csv(rows)) == [[str(value) for value in row] for row in rows]
 
 
 def test_the_rejects_of_an_import_which_can_be_imported_once_they_are_put_right(tmp_path: Path) -> None:
@@ -174,10 +180,13 @@ def test_the_workbook_of_the_audit_report(tmp_path: Path) -> None:
     [
         (
             r"csv\.writer\(|CsvFile\(|ExcelFile\(|xlsxwriter\.Workbook\(|\.to_(csv|excel)\(",
-            {"csv_file", "excel_file", "export", "low_stock_file", "order_sheet", "paste_template", "rejects_file"},
+            {
+                *("chart_file", "csv_file", "excel_file", "export", "low_stock_file", "order_sheet"),
+                *("paste_template", "rejects_file"),
+            },
         ),
         # Each is on the record but the template, in which there is nothing of the business but the sizes of a product.
-        (r"\.(download|link)_button\(", {"downloads", "low_stock_list", "order_view", "paste"}),
+        (r"\.(download|link)_button\(", {"charts", "downloads", "low_stock_list", "order_view", "paste"}),
     ],
 )
 def test_no_file_is_made_or_offered_elsewhere(pattern: str, known: set[str]) -> None:
