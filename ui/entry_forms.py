@@ -13,6 +13,7 @@ from backstitch.inventory.catalogue import Colour, Matrix
 from ui import session
 
 DOUBLE_CLICK = 1.0  # seconds
+GONE = "The {} you had chosen is not in use any more. Look which one is chosen now."
 
 
 def choose_product_and_colour(choices: Mapping[int, str], *, prefix: str) -> tuple[int, Matrix, Colour | None]:
@@ -20,6 +21,8 @@ def choose_product_and_colour(choices: Mapping[int, str], *, prefix: str) -> tup
 
     The matrix has what is in use only.
     """
+    if st.session_state.get(f"{prefix}_product") not in {None, *choices}:
+        st.warning(GONE.format("product"), icon=":material/inventory_2:")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         product_id = st.selectbox(
             "Product",
@@ -38,9 +41,7 @@ def choose_product_and_colour(choices: Mapping[int, str], *, prefix: str) -> tup
         gone = st.session_state.get(key, next(iter(codes))) not in codes
         code = st.selectbox("Colour", list(codes), format_func=lambda code: codes[code].color, key=key)
     if gone:
-        st.warning(
-            "The colour you had chosen is not in use any more. Look which one is chosen now.", icon=":material/palette:"
-        )
+        st.warning(GONE.format("colour"), icon=":material/palette:")
     return product_id, matrix, codes[code]
 
 

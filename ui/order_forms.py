@@ -109,6 +109,7 @@ def show(order: Order | None) -> None:
         )
         st.button("Back", key="order_form_close", on_click=close)
         return
+    _say_what_went(order, {"products": products, "customer": customers, "agency": agencies})
     chosen = _choose_products(order, products)
     # Not a st.form: that one keeps in the browser what is typed until it is sent, and another page would lose it.
     details = _details_fields(order, customers, agencies)
@@ -127,6 +128,18 @@ def _key(name: str, order: Order | None) -> str:
     """A field that outlived the version it was filled from would carry old figures past the check for a stale edit."""
     of = f"{order.summary.id}_{order.version}" if order else "new"
     return f"order_{name}_{of}_{st.session_state.get('order_forms', 0)}"
+
+
+def _say_what_went(order: Order | None, offered: Mapping[str, Mapping[int, str]]) -> None:
+    """A choice that went out of use while the form was open leaves it with the next run."""
+    words = {"products": "A product", "customer": "The party", "agency": "The agency"}
+    for name, word in words.items():
+        chosen = st.session_state.get(_key(name, order)) or []
+        if set(chosen if isinstance(chosen, list) else [chosen]) - set(offered[name]):
+            st.warning(
+                f"{word} that you had chosen is not in use any more, and has left this order.",
+                icon=":material/receipt_long:",
+            )
 
 
 def _choose_products(order: Order | None, products: Mapping[int, str]) -> list[int]:

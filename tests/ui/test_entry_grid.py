@@ -72,3 +72,9 @@ def test_quantities_of_a_colour_that_is_gone_are_not_recorded_for_another_one(fi
     ]
     assert sentences(filled.error) == [NOTHING]
     assert (filled.selectbox(key="inward_colour_1").value, shop.stock(1)) == ("RED", {("RED", "S"): 1})
+    other = shop.product("B2", "Other")
+    shop.run("update inventory.products set is_active = false where id = 1")
+    assert [warning.value for warning in run(filled).warning] == [
+        "The product you had chosen is not in use any more. Look which one is chosen now."
+    ]
+    assert filled.selectbox(key="inward_product").value == other and not run(filled).warning

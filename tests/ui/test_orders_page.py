@@ -32,6 +32,26 @@ def customer(shop: Shop, name: str = "Mehta Stores") -> int:
     return seeded(shop, lambda connection: parties.create_customer(connection, details=CustomerDetails(name)))
 
 
+def test_what_goes_out_of_use_while_an_order_is_entered_is_said(open_page: Open, shop: Shop) -> None:
+    draft(shop)
+    customer(shop, "Other")
+    tab = click(open_page("orders", Role.MANAGER), "new_order")
+    tab.multiselect(key="order_products_new_1").set_value([1])
+    tab.selectbox(key="order_customer_new_1").set_value(1)
+    assert not run(tab).warning
+    shop.run("update inventory.products set is_active = false")
+    shop.product("B2", "Other")
+    shop.run("update inventory.customers set is_active = false where id = 1")
+    assert [warning.value for warning in run(tab).warning] == [
+        "A product that you had chosen is not in use any more, and has left this order.",
+        "The party that you had chosen is not in use any more, and has left this order.",
+    ]
+    assert (tab.multiselect(key="order_products_new_1").value, tab.selectbox(key="order_customer_new_1").value) == (
+        [],
+        None,
+    )
+
+
 def draft(shop: Shop, *, quantity: int = 3, store: str = "Mehta Stores") -> int:
     """A product, a customer, and a draft of both."""
     product = shop.product(f"AN{store[0]}", gst_rate=Decimal(5))
