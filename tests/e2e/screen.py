@@ -140,10 +140,21 @@ def type_in_row(page: Page, grid: Locator, texts: list[str]) -> None:
 
 
 def choose(page: Page, key: str, text: str) -> None:
-    """Types into a choice and takes what it offers, or what was typed."""
+    """Types into the choice whose key begins so, and takes what it offers first, which may be to add what was typed."""
     done(page)
-    box = page.locator(f".st-key-{key} input").first
-    box.fill(text)
+    box = page.locator(f"[class*=st-key-{key}] input").first
+    offer = page.locator("[role=option][data-focused=true]").filter(has_text=text)
+
+    def offered() -> bool:
+        """Enter takes nothing without an offer; one that opens while the page still moves closes again by itself."""
+        if not offer.count():
+            box.fill("")
+            box.fill(text)
+        for _ in range(6):
+            page.evaluate(DRAWN)
+        return offer.count() == 1
+
+    wait_for(offered, f"{text} is offered")
     box.press("Enter")
 
 

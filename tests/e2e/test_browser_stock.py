@@ -11,6 +11,7 @@ from tests.e2e.screen import (
     FIRST_CELL,
     Shop,
     cell,
+    choose,
     done,
     enter,
     press,
@@ -44,12 +45,6 @@ def matrix(page: Page) -> None:
     within.click(position=FIRST_CELL)
     expect(page.get_by_role("heading", name="Pink · S")).to_be_visible()
     done(page)
-
-
-def choose_reason(page: Page, reason: str) -> None:
-    """Of an adjustment."""
-    enter(page, "Reason", reason)
-    page.get_by_label("Reason", exact=True).press("Enter")
 
 
 def takes_the_list_away(page: Page, shop: Shop) -> None:
@@ -95,7 +90,7 @@ def test_a_cell_is_adjusted_with_a_reason_and_the_adjustment_undone(open_page: O
     enter(page, "Pieces", "2")
     press(page, "Adjust", exact=True)
     says(page, "Choose the reason of the adjustment. Nothing was saved.")
-    choose_reason(page, "Damaged")
+    choose(page, "adjust_reason_", "Damaged")
     press(page, "Adjust", exact=True)
     says(page, "Took away 2 pieces of NW-805 Pink S: damaged.")
     expect(page.get_by_text(f"= {before - 2} on hand")).to_be_visible()
@@ -112,7 +107,7 @@ def test_a_cell_is_adjusted_with_a_reason_and_the_adjustment_undone(open_page: O
     # Whoever presses twice adjusts once.
     for times in (1, 2):
         enter(page, "Pieces", "1")
-        choose_reason(page, "Damaged")
+        choose(page, "adjust_reason_", "Damaged")
         press_twice(page, "Adjust", exact=True)
         expect(page.get_by_text(f"= {before - times} on hand")).to_be_visible()
         done(page)
