@@ -32,6 +32,7 @@ from tests.e2e.screen import (  # noqa: E402
     choose_product,
     click_open,
     done,
+    press,
     rows,
     says,
     sees,
@@ -118,7 +119,7 @@ def inward(page: Page) -> None:
     choose_product(page, "inward_product", "KT-104", "Mustard")
     type_in_row(page, table(page, "inward_grid_0"), ["6", "12", "12", "6"])
     choose(page, "inward_stakeholder", "Jaipur Block Prints")
-    page.get_by_role("button", name="Record goods in").click()
+    press(page, "Record goods in")
     says(page, "Recorded 36 pieces of KT-104 Mustard in: S 6, M 12, L 12, XL 6.")
     type_in_row(page, table(page, "inward_grid_1"), ["4", "8", "8", "4", "2"])
     take(page, "inward")
@@ -168,7 +169,7 @@ def paste(page: Page) -> None:
         "05/11/2026\tIndigo\tINDIGO\t6\t6\t4.5\t2\t\tSupply\tJaipur Block Prints",
     )
     page.get_by_role("textbox", name="Rows copied from Excel").fill("\n".join(lines))
-    page.get_by_role("button", name="Check").click()
+    press(page, "Check")
     rows(page.get_by_test_id("stDataFrame").nth(1))
     take(page, "paste", 1100)
 
