@@ -9,8 +9,8 @@ from tests.e2e.screen import Shop, cell, done, enter, press, sees
 pytestmark = pytest.mark.browser
 
 SOLD_TODAY = """
-    insert into inventory.sales_logs (product_id, colour_code, size, quantity, store)
-    select s.product_id, s.colour_code, s.size, n, 'Two at once'
+    insert into inventory.sales_logs (product_id, colour_code, size, quantity, store, date)
+    select s.product_id, s.colour_code, s.size, n, 'Two at once', (now() at time zone 'Asia/Kolkata')::date
     from inventory.product_color_stocks s, generate_series(1, 2) n
     where s.id = (select id from inventory.product_color_stocks where is_active order by quantity desc limit 1)
 """
