@@ -8,7 +8,7 @@ from backstitch.accounts.permissions import Permission
 from backstitch.inventory import catalogue, logs, movements
 from backstitch.inventory.logs import InwardEntry
 from backstitch.inventory.movements import Inward
-from ui import entry_forms, feedback, formats, log_correction, log_lookup, log_tables, matrices, session
+from ui import entry_forms, formats, log_correction, log_lookup, log_tables, matrices, session
 
 CATEGORIES: tuple[Literal["Supply", "Return"], ...] = ("Supply", "Return")
 OWN_COLUMNS = {"category": "Category", "stakeholder_name": "Received from"}
@@ -38,24 +38,22 @@ def record() -> None:
         category = st.selectbox("Category", CATEGORIES, key="inward_category")
         stakeholder = entry_forms.choose_or_type("Received from", stakeholders, key="inward_stakeholder")
         reason = entry_forms.reason("InwardLog", key="inward_reason")
-    if entry_forms.pressed("inward", "Record goods in", typed):
-        with feedback.refusals():
-            quantities = movements.quantities(typed)
-            with session.write("record inward", reason=reason) as connection:
-                movements.record_inward(
-                    connection,
-                    product_id=product_id,
-                    colour_code=colour.colour_code,
-                    quantities=quantities,
-                    inward=Inward(day, category, stakeholder),
-                )
-            entry_forms.next_entry("inward")
-            recorded = ", ".join(f"{size} {count}" for size, count in quantities.items())
-            feedback.done(
-                f"Recorded {formats.counted(sum(quantities.values()), 'piece')} of {matrix.product.sku} "
-                f"{colour.color} in: {recorded}.",
-                on_record={"product": choices[product_id]},
-            )
+    entry_forms.submit(
+        "inward",
+        "in",
+        typed,
+        operation="record inward",
+        reason=reason,
+        of=matrix,
+        colour=colour,
+        record=lambda connection, quantities: movements.record_inward(
+            connection,
+            product_id=product_id,
+            colour_code=colour.colour_code,
+            quantities=quantities,
+            inward=Inward(day, category, stakeholder),
+        ),
+    )
 
 
 if editor and choices:

@@ -6,7 +6,7 @@ from backstitch.accounts.permissions import Permission
 from backstitch.inventory import catalogue, directory, logs, movements, order_book
 from backstitch.inventory.logs import SalesEntry
 from backstitch.inventory.movements import Sale
-from ui import entry_forms, feedback, formats, log_correction, log_lookup, log_tables, matrices, session
+from ui import entry_forms, formats, log_correction, log_lookup, log_tables, matrices, session
 
 OWN_COLUMNS = {"store": "Store", "agency": "Agency"}
 
@@ -36,24 +36,22 @@ def record() -> None:
             "Agency (optional)", matrix.product.allowed_agencies, agencies, key="sales_agency"
         )
         reason = entry_forms.reason("SalesLog", key="sales_reason")
-    if entry_forms.pressed("sales", "Record goods out", typed):
-        with feedback.refusals():
-            quantities = movements.quantities(typed)
-            with session.write("record sale", reason=reason) as connection:
-                movements.record_sale(
-                    connection,
-                    product_id=product_id,
-                    colour_code=colour.colour_code,
-                    quantities=quantities,
-                    sale=Sale(day, store, agency),
-                )
-            entry_forms.next_entry("sales")
-            recorded = ", ".join(f"{size} {count}" for size, count in quantities.items())
-            feedback.done(
-                f"Recorded {formats.counted(sum(quantities.values()), 'piece')} of {matrix.product.sku} "
-                f"{colour.color} out: {recorded}.",
-                on_record={"product": choices[product_id]},
-            )
+    entry_forms.submit(
+        "sales",
+        "out",
+        typed,
+        operation="record sale",
+        reason=reason,
+        of=matrix,
+        colour=colour,
+        record=lambda connection, quantities: movements.record_sale(
+            connection,
+            product_id=product_id,
+            colour_code=colour.colour_code,
+            quantities=quantities,
+            sale=Sale(day, store, agency),
+        ),
+    )
 
 
 if editor and choices:

@@ -1,16 +1,17 @@
 """What the pages of the logs share in their forms."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
 import streamlit as st
+from sqlalchemy import Connection
 
 from backstitch.errors import Refused, SignedOut
 from backstitch.inventory import catalogue, movements, reasons
 from backstitch.inventory.catalogue import Colour, Matrix
-from ui import session
+from ui import feedback, formats, session
 
 DOUBLE_CLICK = 1.0  # seconds
 GONE = "The {} you had chosen is not in use any more. Look which one is chosen now."
@@ -72,19 +73,46 @@ def key(prefix: str, name: str) -> str:
     return f"{prefix}_{name}_{st.session_state.get(f'{prefix}_saved', 0)}"
 
 
-def next_entry(prefix: str) -> None:
-    """Empties the grid for the next entry."""
+def submit(
+    prefix: str,
+    way: str,
+    typed: Mapping[str, object],
+    *,
+    operation: str,
+    reason: str | None,
+    of: Matrix,
+    colour: Colour,
+    record: Callable[[Connection, dict[str, int]], None],
+) -> None:
+    """The button that saves the entry: `record` writes its quantities, and the next entry begins.
+
+    `way` is where the goods go, in or out.
+    """
+    if not _pressed(prefix, f"Record goods {way}", typed):
+        return
+    with feedback.refusals():
+        quantities = movements.quantities(typed)
+        with session.write(operation, reason=reason) as connection:
+            record(connection, quantities)
+        _next_entry(prefix)
+        recorded = ", ".join(f"{size} {count}" for size, count in quantities.items())
+        product = of.product
+        feedback.done(
+            f"Recorded {formats.counted(sum(quantities.values()), 'piece')} of {product.sku} {colour.color} {way}: "
+            f"{recorded}.",
+            on_record={"product": catalogue.choice(product.sku, product.name)},
+        )
+
+
+def _next_entry(prefix: str) -> None:
     st.session_state[f"{prefix}_saved"] = st.session_state.get(f"{prefix}_saved", 0) + 1
     st.session_state[f"{prefix}_saved_at"] = time.monotonic()
 
 
-def pressed(prefix: str, label: str, typed: Mapping[str, object]) -> bool:
-    """The button that saves the entry; whether it was pressed.
-
-    A double click presses the button of the next entry, too, when that is drawn already: it means nothing by it.
-    """
+def _pressed(prefix: str, label: str, typed: Mapping[str, object]) -> bool:
     if not st.button(label, type="primary", key=key(prefix, "save")):
         return False
+    # A double click presses the button of the next entry, too, when that is drawn already: it means nothing by it.
     since = time.monotonic() - st.session_state.get(f"{prefix}_saved_at", -DOUBLE_CLICK)
     return bool(typed) or since >= DOUBLE_CLICK
 
