@@ -26,8 +26,9 @@ if st.button("Sign out everywhere", icon=":material/logout:", key="sign_out_ever
 
 st.subheader("Change password")
 with st.container(width=420):
-    if account_forms.password_form(submit="Change password"):
-        feedback.done("Your password was changed. Every other session of yours was signed out.")
+    account_forms.password_form(
+        submit="Change password", done="Your password was changed. Every other session of yours was signed out."
+    )
 
 st.subheader("What happened to your account")
 st.caption(f"The last {formats.counted(len(events), 'event')}; times in {formats.timezone()}.")

@@ -71,9 +71,10 @@ def end_chosen_session() -> None:
             feedback.done(f"{browsers.in_words(chosen.user_agent)} is signed out.")
 
 
-def password_form(*, submit: str) -> bool:
-    """Asks for the present password and for a new one, twice; True once it was changed."""
+def password_form(*, submit: str, done: str) -> None:
+    """Asks for the present password and for a new one, twice; says `done` once it was changed."""
     # Fields with other keys take their place once they were used, so that no password stays behind in this tab.
+    # And another button, so that a second click is none on empty fields.
     uses = st.session_state.setdefault("password_round", 0)
     with st.form("change_password", border=False):
         old = st.text_input(
@@ -89,9 +90,9 @@ def password_form(*, submit: str) -> bool:
         again = st.text_input(
             "New password again", type="password", key=f"password_again_{uses}", autocomplete="new-password"
         )
-        submitted = st.form_submit_button(submit, type="primary", key="password_save")
+        submitted = st.form_submit_button(submit, type="primary", key=f"password_save_{uses}")
     if not submitted:
-        return False
+        return
     with feedback.refusals():
         if new != again:
             raise Refused("The new password was not typed the same way twice. Type it again.", rule="password_again")
@@ -100,8 +101,7 @@ def password_form(*, submit: str) -> bool:
             startup.current().database, person.actor, email=person.user.email, old=old or "", new=new or ""
         )
         st.session_state["password_round"] = uses + 1
-        return True
-    return False
+        feedback.done(done)
 
 
 def first_password() -> None:
@@ -109,8 +109,7 @@ def first_password() -> None:
     with st.empty().container(horizontal_alignment="center"), st.container(width=420):
         st.title("Choose a password")
         st.caption("The one you signed in with was set by an admin. Choose one that only you know.")
-        if password_form(submit="Save and go on"):
-            feedback.done("Your password was changed.")
+        password_form(submit="Save and go on", done="Your password was changed.")
 
 
 def activity_table(events: Sequence[AccountEvent]) -> None:

@@ -10,24 +10,23 @@ import streamlit as st
 from backstitch.accounts.permissions import Permission
 from backstitch.audit.undo import Undoable
 from backstitch.errors import Refused, SignedOut, StaleEdit
-from ui import audit_filters, formats, links, session
+from ui import audit_filters, clicks, formats, links, session
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Shows a refusal as its sentence; what was entered stays on the screen."""
+    """Shows a refusal as its sentence; what was entered stays on the screen. Clicks meanwhile wait for its end."""
     try:
-        yield
+        with clicks.wait():
+            yield
     except StaleEdit:
         raise  # the page shows both versions
     except SignedOut:
         session.forget()
         st.rerun()
     except Refused as refusal:
-        if refusal.rule == session.SAVED_ALREADY:
-            done(str(refusal))
         log.info("refused by %s: %s", refusal.rule, refusal)
         st.error(formats.plain(str(refusal)), icon=":material/block:")
         if refusal.rule == "reason_required" and st.session_state.get(session.LACKS_REASON):
@@ -51,31 +50,27 @@ def done(sentence: str, *, on_record: Mapping[str, str] | None = None) -> NoRetu
 
     `on_record` filters the audit report to it, for a link next to the sentence; the last write can be undone there.
     """
-    last = session.unsaid()
-    st.session_state["done"] = (sentence, dict(on_record or {}), last.written)
-    last.said()
+    st.session_state["done"] = sentence, dict(on_record or {}), session.last_written()
     st.rerun()
 
 
 def show_done(offer_undo: Callable[[Undoable], None]) -> None:
     """The sentence of the run before, with what leads on from it, until `shown`."""
-    last = session.unsaid()
-    unsaid = f"Saved: {last.change[0]}." if last.change else None
-    sentence, on_record, written = st.session_state.get("done", (unsaid, {}, last.written))
-    if sentence is None:
+    if "done" not in st.session_state:
         return
+    sentence, on_record, undoable = st.session_state["done"]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.success(formats.plain(sentence), icon=":material/check_circle:")
         if on_record and session.current().user.may(Permission.READ_TRAIL):
             _lead_to_record(on_record)
-        if written is not None:
-            offer_undo(written)
+        if undoable is not None:
+            offer_undo(undoable)
 
 
 def shown() -> None:
     """The run has come to its end: what it showed is not for the next one."""
     st.session_state.pop("done", None)
-    session.unsaid().said()
+    st.session_state.pop(session.WRITTEN, None)
 
 
 def _lead_to_record(on_record: Mapping[str, str]) -> None:

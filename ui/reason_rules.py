@@ -49,11 +49,12 @@ def ask(askable: Mapping[str, Sequence[str]], asked: Sequence[ReasonPolicy]) -> 
     if ANY_WRITE in known or not free:
         st.caption("All of it asks for a reason already.")
         return
-    with st.form("reason_rule_new", border=False):
+    # For the next rule another form, in which the reason of this one does not stand, and no second click counts.
+    with st.form(f"reason_rule_new_{len(asked)}", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             field = st.selectbox("Asked for", free, format_func=_what, key=f"reason_field_{entity}", width=340)
-            reason = _why("reason_rule_why")
-        pressed = st.form_submit_button("Ask for a reason", type="primary", key="reason_rule_save")
+            reason = _why(f"reason_rule_why_{len(asked)}")
+        pressed = st.form_submit_button("Ask for a reason", type="primary", key=f"reason_rule_save_{len(asked)}")
     if pressed:
         _set(entity, field, True, reason)
 

@@ -39,8 +39,7 @@ NOTE_USE = 60  # seconds between two notes in the database that a tab is in use
 GIVEN = "reason_given"
 GIVEN_NOW = "reason_given_now"
 LACKS_REASON = "lacks_reason"
-UNSAID = "unsaid"
-SAVED_ALREADY = "saved_already"  # a rule
+WRITTEN = "written"
 NOT_RIGHT = "Email or password is not right. Check both and try again."
 
 
@@ -271,25 +270,9 @@ def read() -> Iterator[Connection]:
         yield connection
 
 
-@dataclass
-class Unsaid:
-    """The last change that was committed, until the page has said so.
-
-    A second click ends the run of the first at its next look at `st.session_state`, which may come between the two;
-    what changes this object does not look there.
-    """
-
-    change: tuple[str, object] | None = None
-    written: Undoable | None = None
-
-    def said(self) -> None:
-        """The page has said it, or a whole run has passed in which it was not done again."""
-        self.change = self.written = None
-
-
-def unsaid() -> Unsaid:
-    """What this tab has written, and the page not said."""
-    found: Unsaid = st.session_state.setdefault(UNSAID, Unsaid())
+def last_written() -> Undoable | None:
+    """What undoes the last change of this tab, until a run of its page came to its end."""
+    found: Undoable | None = st.session_state.get(WRITTEN)
     return found
 
 
@@ -310,11 +293,10 @@ def write(operation: str, *, of: object = None, reason: str | None = None) -> It
 
     `reason` is None where the form does not ask for one: should a rule want one, `feedback.refusals` asks, and what
     was typed there is taken when the same is done again, to the same record, which `of` tells. What undoes it is there
-    for `feedback.done` when it has committed. The second click of a double click is refused, with what the first did.
+    for `feedback.done` when it has committed. Within `feedback.refusals`, or a second click would end this run between
+    the commit and what the page does about it.
     """
-    change, last = (operation, of), unsaid()
-    if last.change == change:
-        raise Refused(f"Saved, once: {operation}. The second click changed nothing.", rule=SAVED_ALREADY)
+    change = (operation, of)
     st.session_state[LACKS_REASON] = change if reason is None else None
     # A dialog runs by itself, without the page around it.
     given = st.session_state.pop(GIVEN, None) or st.session_state.get(GIVEN_NOW)
@@ -322,8 +304,8 @@ def write(operation: str, *, of: object = None, reason: str | None = None) -> It
     try:
         with startup.current().database.transaction(current().actor, operation=operation, reason=why) as connection:
             yield connection
-            written = undo.this_transaction(connection)
-        last.change, last.written = change, written
+            undoable = undo.this_transaction(connection)
+        st.session_state[WRITTEN] = undoable
     except Refused:
         st.session_state[GIVEN] = given  # for another try
         raise

@@ -6,6 +6,7 @@ import openpyxl
 import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.app_process import wait_for
 from tests.e2e.conftest import OpenPage
 from tests.e2e.screen import Shop, cell, choose, done, press, press_twice, says, sees
 
@@ -20,6 +21,8 @@ RECEIVE = """
     select s.product_id, s.colour_code, s.size, 10, date '2026-01-01', 'Supply', 'Mill'
     from inventory.product_color_stocks s join inventory.products p on p.id = s.product_id where p.sku = 'KT-104'
 """
+
+WAITING = "select count(*) from pg_locks where relation = 'inventory.orders'::regclass and not granted"
 
 
 def test_an_order_moves_the_stock_when_it_is_dispatched_and_its_sheet_opens_in_a_spreadsheet(
@@ -49,11 +52,14 @@ def test_an_order_moves_the_stock_when_it_is_dispatched_and_its_sheet_opens_in_a
     done(page)
     choose(page, "order_customer_new_1", "Zaveri")
     ((newest,),) = shop.query("select max(id) from inventory.orders")
-    press_twice(page, "Save as draft")
+    with shop.connection.transaction():
+        shop.query("lock table inventory.orders in share mode")
+        press_twice(page, "Save as draft")
+        wait_for(lambda: shop.query(WAITING) == [(1,)], "the first click saves when the second comes")
     # The second click saves nothing; it may lead to the list, where the address said to be when it was made.
     expect(page.get_by_role("heading", name="New order")).to_have_count(0)
-    done(page)
     ((made,),) = shop.query("select id from inventory.orders where id > %s", newest)
+    says(page, f"Draft {made} was saved.")
     page.goto(f"/orders?order={made}")
     expect(page.get_by_role("button", name="Confirm")).to_be_visible()
     for verb, word in (("Confirm", "confirmed"), ("Dispatch", "dispatched")):

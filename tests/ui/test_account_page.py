@@ -39,7 +39,7 @@ def change(tab: AppTest, old: str, new: str, again: str) -> AppTest:
     fields = [field for field in tab.text_input if field.key and field.key.startswith("password_")]
     for field, typed in zip(fields, (old, new, again), strict=True):
         field.set_value(typed)
-    return click(tab, "password_save")
+    return click(tab, f"password_save_{tab.session_state['password_round']}")
 
 
 def test_the_page_lists_where_one_is_signed_in_and_what_happened(open_page: Open, clone: Clone) -> None:

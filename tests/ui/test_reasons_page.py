@@ -25,8 +25,9 @@ def rules(tab: AppTest) -> list[tuple[str, str]]:
 def asking(tab: AppTest, entity: str, field: str, why: str = "") -> AppTest:
     tab.selectbox(key="reason_entity").set_value(entity)
     run(tab).selectbox(key=f"reason_field_{entity}").set_value(field)
-    tab.text_input(key="reason_rule_why").set_value(why)
-    return click(tab, "reason_rule_save")
+    asked = len(rules(tab))
+    tab.text_input(key=f"reason_rule_why_{asked}").set_value(why)
+    return click(tab, f"reason_rule_save_{asked}")
 
 
 def test_an_admin_asks_for_a_reason_and_for_none_and_both_are_on_the_record(open_page: Open, shop: Shop) -> None:

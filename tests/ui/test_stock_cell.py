@@ -8,7 +8,6 @@ from streamlit.testing.v1 import AppTest
 from backstitch.accounts.permissions import Role
 from tests.ui.conftest import Open
 from tests.ui.shop import MANAGER, Shop, click, run, sentences
-from ui import session
 
 ADJUSTMENTS = """
     select username, operation, reason, action, new_values ->> 'quantity', new_values ->> 'note' from audit.trail
@@ -110,20 +109,6 @@ def test_an_adjustment_is_refused_with_a_sentence(
     tab = adjusting(opened(open_page, Role.MANAGER), **fields)
     assert sentences(tab.error) == [sentence]
     assert stocked.run(ADJUSTMENTS) == [] and stocked.stock(1) == {("RED", "S"): 4}
-
-
-def test_the_second_click_on_what_is_saved_and_not_yet_said_saves_nothing(open_page: Open, stocked: Shop) -> None:
-    tab = opened(open_page, Role.MANAGER)
-    tab.session_state[session.UNSAID] = session.Unsaid(("adjust stock", None))
-    tab = adjusting(tab, pieces="2", reason="damaged")
-    assert sentences(tab.success) == ["Saved, once: adjust stock. The second click changed nothing."]
-    assert stocked.run(ADJUSTMENTS) == []
-    # Whoever did something else with the second click is told, and may do the same again.
-    tab.session_state[session.UNSAID] = session.Unsaid(("adjust stock", None))
-    assert sentences(run(tab).success) == ["Saved: adjust stock."]
-    assert sentences(adjusting(tab, pieces="2", reason="damaged").success) == [
-        "Took away 2 pieces of AN201 Red S: damaged."
-    ]
 
 
 def test_an_empty_cell_goes_out_of_use_and_comes_back(open_page: Open, stocked: Shop) -> None:
