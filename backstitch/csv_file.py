@@ -9,8 +9,9 @@ from typing import BinaryIO
 
 BOM = b"\xef\xbb\xbf"
 FLUSH_AT = 256 * 1024  # characters
-# Spreadsheets run text that starts so as a formula. Numbers are written as such and never get the apostrophe.
-FORMULA_STARTS = frozenset("=+-@\t\r")
+# Spreadsheets run text that starts so as a formula, those of East Asia with the wide signs, too. Numbers are written as
+# such and never get the apostrophe.
+FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
 
 
 class CsvFile:

@@ -77,6 +77,7 @@ def running(settings: Settings, *, application: str = "backstitch", examined: bo
     Without `examined` it starts even where the doctor finds that the trail would not be complete.
     """
     with _server(settings) as (owner_url, lease):
+        installation.cookie_key(settings)  # made now: a folder that cannot keep it must not wait for the first sign-in
         is_owner = owner_url.username != APPLICATION_LOGIN
         if is_owner:
             _migrate(owner_url)

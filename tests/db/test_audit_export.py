@@ -163,7 +163,7 @@ def test_a_payload_in_every_field_is_inert_in_csv_and_excel(shop: Shop, payload:
         payload=f"{payload}x",
     )
     for row in csv_rows(shop, entities=("Product",)):
-        assert not any(value[:1] in set("=+-@\t\r") for value in row.values())
+        assert not any(value[:1] in set("=+-@\t\r\n＝＋－＠") for value in row.values())
         assert f"{payload}x" in row["Record"]
     taken = take(shop, Format.EXCEL, entities=("Product",))
     sheet = openpyxl.load_workbook(io.BytesIO(taken.content))["Data"]

@@ -62,6 +62,9 @@ def test_after_five_failures_nothing_is_tried_for_a_minute_known_user_or_not(clo
             "select action, username, user_id, entity_id is not null, host(address), new_values - 'until' "
             "from audit.trail where action in ('LOGIN', 'LOGIN_FAILED', 'LOGIN_LOCKED') order by id"
         ).fetchall()
+        # Nor does a crash of the server: what is not logged ahead would be empty after it.
+        kept = psql.execute("select relpersistence from pg_class where oid = 'runtime.sign_in_attempts'::regclass")
+        assert kept.fetchone() == ("p",)
     cause = "wrong password" if email == MANAGER else "unknown user"
     failed = ("LOGIN_FAILED", email, None, email == MANAGER, "198.51.100.7", {"username": email, "cause": cause})
     told = ("LOGIN_LOCKED", email, None, email == MANAGER, "198.51.100.7", {"username": email, "locked": ["user"]})

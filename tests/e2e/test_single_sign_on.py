@@ -102,10 +102,11 @@ def test_a_verified_address_of_an_active_user_is_signed_in_once(installed: Insta
     assert "Asha · manager" in tab.texts()
     assert installed.trail() == [("LOGIN", "asha@example.com", {})]
     row = installed.psql.execute(
-        "select u.email, s.revoked_at, s.idle_limit = '8 hours' from accounts.sessions s "
+        "select u.email, s.revoked_at, s.idle_limit = '8 hours', s.expires_at - s.created_at = '7 days' "
+        "from accounts.sessions s "
         "join accounts.users u on u.id = s.user_id order by s.id desc limit 1"
     ).fetchone()
-    assert row == ("asha@example.com", None, True)
+    assert row == ("asha@example.com", None, True, True)
     # What the provider said is still in the browser when the session is over; it is good for no second one.
     installed.psql.execute("update accounts.users set role = 'viewer' where email = 'asha@example.com'")
     assert not tab.run().has("Sign out")

@@ -10,13 +10,16 @@ from backstitch import demo
 from bench.campaigns.tab import Tab, browser_cookies, sign_in
 from tests.e2e.screen import Shop
 from ui import BROWSER_COOKIE, BROWSER_HEADER
+from ui.navigation import SECTIONS
 
-SIGN_IN = ["Backstitch", "Inventory in which every change is on the record.", "Sign in", "Email", "Password"]
+SIGN_IN = ["Backstitch", "Inventory in which every change is on the record.", "Sign in", "Email", "Password", "Sign in"]
 
 
-def shows_only_the_sign_in(tab: Tab) -> bool:
-    texts = tab.run().texts()
-    return not tab.has("Sign out") and texts[: len(SIGN_IN)] == SIGN_IN
+def shows_only_the_sign_in(tab: Tab, path: str = "") -> bool:
+    *texts, demo_data, accounts = tab.run(path).texts()
+    drawn = {str(element.WhichOneof("type")) for element in tab.elements.values()}
+    offered = demo_data.startswith("**Demo data.**") and accounts.startswith("- `admin@demo.example`")
+    return texts == SIGN_IN and offered and drawn <= {"heading", "markdown", "text_input", "button", "empty"}
 
 
 @pytest.fixture
@@ -67,6 +70,14 @@ def test_a_page_of_another_site_cannot_connect_with_the_victims_cookies(shop: Sh
             Tab(shop.url, victim.cookies, session_id=victim.session_id, origin=origin)
         assert caught.value.response.status_code == 403
     victim.close()
+
+
+def test_every_page_by_its_address_is_the_sign_in_for_who_is_signed_out(shop: Shop) -> None:
+    tab = Tab(shop.url, {})
+    for entry in (entry for entries in SECTIONS.values() for entry in entries):
+        assert shows_only_the_sign_in(tab, entry.path), entry.path
+        assert tab.page_hash == tab.pages[entry.path], entry.path  # the address stays, for afterwards
+    tab.close()
 
 
 def status(shop: Shop, path: str, method: str = "GET", **headers: str) -> int:

@@ -6,9 +6,14 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from backstitch.accounts import users
 from backstitch.accounts.permissions import Role
+from backstitch.inventory import orders, parties
+from backstitch.inventory.orders import OrderDetails
+from backstitch.inventory.parties import CustomerDetails
 from tests.ui.conftest import Open
-from tests.ui.shop import Shop, choose_or_type, click, field, run, sentences, type_in_grid, unescaped
+from tests.ui.shop import DAY, SEED, Shop, choose_or_type, click, field, run, sentences, type_in_grid, unescaped
+from ui import user_forms
 
 HOSTILE = {
     "HTML": "<img src=x onerror=alert(1)><script>alert(1)</script>",
@@ -85,6 +90,32 @@ def test_goods_of_hostile_products_come_in_and_go_out(open_page: Open, shop: Sho
     assert tab.selectbox(key="stock_product").value == product
     assert [unescaped(link.value) for link in tab.page_link] == [f"All changes to {sku}"]
     assert list(tab.dataframe[0].value.index) == [f"{name}x", "Total"]
+
+
+def test_an_order_a_cell_and_a_user_of_hostile_names_are_shown_as_they_are(open_page: Open, shop: Shop) -> None:
+    name = '<b onclick="x">*bold*</b> [a](http://x) $y$ :red[z] | `c`'
+    product = shop.product(sku=name, name=name, colours=[name], sizes=["*S*"])
+    details = CustomerDetails(name, address=name)
+    with shop.clone.app.transaction(shop.clone.actor(Role.MANAGER), operation=SEED) as connection:
+        party = parties.create_customer(connection, details=details)
+        order = OrderDetails(party, DAY, note=name)
+        orders.create_order(connection, details=order, lines=[])
+    tab = open_page("orders", Role.VIEWER, order="1")
+    assert sentences(tab.subheader) == [f"Draft 1 · {name}"]
+    facts = tab.table[0].value.iloc[:, 0]
+    assert [unescaped(str(facts[row])) for row in ("Party", "Address", "Note")] == [name] * 3
+    tab = open_page("stock", Role.VIEWER)
+    tab.session_state[f"matrix_{product}"] = {"selection": {"rows": [], "columns": [], "cells": [[0, "*S*"]]}}
+    assert sentences(run(tab).subheader) == [f"{name} · *S*"]
+    tab = open_page("paste", Role.MANAGER)
+    tab.selectbox(key="paste_product").set_value(product)
+    assert [text for text in sentences(run(tab).caption) if "*S*" in text]
+    shop.run("update accounts.users set name = %s where role = 'viewer'", name)
+    tab = open_page("users", Role.ADMIN)
+    with shop.clone.app.read(shop.clone.actor(Role.ADMIN)) as connection:
+        (hostile,) = (line for line in users.list_users(connection) if line.name == name)
+    tab.session_state[user_forms.DIALOG.key] = hostile
+    assert name in sentences(run(tab).subheader)
 
 
 def test_the_trail_of_hostile_names_is_searched_opened_and_charted(open_page: Open, shop: Shop, name: str) -> None:

@@ -23,6 +23,8 @@ def test_the_list_has_what_needs_most_first_and_narrows(open_page: Open, shop: S
             ["KT-1", "Teal", "S", 0, 2],
         ]
         assert [markdown.value for markdown in tab.markdown] == ["**2 cells** · 5 pieces suggested"]
+        # Who may not edit is led to no form.
+        assert ("receive" in tab.dataframe[0].proto.column_order) is (role is Role.MANAGER)
         # Who may not read the trail takes nothing away.
         offered = ["Download CSV"] if role is Role.MANAGER else []
         assert [button.label for button in tab.download_button] == offered

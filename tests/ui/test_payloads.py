@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 from backstitch.accounts.permissions import Role
 from bench.campaigns import payloads
 from tests.ui.conftest import Open
-from tests.ui.shop import Shop, click, run
-from ui import product_forms
+from tests.ui.shop import Shop, click, run, unescaped
+from ui import formats, product_forms
 
 MARKDOWN = ("markdown", "caption", "success", "error", "info", "warning", "title", "header", "subheader")
 READ_BY_MARKDOWN = re.compile(r"[<*_\[`$#~]")
@@ -28,6 +28,11 @@ def assert_inert(tab: AppTest, typed: list[str]) -> None:
             read = re.sub(r"\\.", "", body)  # without what is escaped
             for text in typed:
                 assert not READ_BY_MARKDOWN.search(text) or text.strip() not in read, body
+
+
+def test_nothing_is_left_of_a_payload_that_markdown_reads() -> None:
+    for text in payloads.fixed():
+        assert unescaped(formats.plain(text)) == text
 
 
 def test_every_payload_is_kept_as_it_was_typed_or_refused_with_a_sentence(open_page: Open, shop: Shop) -> None:

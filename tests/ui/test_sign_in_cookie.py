@@ -142,7 +142,7 @@ def test_a_cookie_that_was_not_signed_here_is_please_sign_in(
     assert shows(signed_out, monkeypatch, tokens[how]) == "sign-in"
 
 
-def test_the_library_gets_fresh_and_empty_credentials_and_the_key_of_the_installation(
+def test_the_library_gets_fresh_credentials_of_nobody_else_and_the_key_of_the_installation(
     signed_out: AppTest, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[dict[str, Any]] = []
@@ -159,6 +159,15 @@ def test_the_library_gets_fresh_and_empty_credentials_and_the_key_of_the_install
     assert first["users"] == second["users"] == {} and first["credentials"] is not second["credentials"]
     assert all(call["cookie_key"] == key and len(key) >= 43 for call in given)
     assert all("api_key" not in call and call["auto_hash"] is False for call in given)
+    # Of everybody here it learns of the one who signs in, and of no password.
+    for field, typed in zip(signed_out.text_input, (MANAGER, PASSWORD), strict=True):
+        field.set_value(typed)
+    signed_out.button[0].click()
+    assert run(signed_out).text[0].value == "Manager Rao · manager"
+    known = [call["credentials"]["usernames"] for call in given]
+    assert {name for users in known for name in users} == {MANAGER}
+    assert PASSWORD not in str(known) and all("password" not in user for users in known for user in users.values())
+    assert known[-1] == {}
 
 
 @pytest.mark.parametrize(("origin", "secure"), [("https://shop.example.com", True), ("http://localhost:8501", False)])
@@ -182,7 +191,10 @@ def test_a_sign_in_over_https_is_kept_for_https_only(
 
 
 def test_what_mails_or_shows_secrets_is_never_used() -> None:
-    never = re.compile(r"forgot_|register_user|guest_login|api_key|send_(email|password)|two_factor|experimental_")
-    sources = [*PROJECT.glob("ui/*.py"), *PROJECT.glob("pages/*.py"), *PROJECT.glob("backstitch/**/*.py")]
+    never = re.compile(
+        r"forgot_|register_user|guest_login|api_key|send_(email|password)|two_factor|experimental_|_hint\b"
+    )
+    folders = ("ui/*.py", "pages/*.py", "backstitch/**/*.py")
+    sources = [PROJECT / "app.py", *(path for folder in folders for path in PROJECT.glob(folder))]
     assert len(sources) > 60
     assert [path.name for path in sources if never.search(path.read_text())] == []

@@ -1,10 +1,15 @@
 """Signing in and out, as the person at the screen sees it."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from streamlit.runtime.context import ContextProxy
 from streamlit.testing.v1 import AppTest
 
+from backstitch import startup
 from backstitch.accounts.permissions import Role
+from backstitch.startup import Service
 from tests.conftest import PASSWORD, Clone, email_of
 from tests.ui.conftest import Open
 
@@ -28,6 +33,20 @@ def test_the_right_password_opens_the_first_page(signed_out: AppTest) -> None:
     assert [title.value for title in signed_out.title] == ["Home"]
 
 
+def test_a_session_is_of_its_browser_and_ends_as_the_settings_say(
+    signed_out: AppTest, service: Service, clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = {"session_lifetime": timedelta(hours=3), "session_idle": timedelta(minutes=20)}
+    startup.use(replace(service, settings=replace(service.settings, **limits)))
+    monkeypatch.setattr(ContextProxy, "headers", property(lambda self: {"User-Agent": "Firefox"}))
+    _sign_in(signed_out.run(), email_of(Role.MANAGER), PASSWORD)
+    with clone.superuser() as connection:
+        found = connection.execute(
+            "select expires_at - created_at, idle_limit, user_agent from accounts.sessions order by id desc limit 1"
+        ).fetchone()
+    assert found == (*limits.values(), "Firefox")
+
+
 def test_an_address_is_taken_whatever_its_case_and_the_spaces_around_it(signed_out: AppTest) -> None:
     _sign_in(signed_out.run(), f"  {email_of(Role.MANAGER).upper()} ", PASSWORD)
     assert [title.value for title in signed_out.title] == ["Home"]
@@ -43,9 +62,17 @@ def test_a_wrong_password_gets_a_sentence_and_a_record(signed_out: AppTest, clon
     assert found == [(email_of(Role.MANAGER), {"username": email_of(Role.MANAGER), "cause": "wrong password"})]
 
 
-def test_an_unknown_user_gets_the_same_sentence_as_a_wrong_password(signed_out: AppTest) -> None:
-    _sign_in(signed_out.run(), "nobody@example.com", "wrong")
-    assert [error.value for error in signed_out.error] == ["Email or password is not right. Check both and try again."]
+def test_an_unknown_user_and_one_without_a_password_get_the_same_sentence_as_a_wrong_one(
+    signed_out: AppTest, clone: Clone
+) -> None:
+    with clone.superuser() as connection:
+        connection.execute("insert into accounts.users (email, name, role) values ('sso@example.com', 'Sam', 'viewer')")
+    signed_out.run()
+    for email, password in (("nobody@example.com", "wrong"), ("sso@example.com", "wrong"), ("sso@example.com", " ")):
+        _sign_in(signed_out, email, password)
+        assert [error.value for error in signed_out.error] == [
+            "Email or password is not right. Check both and try again."
+        ]
 
 
 def test_after_five_failures_the_page_says_how_long_to_wait(signed_out: AppTest) -> None:

@@ -42,7 +42,7 @@ def csv_rows(content: bytes) -> list[list[str]]:
     assert content.startswith(b"\xef\xbb\xbf")
     _, *rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
     for row in rows:
-        assert not [text for text in row if text.startswith(("=", "+", "-", "@", "\t", "\r"))]
+        assert not [text for text in row if text.startswith(tuple("=+-@\t\r\n＝＋－＠"))]
     return [[as_it_was(text) for text in row] for row in rows]
 
 

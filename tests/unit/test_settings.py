@@ -24,6 +24,11 @@ def test_an_empty_environment_means_the_embedded_server_in_the_checkout_with_dem
     )
 
 
+def test_what_belongs_to_an_installation_is_kept_outside_the_repository(project: Path) -> None:
+    ignored = (project / ".gitignore").read_text(encoding="utf-8").split()
+    assert {f"{settings.load({}).home.name}/", ".streamlit/secrets.toml"} <= set(ignored)
+
+
 def test_every_setting_can_be_given() -> None:
     given = {
         "BACKSTITCH_HOME": "/srv/shop",

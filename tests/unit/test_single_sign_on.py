@@ -1,6 +1,7 @@
 """What of an identity provider's word is enough to come in."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import streamlit as st
 
 from backstitch.accounts.sessions import Assertion
 from backstitch.errors import StartError
+from tests.ui.shop import unescaped
 from ui import single_sign_on
 from ui.single_sign_on import assertion
 
@@ -42,6 +44,19 @@ def test_an_address_that_is_not_verified_is_refused_with_a_sentence(verified: ob
 def test_what_is_no_address_is_nobodys_verified_address(email: object) -> None:
     said = assertion(GOOD | {"email": email}, NOW)
     assert isinstance(said, str) and said.startswith("The identity provider has not verified your email address.")
+
+
+def test_the_address_that_the_provider_names_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    word = GOOD | {"email": "*[a](b)*<img/>@example.com", "iat": datetime.now(UTC).timestamp()}
+    shown: list[str] = []
+    monkeypatch.setattr(st, "user", SimpleNamespace(to_dict=lambda: word))
+    monkeypatch.setattr(st, "session_state", {})
+    monkeypatch.setattr(st, "error", lambda text, icon: shown.append(text))
+    monkeypatch.setattr(st, "button", lambda *named, **options: False)
+    assert single_sign_on.offer(lambda said: "unknown user") is False
+    assert [unescaped(text) for text in shown] == [
+        f"No active user here has the address {word['email']}. Ask an admin to add you."
+    ]
 
 
 @pytest.mark.parametrize(("secret", "starts"), [("x" * 32, True), ("x" * 31, False), ("", False), (None, False)])

@@ -136,6 +136,8 @@ def test_the_application_password_is_set_at_the_first_start_and_kept_at_the_next
         assert login(service) == ("backstitch_app", False)
         first = stored_password(service)
         assert first.startswith("SCRAM-SHA-256$")
+        key = home / "secrets" / "cookie_key"
+        assert (len(key.read_text()), stat.S_IMODE(key.stat().st_mode)) == (43, 0o600)
     with startup.running(configured(home)) as service:
         assert login(service) == ("backstitch_app", False)
         assert stored_password(service) == first
