@@ -45,16 +45,18 @@ def show_open() -> None:
     elif isinstance(opened, UserLine):
         _edit(opened)
     elif isinstance(opened, OneTime):
-        # Shown once: not even a reload of the page brings it back.
-        DIALOG.close()
         _hand_on(opened)
 
 
-@st.dialog("One-time password", icon=":material/key:")
+# Shown once: neither a reload of the page nor another page brings it back, and so a click beside it must not close it.
+@st.dialog("One-time password", icon=":material/key:", dismissible=False)
 def _hand_on(made: OneTime) -> None:
     st.text(f"For {made.name}, to sign in with once and then replace:")
     st.code(made.password, language=None)
     st.caption("It is shown only now. Hand it over in person or by telephone, not by mail.")
+    if st.button("I have it", type="primary", key="one_time_password_noted"):
+        DIALOG.close()
+        st.rerun()
 
 
 @st.dialog("Add user", icon=":material/person_add:", on_dismiss=DIALOG.close)
