@@ -88,6 +88,7 @@ def fuzz_page(tab: Tab, page: str, texts: "list[str]", chance: random.Random, ta
 def product_kept(tab: Tab, installation: Installation, chance: random.Random, tally: Tally) -> None:
     """Adds a product with a fuzzed name: it is there as it was typed, or it was refused with a sentence."""
     name, sku = payloads.random_text(chance)[:200], f"F{tally.runs}"
+    tab.fill("Search", "")  # what was typed there before may be refused, and the list with it
     tab.click("Add product").until(lambda: tab.has("SKU"))
     tab.fill("SKU", sku)
     tab.fill("Name", name)
