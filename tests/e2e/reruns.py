@@ -37,7 +37,7 @@ class _Reruns:
             return
         message = ForwardMsg.FromString(frame)
         kind = message.WhichOneof("type")
-        if kind == "new_session" and self.state is _State.ASKED:
+        if kind == "new_session":
             self.state = _State.RUNNING
         elif kind == "script_finished" and self.state is _State.RUNNING:
             starts_another = message.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN

@@ -26,6 +26,10 @@ PAGES = {
 TIMEOUT = 60_000  # milliseconds; what is waited for comes at once on a quiet machine
 FIRST_CELL: Position = {"x": 110, "y": 53}  # of a table with a narrow first column: the middle of its second, first row
 
+# What moves takes no click: it may be elsewhere when the button of the mouse comes up. Endless ones turn on the spot.
+STILL = """() => Promise.allSettled(
+    document.getAnimations().filter(a => Number.isFinite(a.effect.getComputedTiming().endTime)).map(a => a.finished)
+)"""
 DRAWN = "() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 
 
@@ -87,6 +91,7 @@ def done(page: Page) -> None:
     page.evaluate(DRAWN)
     expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
     expect(page.locator("[data-stale=true]")).to_have_count(0)
+    page.evaluate(STILL)
 
 
 def press(within: Page | Locator, name: str, *, exact: bool = False) -> None:
