@@ -1,6 +1,8 @@
 """What a page says after it did something, or did not."""
 
 import logging
+import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NoReturn
@@ -11,6 +13,9 @@ from backstitch.accounts.permissions import Permission
 from backstitch.audit.undo import Undoable
 from backstitch.errors import Refused, SignedOut, StaleEdit
 from ui import audit_filters, clicks, formats, links, session
+
+# Seconds. A second click, or one on a link right after Save, draws a page before anybody has read the sentence.
+STAYS = 1.5
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +56,14 @@ def done(sentence: str, *, on_record: Mapping[str, str] | None = None) -> NoRetu
     `on_record` filters the audit report to it, for a link next to the sentence; the last write can be undone there.
     """
     st.session_state["done"] = sentence, dict(on_record or {}), session.last_written()
+    st.session_state.pop("done_until", None)
     st.rerun()
 
 
 def show_done(offer_undo: Callable[[Undoable], None]) -> None:
     """The sentence of the run before, with what leads on from it, until `shown`."""
+    if time.monotonic() >= st.session_state.get("done_until", math.inf):
+        del st.session_state["done"], st.session_state["done_until"]
     if "done" not in st.session_state:
         return
     sentence, on_record, undoable = st.session_state["done"]
@@ -68,8 +76,9 @@ def show_done(offer_undo: Callable[[Undoable], None]) -> None:
 
 
 def shown() -> None:
-    """The run has come to its end: what it showed is not for the next one."""
-    st.session_state.pop("done", None)
+    """The run has come to its end: what it showed is not for the next one, unless that begins before it can be read."""
+    if "done" in st.session_state:
+        st.session_state.setdefault("done_until", time.monotonic() + STAYS)
     st.session_state.pop(session.WRITTEN, None)
 
 

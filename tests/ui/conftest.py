@@ -14,6 +14,7 @@ from backstitch.settings import Settings
 from backstitch.startup import Service
 from tests.conftest import BROWSER, Clone, email_of
 from tests.ui.shop import Shop
+from ui import feedback
 
 Open = Callable[..., AppTest]
 
@@ -37,6 +38,12 @@ def service(clone: Clone, tmp_path: Path) -> Iterator[Service]:
     startup.use(made)
     yield made
     startup.use(None)
+
+
+@pytest.fixture(autouse=True)
+def quick_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests act at once, and what was said before is not what they look for."""
+    monkeypatch.setattr(feedback, "STAYS", 0)
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
-from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests
 from streamlit.testing.v1 import AppTest
 
 from backstitch.accounts import sessions
@@ -16,7 +17,7 @@ from backstitch.audit import undo
 from tests.conftest import PASSWORD
 from tests.ui.conftest import Open
 from tests.ui.shop import Shop, click, run, sentences
-from ui import feedback
+from ui import feedback, paste_preview
 
 Filled = tuple[AppTest, str]
 
@@ -74,20 +75,27 @@ COMMITS = {a_password: (sessions, "change_password")}
 def click_twice(tab: AppTest, key: str, during: tuple[ModuleType, str], monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The second click comes within a function, and waits like any other for Streamlit to ask for it."""
     tab.button(key=key).click()
-    clicked, function = tab._tree.get_widget_states(), getattr(*during)
+    again = RerunData(widget_states=tab._tree.get_widget_states(), page_script_hash=tab._page_hash)
+    meanwhile(during, lambda requests: requests.request_rerun(again), monkeypatch)
+    return run(tab)
 
-    def clicked_again(*arguments: Any, **named: Any) -> Any:
+
+def meanwhile(
+    during: tuple[ModuleType, str], ask: Callable[[ScriptRequests], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Has the browser's thread ask for something, once, while a function begins."""
+    function = getattr(*during)
+
+    def asked(*arguments: Any, **named: Any) -> Any:
         context = get_script_run_ctx()
         assert context is not None and context.script_requests is not None
-        if during != (feedback, "show_done") or "done" in tab.session_state:
+        if during != (feedback, "show_done") or "done" in st.session_state:
             monkeypatch.setattr(*during, function)
-            again = RerunData(widget_states=clicked, page_script_hash=tab._page_hash)
             with ThreadPoolExecutor() as browser:
-                assert browser.submit(context.script_requests.request_rerun, again).result()
+                assert browser.submit(ask, context.script_requests).result() is not False
         return function(*arguments, **named)
 
-    monkeypatch.setattr(*during, clicked_again)
-    return run(tab)
+    monkeypatch.setattr(*during, asked)
 
 
 @pytest.mark.parametrize("at_the_sentence", [False, True], ids=["while it is written", "while it is said"])
@@ -108,3 +116,51 @@ def test_what_is_saved_is_saved_once_and_said(
     assert [field.value for field in tab.text_input if field.value] == []
     records = shop.run("select action, entity from audit.trail where id > %s order by id", before)
     assert records == written
+
+
+@pytest.mark.parametrize("connected_again", [False, True], ids=["and stays away", "and comes back"])
+def test_what_is_saved_while_the_connection_is_lost_is_saved_once_and_said(
+    open_page: Open, shop: Shop, monkeypatch: pytest.MonkeyPatch, connected_again: bool
+) -> None:
+    tab, key = an_adjustment(open_page, shop)
+    ((before,),) = shop.run("select max(id) from audit.trail")
+
+    def lose(requests: ScriptRequests) -> None:
+        requests.request_stop()
+        if connected_again:
+            assert requests.request_rerun(RerunData(page_script_hash=tab._page_hash))
+
+    meanwhile((undo, "this_transaction"), lose, monkeypatch)
+    click(tab, key)
+    if not connected_again:
+        run(tab)
+    sentence, written = SAID[an_adjustment]
+    assert (sentences(tab.success), sentences(tab.error)) == ([sentence], [])
+    assert [field.value for field in tab.text_input if field.value] == []
+    records = shop.run("select action, entity from audit.trail where id > %s order by id", before)
+    assert records == written
+
+
+def test_a_click_is_answered_that_comes_while_what_ends_the_run_is_found(
+    open_page: Open, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab = open_page("paste", Role.MANAGER)
+    tab.text_area(key="paste_block_0").set_value("nothing\tthat\tcan\tbe\tpasted")
+    other = RerunData(query_string="came=yes", page_script_hash=tab._page_hash)
+    meanwhile((paste_preview, "problems"), lambda requests: requests.request_rerun(other), monkeypatch)
+    seen = []
+    monkeypatch.setattr(paste_preview, "rows", lambda checked: seen.append(st.query_params.get("came")))
+    click(tab, "paste_check")
+    assert seen == [None, "yes"]
+
+
+def test_what_was_said_stays_until_it_can_be_read_on_another_page_too(
+    open_page: Open, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feedback, "STAYS", 600)
+    tab = click(*an_adjustment(open_page, shop))
+    said = [SAID[an_adjustment][0]]
+    assert sentences(tab.success) == sentences(run(tab).success) == said
+    assert sentences(run(tab.switch_page("../pages/products.py")).success) == said
+    tab.session_state["done_until"] -= 600
+    assert not run(tab).success
