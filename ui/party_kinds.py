@@ -44,7 +44,7 @@ class Kind:
     @property
     def pending(self) -> Dialog:
         """The question in the dialog, open for the parties that may be the one being saved."""
-        return Dialog(f"{self.word}_pending")
+        return Dialog(f"{self.word}_pending", within=self.dialog.key)
 
 
 EXAMPLES = {

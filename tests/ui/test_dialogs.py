@@ -8,7 +8,7 @@ from backstitch.audit import search
 from backstitch.audit.operations import operations
 from backstitch.inventory.reasons import ReasonPolicy
 from tests.ui.conftest import Open
-from tests.ui.shop import Shop, run
+from tests.ui.shop import Shop, click, run
 from tests.ui.test_links import visit
 from tests.ui.test_undo_dialog import last_day
 from ui import diffs, log_deletion, log_tables, order_steps, party_kinds, product_forms, reason_rules, undo, user_forms
@@ -49,3 +49,10 @@ def test_a_dialog_stays_closed_once_its_page_was_left(open_page: Open, shop: Sho
         tab.session_state[dialog.key] = what
         assert dialogs(run(tab)) == [title] == dialogs(run(tab))
         assert dialogs(visit(visit(tab, "home"), page)) == []
+
+
+def test_of_two_dialogs_that_two_quick_clicks_ask_for_one_is_opened(open_page: Open) -> None:
+    tab = click(open_page("customers", Role.MANAGER), "add_customer")
+    tab.text_input(key="edit_customer_store_name_new").set_value("Mehta Stores")
+    click(tab, "customer_save").button(key="undo_offer").click()
+    assert len(dialogs(click(tab, "add_customer"))) == 1
