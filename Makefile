@@ -27,7 +27,7 @@ format: $(STAMP_DEV)
 
 # Against its peers, which want packages of their own; about 10 minutes on a quiet machine.
 bench-audit: bench/.venv/.installed
-	bench/.venv/bin/python bench/audit_write.py
+	bench/.venv/bin/python -m bench.audit_write
 
 clean:
 	rm -rf .venv bench/.venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

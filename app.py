@@ -18,12 +18,14 @@ from typing import Any
 import streamlit as st
 from starlette.middleware import Middleware
 
-from backstitch import demo, logs, settings, startup
+from backstitch import log_format, settings, startup
 from backstitch.audit.sealing import Sealer
+from backstitch.demo import loader as demo_loader
 from backstitch.errors import Refused, StartError
 from backstitch.startup import Service
-from ui import downloads, errors, hardening, single_sign_on
-from ui.middleware import BrowserCookie, Gate, SecurityHeaders
+from ui.server import downloads, errors, hardening
+from ui.server.middleware import BrowserCookie, Gate, SecurityHeaders
+from ui.shared import single_sign_on
 
 log = logging.getLogger("backstitch")
 
@@ -33,7 +35,7 @@ WATCH, AFTER_FAILURE = 3, 30  # seconds between two looks at the embedded server
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     """Runs the service as long as the app; a start that fails ends in one sentence and exit code 1."""
-    logs.to_standard_error()
+    log_format.to_standard_error()
     try:
         configured = settings.load()
         for sentence in hardening.weakened(st.get_option, demo=configured.demo):
@@ -65,7 +67,7 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
 def _load_demo(service: Service) -> None:
     """Without demo data the app is as good as with them, so what prevents them is only logged."""
     try:
-        demo.load_once(service)
+        demo_loader.load_once(service)
     except Refused as refusal:  # another app on the same database loads them at this moment
         log.info("The demo data were not loaded: %s", refusal)
     except Exception:

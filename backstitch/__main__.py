@@ -19,15 +19,17 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import URL
 
-from backstitch import demo, doctor, embedded, migrations, settings, startup
+from backstitch import doctor, migrations, settings, startup
 from backstitch.accounts import users
 from backstitch.accounts.permissions import Role
 from backstitch.audit import integrity, replay, sealing
 from backstitch.database import Database, System
+from backstitch.demo import loader as demo_loader
 from backstitch.errors import Refused, StartError
-from backstitch.inventory import rejects_file
-from backstitch.inventory.stock_import import ImportResult, load_stock_list
-from backstitch.inventory.stock_list import read_stock_list
+from backstitch.inventory.stock_list import rejects_file
+from backstitch.inventory.stock_list.load import ImportResult, load_stock_list
+from backstitch.inventory.stock_list.reader import read_stock_list
+from backstitch.postgres import server as postgres_server
 from backstitch.settings import Settings
 
 BAR_WIDTH = 30
@@ -96,10 +98,10 @@ def import_stock(given: argparse.Namespace, configured: Settings) -> int:
 def load_demo(given: argparse.Namespace, configured: Settings) -> int:
     """Loads the demo data into an empty database."""
     with startup.running(configured, application="backstitch demo") as service:
-        records = demo.load(service, scale=given.scale, seed=given.seed, progress=_show_progress)
+        records = demo_loader.load(service, scale=given.scale, seed=given.seed, progress=_show_progress)
     print(
         f"Loaded demo data, {_counted(records, 'record')}. Sign in as manager@demo.example with the password "
-        f"“{demo.PASSWORD}”; the sign-in page names the others."
+        f"“{demo_loader.PASSWORD}”; the sign-in page names the others."
     )
     return 0
 
@@ -185,7 +187,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("demo", help="fill an empty database with an invented business of two years")
     command.add_argument("--scale", metavar="S", type=float, default=1, help="1: some 10,000 records; 100: a million")
-    command.add_argument("--seed", metavar="N", type=int, default=demo.SEED, help="another one, another business")
+    command.add_argument(
+        "--seed", metavar="N", type=int, default=demo_loader.SEED, help="another one, another business"
+    )
     command.set_defaults(run=load_demo)
 
     command = commands.add_parser("seal", help="seal the trail's new records")
@@ -297,8 +301,8 @@ def _psql_call(url: URL, *, bundled: bool) -> tuple[list[str], dict[str, str]]:
     """The command and its environment, which holds the password: other users can read a command line."""
     program = None if bundled else shutil.which("psql")
     try:
-        program = program or str(embedded.bin_dir() / "psql")
-    except embedded.EmbeddedServerError as error:
+        program = program or str(postgres_server.bin_dir() / "psql")
+    except postgres_server.EmbeddedServerError as error:
         raise StartError("There is no psql here: install PostgreSQL's client programs.") from error
     parts = conninfo_to_dict(startup.conninfo(url))
     password = parts.pop("password", None)

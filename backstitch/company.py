@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from backstitch.errors import StartError
-from backstitch.inventory.gst import gstin_problem, tidy_gstin
+from backstitch.india.gst import gstin_problem, tidy_gstin
 
 PICTURES = ("PNG", "JPEG")  # what a spreadsheet shows
 

@@ -20,9 +20,10 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
-from backstitch import doctor, embedded, installation, migrations
+from backstitch import doctor, installation, migrations
 from backstitch.database import Database
 from backstitch.errors import StartError
+from backstitch.postgres import server as postgres_server
 from backstitch.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -42,14 +43,14 @@ class Service:
     settings: Settings
     database: Database
     owner_url: URL | None
-    lease: embedded.Lease | None = None
+    lease: postgres_server.Lease | None = None
 
     def revive(self) -> bool:
         """Brings the embedded server back if it died; False while it cannot. To be called every few seconds."""
         try:
             if self.lease is not None and self.lease.revive():
                 log.warning("The database had stopped and was started again.")
-        except embedded.EmbeddedServerError:
+        except postgres_server.EmbeddedServerError:
             return False  # logged there, with what is behind it
         return True
 
@@ -124,16 +125,16 @@ def recreate_database(owner_url: URL) -> None:
 
 
 @contextmanager
-def _server(settings: Settings) -> Iterator[tuple[URL, embedded.Lease | None]]:
+def _server(settings: Settings) -> Iterator[tuple[URL, postgres_server.Lease | None]]:
     installation.prepare_home(settings.home)
     if settings.database_url is not None:
         yield _checked(_parsed(settings.database_url)), None
         return
     try:
-        with embedded.start(settings.home) as lease:
+        with postgres_server.start(settings.home) as lease:
             _create_database(lease.server.conninfo())
             yield _checked(make_url(lease.server.url(DATABASE_NAME))), lease
-    except embedded.EmbeddedServerError as error:
+    except postgres_server.EmbeddedServerError as error:
         raise StartError(str(error)) from error
 
 

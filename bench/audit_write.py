@@ -33,14 +33,14 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import URL, make_url
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+from backstitch import migrations
+from backstitch.accounts import users
+from backstitch.accounts.permissions import Role
+from backstitch.database import Database
+from backstitch.postgres import server as postgres_server
+from backstitch.startup import conninfo
 
-from backstitch import embedded, migrations  # noqa: E402
-from backstitch.accounts import users  # noqa: E402
-from backstitch.accounts.permissions import Role  # noqa: E402
-from backstitch.database import Database  # noqa: E402
-from backstitch.startup import conninfo  # noqa: E402
+HERE = Path(__file__).resolve().parent
 
 TABLE = """
 create table products (
@@ -81,6 +81,7 @@ SERVER = {
 TRAIL_SIZE = """
 select coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
+
 where c.relkind = 'r' and c.relname <> 'products' and n.nspname !~ '^(pg_|information_schema)'"""
 
 
@@ -142,7 +143,7 @@ CONTENDERS = (
 class Server:
     """The embedded server, and the databases that the runs are cloned from."""
 
-    def __init__(self, server: embedded.EmbeddedServer) -> None:
+    def __init__(self, server: postgres_server.EmbeddedServer) -> None:
         self.server = server
         self.url = make_url(server.url())
 
@@ -174,7 +175,7 @@ class Server:
 def serve() -> Iterator[Server]:
     """A server of its own, with nothing left of it afterwards."""
     with tempfile.TemporaryDirectory() as home:
-        lease = embedded.start(Path(home), options=SERVER)
+        lease = postgres_server.start(Path(home), options=SERVER)
         try:
             yield Server(lease.server)
         finally:

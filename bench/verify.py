@@ -1,7 +1,7 @@
 """The figures of the seals: tampering found, clean runs quiet, writers beside sealers, a million records verified.
 
-    .venv/bin/python bench/verify.py                       everything
-    .venv/bin/python bench/verify.py --tampering --seeds 5 one part, smaller
+    .venv/bin/python -m bench.verify                       everything
+    .venv/bin/python -m bench.verify --tampering --seeds 5 one part, smaller
 
 Each part has a fresh database on the embedded server. Prints figures, writes bench/results/verify.json, and exits
 with 1 when one of them is not what it has to be.
@@ -22,17 +22,16 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from sqlalchemy import make_url
+
+from backstitch import migrations
+from backstitch.database import Database
+from backstitch.postgres import server as postgres_server
+from tests.db.audit.seal_writers import run_writers
+from tests.db.audit.tampering import KINDS, findings, found, make_history, one, seal_all
+from tests.db.trail import watched_table
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-
-from sqlalchemy import make_url  # noqa: E402
-
-from backstitch import embedded, migrations  # noqa: E402
-from backstitch.database import Database  # noqa: E402
-from tests.db.seal_writers import run_writers  # noqa: E402
-from tests.db.tampering import KINDS, findings, found, make_history, one, seal_all  # noqa: E402
-from tests.db.trail import watched_table  # noqa: E402
 
 LEVELS = ("read committed", "repeatable read", "serializable")
 INSERT = (
@@ -47,7 +46,7 @@ Figures = dict[str, Any]
 
 
 @contextmanager
-def fresh_database(server: embedded.EmbeddedServer, name: str) -> Iterator[str]:
+def fresh_database(server: postgres_server.EmbeddedServer, name: str) -> Iterator[str]:
     """The connection string of a migrated database; it goes afterwards."""
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
         connection.execute(f"create database {name}")
@@ -184,7 +183,7 @@ def main() -> int:
     results: Figures = {"cores": os.cpu_count(), "machine": platform.machine(), "load": os.getloadavg()}
     folders = {home}
     try:
-        with embedded.start(home) as lease:
+        with postgres_server.start(home) as lease:
             folders.add(lease.server.data_dir.parent)
             for name in given.parts or PARTS:
                 with fresh_database(lease.server, f"bench_{name}") as conninfo:

@@ -4,7 +4,9 @@ import streamlit as st
 
 from backstitch.accounts import sessions
 from backstitch.accounts.permissions import Permission
-from ui import account_forms, feedback, formats, session
+from ui import feedback
+from ui.accounts import own_forms as account_forms
+from ui.shared import formats, session
 
 user = session.require(Permission.OWN_ACCOUNT)
 account_forms.end_chosen_session()

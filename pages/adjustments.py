@@ -3,10 +3,15 @@
 import streamlit as st
 
 from backstitch.accounts.permissions import Permission
-from backstitch.inventory import adjustments, catalogue, logs
-from backstitch.inventory.adjustments import REASONS
-from backstitch.inventory.logs import AdjustmentEntry
-from ui import adjustment_fields, log_correction, log_tables, session
+from backstitch.inventory.movements import adjustments
+from backstitch.inventory.movements import queries as movement_queries
+from backstitch.inventory.movements.adjustments import REASONS
+from backstitch.inventory.movements.queries import AdjustmentEntry
+from backstitch.inventory.products import queries as product_queries
+from ui.movements import adjustment_fields
+from ui.movements import correction as movement_correction
+from ui.movements import tables as movement_tables
+from ui.shared import session
 
 user = session.require(Permission.SEE_INVENTORY)
 editor = user.may(Permission.EDIT_INVENTORY)
@@ -14,7 +19,7 @@ editor = user.may(Permission.EDIT_INVENTORY)
 st.title("Adjustments")
 
 with session.read() as connection:
-    every_product = catalogue.product_choices(connection, inactive=True)
+    every_product = product_queries.product_choices(connection, inactive=True)
 
 if editor:
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -22,14 +27,14 @@ if editor:
         st.page_link("../pages/stock.py", label="Stock matrix", icon=":material/grid_on:")
         st.page_link("../pages/stock_take.py", label="Stock-take", icon=":material/fact_check:")
 
-log_filter = log_tables.filter_bar(
+log_filter = movement_tables.filter_bar(
     every_product, prefix="adjustment_log", names={"reason": ("Reason", REASONS)}, shown=str.capitalize
 )
 with session.read() as connection:
-    entries = logs.adjustment_log(connection, log_filter=log_filter)
+    entries = movement_queries.adjustment_log(connection, log_filter=log_filter)
 
 
-def fields(entry: AdjustmentEntry, key: log_correction.Key) -> log_correction.Save:
+def fields(entry: AdjustmentEntry, key: movement_correction.Key) -> movement_correction.Save:
     """What can be corrected of an entry."""
     typed = adjustment_fields.show(key("of_{}"), entry)
     return lambda connection: adjustments.edit_adjustment(
@@ -42,7 +47,7 @@ def fields(entry: AdjustmentEntry, key: log_correction.Key) -> log_correction.Sa
     )
 
 
-selected = log_tables.show(
+selected = movement_tables.show(
     entries,
     AdjustmentEntry,
     log_filter,
@@ -52,8 +57,8 @@ selected = log_tables.show(
     empty="No adjustments yet.",
     further={"reason": [entry.reason.capitalize() for entry in entries]},
 )
-log_correction.offer(
-    log_correction.Log(
+movement_correction.offer(
+    movement_correction.Log(
         AdjustmentEntry,
         "adjustment",
         ":material/rule:",

@@ -1,7 +1,9 @@
 """Agencies: find, add, edit, deactivate, delete."""
 
 from backstitch.accounts.permissions import Permission
-from ui import party_forms, party_kinds, session
+from ui.parties import forms as party_forms
+from ui.parties import kinds as party_kinds
+from ui.shared import session
 
 user = session.require(Permission.SEE_INVENTORY)
 

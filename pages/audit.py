@@ -5,7 +5,10 @@ import streamlit as st
 from backstitch.accounts.permissions import Permission
 from backstitch.audit import search, wording
 from backstitch.errors import Refused
-from ui import audit_filters, charts, diffs, downloads, formats, operation_table, paging, session
+from ui.audit import charts, diffs, operation_table
+from ui.audit import filters as audit_filters
+from ui.server import downloads
+from ui.shared import formats, paging, session
 
 user = session.require(Permission.READ_TRAIL)
 zone = formats.timezone()

@@ -3,8 +3,11 @@
 import streamlit as st
 
 from backstitch.accounts.permissions import Permission
-from backstitch.inventory import stock_reports
-from ui import diffs, formats, home_parts, low_stock_list, session
+from backstitch.inventory.stock import reports as stock_reports
+from ui.audit import diffs
+from ui.home import parts as home_parts
+from ui.shared import formats, session
+from ui.stock import low_list as low_stock_list
 
 user = session.require(Permission.SEE_INVENTORY)
 low_stock_list.follow()

@@ -5,10 +5,16 @@ from typing import Literal
 import streamlit as st
 
 from backstitch.accounts.permissions import Permission
-from backstitch.inventory import catalogue, logs, movements
-from backstitch.inventory.logs import InwardEntry
-from backstitch.inventory.movements import Inward
-from ui import entry_forms, formats, log_correction, log_lookup, log_tables, matrices, session
+from backstitch.inventory.movements import commands as movement_commands
+from backstitch.inventory.movements import queries as movement_queries
+from backstitch.inventory.movements.commands import Inward
+from backstitch.inventory.movements.queries import InwardEntry
+from backstitch.inventory.products import queries as product_queries
+from ui.movements import correction as movement_correction
+from ui.movements import entry_forms
+from ui.movements import lookup as movement_lookup
+from ui.movements import tables as movement_tables
+from ui.shared import formats, matrices, session
 
 CATEGORIES: tuple[Literal["Supply", "Return"], ...] = ("Supply", "Return")
 OWN_COLUMNS = {"category": "Category", "stakeholder_name": "Received from"}
@@ -19,9 +25,9 @@ editor = user.may(Permission.EDIT_INVENTORY)
 st.title("Inward")
 
 with session.read() as connection:
-    choices = catalogue.product_choices(connection)
-    every_product = catalogue.product_choices(connection, inactive=True)
-    stakeholders = logs.stakeholders(connection)
+    choices = product_queries.product_choices(connection)
+    every_product = product_queries.product_choices(connection, inactive=True)
+    stakeholders = movement_queries.stakeholders(connection)
 
 
 # No st.form: that keeps what is typed in the browser until it is sent, and a grid of another shape would lose it. What
@@ -46,7 +52,7 @@ def record() -> None:
         reason=reason,
         of=matrix,
         colour=colour,
-        record=lambda connection, quantities: movements.record_inward(
+        record=lambda connection, quantities: movement_commands.record_inward(
             connection,
             product_id=product_id,
             colour_code=colour.colour_code,
@@ -62,8 +68,8 @@ if editor and choices:
 elif editor:
     st.info("Goods come in for a product: add one on the Products page first.", icon=":material/input:")
 
-log_lookup.panel(
-    lambda connection, name, day: logs.latest_inward(connection, stakeholder=name, on=day),
+movement_lookup.panel(
+    lambda connection, name, day: movement_queries.latest_inward(connection, stakeholder=name, on=day),
     prefix="inward",
     label="Received from",
     known=stakeholders,
@@ -71,22 +77,22 @@ log_lookup.panel(
 )
 
 st.subheader("Inward log")
-log_filter = log_tables.filter_bar(
+log_filter = movement_tables.filter_bar(
     every_product,
     prefix="inward_log",
     names={"stakeholder": ("Received from", stakeholders), "category": ("Category", CATEGORIES)},
 )
 with session.read() as connection:
-    entries = logs.inward_log(connection, log_filter=log_filter)
+    entries = movement_queries.inward_log(connection, log_filter=log_filter)
 
 
-def fields(entry: InwardEntry, key: log_correction.Key) -> log_correction.Save:
+def fields(entry: InwardEntry, key: movement_correction.Key) -> movement_correction.Save:
     """What can be corrected of an entry."""
     quantity = entry_forms.quantity(entry.quantity, key=key("quantity"))
     day = st.date_input("Date", entry.date, key=key("date"), format="DD/MM/YYYY")
     category = st.selectbox("Category", CATEGORIES, CATEGORIES.index(entry.category), key=key("category"))
     stakeholder = st.text_input("Received from", entry.stakeholder_name, key=key("stakeholder"))
-    return lambda connection: movements.edit_inward(
+    return lambda connection: movement_commands.edit_inward(
         connection,
         entry=entry,
         quantity=entry_forms.whole(quantity, entry.size),
@@ -94,24 +100,24 @@ def fields(entry: InwardEntry, key: log_correction.Key) -> log_correction.Save:
     )
 
 
-selected = log_tables.show(
+selected = movement_tables.show(
     entries,
     InwardEntry,
     log_filter,
     prefix="inward_log",
     columns=OWN_COLUMNS,
     editable=editor,
-    empty=f"Nothing has come in here yet.{log_tables.APPEARS if editor and choices else ''}",
+    empty=f"Nothing has come in here yet.{movement_tables.APPEARS if editor and choices else ''}",
 )
-log_correction.offer(
-    log_correction.Log(
+movement_correction.offer(
+    movement_correction.Log(
         InwardEntry,
         "inward",
         ":material/input:",
         ("inward entry", "inward entries"),
         fields,
-        lambda connection, entry: movements.delete_inward(connection, entry=entry),
-        lambda connection, versions: movements.delete_inwards(connection, versions=versions),
+        lambda connection, entry: movement_commands.delete_inward(connection, entry=entry),
+        lambda connection, versions: movement_commands.delete_inwards(connection, versions=versions),
     ),
     selected,
     every_product,

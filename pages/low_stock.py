@@ -3,9 +3,10 @@
 import streamlit as st
 
 from backstitch.accounts.permissions import Permission
-from backstitch.inventory import stock_reports
-from backstitch.inventory.stock_reports import LowCell
-from ui import formats, low_stock_list, session
+from backstitch.inventory.stock import reports as stock_reports
+from backstitch.inventory.stock.reports import LowCell
+from ui.shared import formats, session
+from ui.stock import low_list as low_stock_list
 
 user = session.require(Permission.SEE_INVENTORY)
 editor = user.may(Permission.EDIT_INVENTORY)

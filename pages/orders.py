@@ -3,8 +3,12 @@
 import streamlit as st
 
 from backstitch.accounts.permissions import Permission
-from backstitch.inventory.order_book import Order
-from ui import links, order_forms, order_list, order_steps, order_view, session
+from backstitch.inventory.orders.queries import Order
+from ui.orders import forms as order_forms
+from ui.orders import list as order_list
+from ui.orders import steps as order_steps
+from ui.orders import view as order_view
+from ui.shared import links, session
 
 user = session.require(Permission.SEE_INVENTORY)
 editor = user.may(Permission.EDIT_INVENTORY)

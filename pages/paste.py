@@ -3,16 +3,22 @@
 import streamlit as st
 
 from backstitch.accounts.permissions import Permission
-from backstitch.inventory import catalogue, paste_columns, paste_template, paste_write
-from backstitch.inventory.paste_columns import Kind
-from ui import feedback, formats, paste_forms, paste_preview, session
+from backstitch.inventory.paste import columns as paste_columns
+from backstitch.inventory.paste import template as paste_template
+from backstitch.inventory.paste import write as paste_write
+from backstitch.inventory.paste.columns import Kind
+from backstitch.inventory.products import queries as product_queries
+from ui import feedback
+from ui.paste import forms as paste_forms
+from ui.paste import preview as paste_preview
+from ui.shared import formats, session
 
 session.require(Permission.EDIT_INVENTORY)
 
 st.title("Paste from Excel")
 
 with session.read() as connection:
-    choices = catalogue.product_choices(connection)
+    choices = product_queries.product_choices(connection)
 
 kind = Kind(
     st.segmented_control(
@@ -36,7 +42,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
             help="Choose one when all rows are of one product: its sizes are then columns, and no SKU is needed.",
         )
     with session.read() as connection:
-        product = None if product_id is None else catalogue.product(connection, product_id=product_id)
+        product = None if product_id is None else product_queries.product(connection, product_id=product_id)
     sizes = product.sizes if product else ()
     st.download_button(
         "Template",

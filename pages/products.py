@@ -3,9 +3,11 @@
 import streamlit as st
 
 from backstitch.accounts.permissions import Permission
-from backstitch.inventory import catalogue
-from backstitch.inventory.catalogue import ProductLine
-from ui import formats, paging, product_forms, product_grid, session
+from backstitch.inventory.products import queries as product_queries
+from backstitch.inventory.products.queries import ProductLine
+from ui.products import forms as product_forms
+from ui.products import grid as product_grid
+from ui.shared import formats, paging, session
 
 user = session.require(Permission.SEE_INVENTORY)
 editor = user.may(Permission.EDIT_INVENTORY)
@@ -23,7 +25,7 @@ if editor:
         grid = st.toggle("Edit in a grid", key="product_in_grid", on_change=product_grid.leave)
 
 with session.read() as connection:
-    categories = catalogue.categories(connection)
+    categories = product_queries.categories(connection)
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     search = st.text_input(
@@ -38,11 +40,11 @@ filters = (search, category, inactive)
 starts = paging.starts("product", filters, first="")
 
 with session.read() as connection:
-    lines = catalogue.list_products(
+    lines = product_queries.list_products(
         connection, search=search or "", category=category, inactive=inactive, after=starts[-1], size=PAGE_SIZE + 1
     )
-    total = catalogue.count_products(connection, search=search or "", category=category, inactive=inactive)
-    none_at_all = total == 0 and catalogue.count_products(connection, inactive=True) == 0
+    total = product_queries.count_products(connection, search=search or "", category=category, inactive=inactive)
+    none_at_all = total == 0 and product_queries.count_products(connection, inactive=True) == 0
 more = len(lines) > PAGE_SIZE
 lines = lines[:PAGE_SIZE]
 

@@ -4,7 +4,8 @@ import streamlit as st
 
 from backstitch.accounts.permissions import Permission
 from backstitch.inventory import reasons
-from ui import reason_rules, session
+from ui.reasons import rules as reason_rules
+from ui.shared import session
 
 session.require(Permission.MANAGE_USERS)
 

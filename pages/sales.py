@@ -3,10 +3,18 @@
 import streamlit as st
 
 from backstitch.accounts.permissions import Permission
-from backstitch.inventory import catalogue, directory, logs, movements, order_book
-from backstitch.inventory.logs import SalesEntry
-from backstitch.inventory.movements import Sale
-from ui import entry_forms, formats, log_correction, log_lookup, log_tables, matrices, session
+from backstitch.inventory.movements import commands as movement_commands
+from backstitch.inventory.movements import queries as movement_queries
+from backstitch.inventory.movements.commands import Sale
+from backstitch.inventory.movements.queries import SalesEntry
+from backstitch.inventory.orders import queries as order_queries
+from backstitch.inventory.parties import queries as party_queries
+from backstitch.inventory.products import queries as product_queries
+from ui.movements import correction as movement_correction
+from ui.movements import entry_forms
+from ui.movements import lookup as movement_lookup
+from ui.movements import tables as movement_tables
+from ui.shared import formats, matrices, session
 
 OWN_COLUMNS = {"store": "Store", "agency": "Agency"}
 
@@ -16,10 +24,12 @@ editor = user.may(Permission.EDIT_INVENTORY)
 st.title("Sales")
 
 with session.read() as connection:
-    choices = catalogue.product_choices(connection)
-    every_product = catalogue.product_choices(connection, inactive=True)
-    stores = entry_forms.names(logs.stores(connection), directory.customer_choices(connection).values())
-    agencies = entry_forms.names(logs.agencies_named(connection), directory.agency_choices(connection).values())
+    choices = product_queries.product_choices(connection)
+    every_product = product_queries.product_choices(connection, inactive=True)
+    stores = entry_forms.names(movement_queries.stores(connection), party_queries.customer_choices(connection).values())
+    agencies = entry_forms.names(
+        movement_queries.agencies_named(connection), party_queries.agency_choices(connection).values()
+    )
 
 
 @st.fragment  # and no st.form, as on the page Inward
@@ -44,7 +54,7 @@ def record() -> None:
         reason=reason,
         of=matrix,
         colour=colour,
-        record=lambda connection, quantities: movements.record_sale(
+        record=lambda connection, quantities: movement_commands.record_sale(
             connection,
             product_id=product_id,
             colour_code=colour.colour_code,
@@ -60,8 +70,8 @@ if editor and choices:
 elif editor:
     st.info("Goods go out of a product's stock: add one on the Products page first.", icon=":material/output:")
 
-log_lookup.panel(
-    lambda connection, name, day: logs.latest_sales(connection, store=name, on=day),
+movement_lookup.panel(
+    lambda connection, name, day: movement_queries.latest_sales(connection, store=name, on=day),
     prefix="sales",
     label="Store",
     known=stores,
@@ -69,21 +79,21 @@ log_lookup.panel(
 )
 
 st.subheader("Sales log")
-log_filter = log_tables.filter_bar(
+log_filter = movement_tables.filter_bar(
     every_product, prefix="sales_log", names={"store": ("Store", stores), "agency": ("Agency", agencies)}
 )
 with session.read() as connection:
-    entries = logs.sales_log(connection, log_filter=log_filter)
-    order_names = order_book.names(connection, order_ids={entry.order_id for entry in entries if entry.order_id})
+    entries = movement_queries.sales_log(connection, log_filter=log_filter)
+    order_names = order_queries.names(connection, order_ids={entry.order_id for entry in entries if entry.order_id})
 
 
-def fields(entry: SalesEntry, key: log_correction.Key) -> log_correction.Save:
+def fields(entry: SalesEntry, key: movement_correction.Key) -> movement_correction.Save:
     """What can be corrected of an entry."""
     quantity = entry_forms.quantity(entry.quantity, key=key("quantity"))
     day = st.date_input("Date", entry.date, key=key("date"), format="DD/MM/YYYY")
     store = st.text_input("Store", entry.store, key=key("store"))
     agency = st.text_input("Agency (optional)", entry.agency, key=key("agency"))
-    return lambda connection: movements.edit_sale(
+    return lambda connection: movement_commands.edit_sale(
         connection,
         entry=entry,
         quantity=entry_forms.whole(quantity, entry.size),
@@ -91,25 +101,25 @@ def fields(entry: SalesEntry, key: log_correction.Key) -> log_correction.Save:
     )
 
 
-selected = log_tables.show(
+selected = movement_tables.show(
     entries,
     SalesEntry,
     log_filter,
     prefix="sales_log",
     columns={**OWN_COLUMNS, "order": "Order"},
     editable=editor,
-    empty=f"Nothing has gone out here yet.{log_tables.APPEARS if editor and choices else ''}",
+    empty=f"Nothing has gone out here yet.{movement_tables.APPEARS if editor and choices else ''}",
     further={"order": [order_names.get(entry.order_id or 0, "") for entry in entries]},
 )
-log_correction.offer(
-    log_correction.Log(
+movement_correction.offer(
+    movement_correction.Log(
         SalesEntry,
         "sale",
         ":material/output:",
         ("sale", "sales"),
         fields,
-        lambda connection, entry: movements.delete_sale(connection, entry=entry),
-        lambda connection, versions: movements.delete_sales(connection, versions=versions),
+        lambda connection, entry: movement_commands.delete_sale(connection, entry=entry),
+        lambda connection, versions: movement_commands.delete_sales(connection, versions=versions),
         order_names=order_names,
     ),
     selected,

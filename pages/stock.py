@@ -4,8 +4,9 @@ import streamlit as st
 
 from backstitch.accounts.permissions import Permission
 from backstitch.audit.periods import Period
-from backstitch.inventory import catalogue
-from ui import cell_panel, formats, links, matrices, session
+from backstitch.inventory.products import queries as product_queries
+from ui.shared import formats, links, matrices, session
+from ui.stock import cell_panel
 
 user = session.require(Permission.SEE_INVENTORY)
 editor = user.may(Permission.EDIT_INVENTORY)
@@ -13,7 +14,7 @@ editor = user.may(Permission.EDIT_INVENTORY)
 st.title("Stock matrix")
 
 with session.read() as connection:
-    choices = catalogue.product_choices(connection)
+    choices = product_queries.product_choices(connection)
 
 if not choices:
     st.info("No products yet. Add one on the Products page; its matrix appears here.", icon=":material/grid_on:")
@@ -34,7 +35,7 @@ product_id = st.selectbox(
 )
 
 with session.read() as connection:
-    matrix = catalogue.matrix(connection, product_id=product_id)
+    matrix = product_queries.matrix(connection, product_id=product_id)
 
 product = matrix.product
 low = sum(

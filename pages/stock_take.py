@@ -3,15 +3,16 @@
 import streamlit as st
 
 from backstitch.accounts.permissions import Permission
-from backstitch.inventory import catalogue
-from ui import count_posting, count_sheet, links, session
+from backstitch.inventory.products import queries as product_queries
+from ui.shared import links, session
+from ui.stock import count_posting, count_sheet
 
 session.require(Permission.EDIT_INVENTORY)
 
 st.title("Stock-take")
 
 with session.read() as connection:
-    choices = catalogue.product_choices(connection)
+    choices = product_queries.product_choices(connection)
 
 if not choices:
     st.info("No products yet. Add one on the Products page, then count it.", icon=":material/fact_check:")
@@ -34,7 +35,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     books = st.toggle("Show the books", key="take_books", help="What should be there; hidden, it cannot lead the count")
 
 with session.read() as connection:
-    matrix = catalogue.matrix(connection, product_id=product_id)
+    matrix = product_queries.matrix(connection, product_id=product_id)
 
 if not matrix.cells.keys() - matrix.inactive:
     st.info("This product has no colours in use. Add them on the Products page.", icon=":material/palette:")

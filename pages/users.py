@@ -5,7 +5,9 @@ import streamlit as st
 from backstitch.accounts import sessions, users
 from backstitch.accounts.permissions import Permission
 from backstitch.accounts.users import UserLine
-from ui import account_forms, formats, session, user_forms
+from ui.accounts import own_forms as account_forms
+from ui.accounts import user_forms
+from ui.shared import formats, session
 
 session.require(Permission.MANAGE_USERS)
 account_forms.end_chosen_session()

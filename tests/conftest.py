@@ -20,10 +20,11 @@ import pytest
 from psycopg import sql
 from sqlalchemy import URL, make_url
 
-from backstitch import embedded, migrations
+from backstitch import migrations
 from backstitch.accounts import passwords, sessions, users
 from backstitch.accounts.permissions import Role
 from backstitch.database import Database, SignedIn
+from backstitch.postgres import server as postgres_server
 from backstitch.startup import conninfo
 
 # Started in the background of a shell, the tests and what they start would ignore Ctrl-C, which some of them send.
@@ -54,7 +55,7 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
         return
     home = tmp_path_factory.mktemp("server")
     # Nothing here must survive a power cut.
-    with embedded.start(home, options={"fsync": "off", "full_page_writes": "off"}) as lease:
+    with postgres_server.start(home, options={"fsync": "off", "full_page_writes": "off"}) as lease:
         yield make_url(lease.server.url("postgres"))
     # As root the data lie outside of pytest's folder, which nobody else would clear.
     shutil.rmtree(lease.server.data_dir.parent, ignore_errors=True)

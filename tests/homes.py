@@ -3,12 +3,12 @@
 import shutil
 from pathlib import Path
 
-from backstitch import embedded_files
+from backstitch.postgres import files as postgres_files
 
 
 def clear(home: Path) -> None:
     """Removes `home`, and its data, which under root lie elsewhere."""
-    pointer = home / embedded_files.POINTER
+    pointer = home / postgres_files.POINTER
     if pointer.exists():
         shutil.rmtree(Path(pointer.read_text().splitlines()[-1]), ignore_errors=True)
     shutil.rmtree(home, ignore_errors=True)

@@ -12,7 +12,8 @@ import streamlit as st
 from backstitch.accounts.permissions import Permission
 from backstitch.audit.undo import Undoable
 from backstitch.errors import Refused, SignedOut, StaleEdit
-from ui import audit_filters, clicks, formats, links, session
+from ui.audit import filters as audit_filters
+from ui.shared import clicks, formats, links, session
 
 # Seconds. A second click, or one on a link right after Save, draws a page before anybody has read the sentence.
 STAYS = 1.5

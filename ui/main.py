@@ -2,8 +2,12 @@
 
 import streamlit as st
 
-from backstitch import demo, startup
-from ui import HERE, account_forms, dialogs, feedback, links, navigation, session, single_sign_on, undo
+from backstitch import startup
+from backstitch.demo import loader as demo_loader
+from ui import HERE, feedback, navigation
+from ui.accounts import own_forms as account_forms
+from ui.audit import undo
+from ui.shared import dialogs, links, session, single_sign_on
 
 st.set_page_config(page_title="Backstitch", page_icon=str(HERE / "icon.svg"), layout="wide")
 st.logo(str(HERE / "logo.svg"), icon_image=str(HERE / "icon.svg"), size="large")
@@ -20,10 +24,10 @@ if person is None:
         signed_in = session.sign_in(authenticator)
         if single_sign_on.is_configured():
             signed_in = single_sign_on.offer(session.sign_in_as) or signed_in
-        accounts = demo.accounts(startup.current().database) if session.is_local() else []
+        accounts = demo_loader.accounts(startup.current().database) if session.is_local() else []
         if accounts:
             with st.container(border=True):
-                st.markdown(f"**Demo data.** Sign in as one of these, password `{demo.PASSWORD}`:")
+                st.markdown(f"**Demo data.** Sign in as one of these, password `{demo_loader.PASSWORD}`:")
                 st.markdown("\n".join(f"- `{account}`" for account in accounts))
     if signed_in:
         # The next run has no form, and its element that sets the cookie stays long enough to do so.

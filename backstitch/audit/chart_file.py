@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 from sqlalchemy import Connection
 
-from backstitch import export_record
 from backstitch.audit import charts, query
 from backstitch.audit.export import Format, file_name
 from backstitch.audit.filters import Filters
-from backstitch.csv_file import CsvFile
 from backstitch.database import Actor, Database
+from backstitch.files import export_record
+from backstitch.files.csv_out import CsvFile
 
 # Column of a chart's data -> heading; a chart has the columns of its own, the others are empty.
 HEADINGS = {

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from backstitch.audit.filters import Filters, conditions
 from backstitch.audit.periods import EARLIEST
-from backstitch.audit.words import action_word, entity_word, field_word
+from backstitch.audit.wording import action_word, entity_word, field_word
 
 MOST_USERS = 20
 MOST_FIELDS = 10

@@ -9,7 +9,7 @@ import xlsxwriter
 import xlsxwriter.exceptions
 
 from backstitch.audit.rows import Cell, ExportRow
-from backstitch.excel_cells import fitting
+from backstitch.files.excel_cells import fitting
 
 ROWS_OF_A_SHEET = 1_048_575  # and the header
 LARGEST_EXACT = 10**15  # Excel keeps 15 digits of a number

@@ -12,16 +12,16 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from backstitch import export_record
 from backstitch.accounts.sessions import current_user
 from backstitch.audit import integrity, query, rows
 from backstitch.audit.excel_file import ExcelFile
 from backstitch.audit.filters import Filters
 from backstitch.audit.rows import COLUMNS, ExportRow
 from backstitch.audit.search import people
-from backstitch.csv_file import CsvFile
 from backstitch.database import Actor, Database
 from backstitch.errors import Refused
+from backstitch.files import export_record
+from backstitch.files.csv_out import CsvFile
 
 
 class Format(StrEnum):

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from backstitch.audit.words import PRODUCT_PARTS, SIGN_IN_FAILURES
-from backstitch.inventory.catalogue import search_pattern
+from backstitch.audit.wording import PRODUCT_PARTS, SIGN_IN_FAILURES
+from backstitch.inventory.products.queries import search_pattern
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from backstitch.audit.filters import Filters, conditions
 from backstitch.audit.records import DECODER, Values
 from backstitch.audit.search import HALF_A_DAY, INSTANT, backwards
-from backstitch.audit.words import entity_word, entity_words
+from backstitch.audit.wording import entity_word, entity_words
 
 # The newest transactions of a window that have a record under the filters.
 FOUND = """

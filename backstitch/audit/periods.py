@@ -5,7 +5,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from backstitch.errors import Refused
-from backstitch.inventory.financial_year import financial_year, first_day
+from backstitch.india.financial_year import financial_year, first_day
 
 EARLIEST = date(2000, 1, 1)
 LATEST = date(2199, 12, 31)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from backstitch.audit import labels
 from backstitch.audit.filters import Filters
 from backstitch.audit.periods import EARLIEST, LATEST, midnight
-from backstitch.audit.words import ACTIONS, ENTITIES, action_word, entity_word
+from backstitch.audit.wording import ACTIONS, ENTITIES, action_word, entity_word
 from backstitch.errors import Refused
 
 SYSTEM = "system"

@@ -12,8 +12,7 @@ from sqlalchemy import Connection, text
 from backstitch.audit.filters import Filters, conditions
 from backstitch.audit.records import SELECT, Record, Values, from_rows
 from backstitch.audit.search import NEWEST_FIRST, windows
-from backstitch.audit.wording import source
-from backstitch.audit.words import action_word, entity_word, field_word, holds_day, holds_instant
+from backstitch.audit.wording import action_word, entity_word, field_word, holds_day, holds_instant, source
 
 COLUMNS = (
     "Time",

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from backstitch.audit import words
+from backstitch.audit import wording
 from backstitch.audit.filters import IN_RANGE, Filters, conditions
 from backstitch.audit.query import BadQuery, filters_from_query, filters_to_query
 from backstitch.audit.records import SELECT, Cursor, Page, Record, from_rows
@@ -96,12 +96,12 @@ def people(connection: Connection) -> list[Person]:
 
 def actions() -> dict[str, str]:
     """The actions of the trail with their words, in the order of the filter."""
-    return dict(words.ACTIONS)
+    return dict(wording.ACTIONS)
 
 
 def entities() -> dict[str, str]:
     """The record types of the trail with their words, in the order of the filter."""
-    return dict(words.ENTITIES)
+    return dict(wording.ENTITIES)
 
 
 def record(connection: Connection, *, id: int, recorded_at: datetime) -> Record | None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 
 from backstitch.audit import labels
 from backstitch.audit.records import decoded
-from backstitch.audit.words import counted_entities
+from backstitch.audit.wording import counted_entities
 
 SAMPLE = 50  # skipped records that a preview names
 OPPOSITE = {"CREATE": "DELETE", "UPDATE": "UPDATE", "DELETE": "CREATE", "TRUNCATE": "CREATE"}

@@ -10,10 +10,11 @@ from typing import Any
 
 import psycopg
 
-from backstitch import embedded, startup
+from backstitch import startup
 from backstitch.accounts import passwords, users
 from backstitch.accounts.permissions import Role
 from backstitch.database import Database, System
+from backstitch.postgres import server as postgres_server
 from tests import homes
 from tests.e2e.app_process import App
 
@@ -37,7 +38,7 @@ def running(people: Sequence[tuple[str, Role]]) -> Iterator[Installation]:
     app = App(home)
     try:
         app.ready()
-        with embedded.start(home) as lease:
+        with postgres_server.start(home) as lease:
             owner = Database(lease.server.url(startup.DATABASE_NAME))
             kept = passwords.stored(PASSWORD)
             with owner.transaction(System(), operation="users of the campaign") as connection:

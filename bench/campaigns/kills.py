@@ -36,7 +36,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import make_url
 
-from backstitch import embedded
+from backstitch.postgres import server as postgres_server
 from backstitch.startup import conninfo
 from bench.campaigns import checks, kill_writer, servers, shop
 from bench.campaigns.shop import Connection, Shop
@@ -93,7 +93,7 @@ class Writer:
 class Campaign:
     """The server, its writers and where the checks stand."""
 
-    lease: embedded.Lease
+    lease: postgres_server.Lease
     place: Shop
     folder: Path
     dice: random.Random
@@ -265,7 +265,7 @@ def campaign(options: argparse.Namespace) -> Iterator[Campaign]:
         "checkpoint_timeout": "60s",
         "deadlock_timeout": "50ms",
     }
-    with servers.temporary_home() as home, embedded.start(home, options=settings) as lease:
+    with servers.temporary_home() as home, postgres_server.start(home, options=settings) as lease:
         with psycopg.connect(lease.server.conninfo(), autocommit=True) as psql:
             psql.execute("create database campaign")
         place = shop.open_shop(make_url(lease.server.url("campaign")))

@@ -22,7 +22,7 @@ from pathlib import Path
 from psycopg.pq import PGconn, Ping
 from sqlalchemy import URL, make_url
 
-from backstitch import embedded
+from backstitch.postgres import server as postgres_server
 
 ACCOUNT = "postgres"  # Debian's packages of PostgreSQL and PgBouncer make it
 # Nothing here must survive a power cut; deadlocks are part of the game, and found at once.
@@ -38,7 +38,7 @@ def server(named: str | None = None, debian: int | None = None) -> Iterator[URL]
         with debian_server(debian) as url:
             yield url
     else:
-        with temporary_home() as home, embedded.start(home, options=SETTINGS) as lease:
+        with temporary_home() as home, postgres_server.start(home, options=SETTINGS) as lease:
             yield make_url(lease.server.url("postgres"))
 
 

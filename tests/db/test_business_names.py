@@ -3,9 +3,11 @@
 from backstitch.accounts.permissions import Role
 from backstitch.audit import labels
 from backstitch.audit.labels import Subject
-from backstitch.inventory import adjustments, orders, parties
-from backstitch.inventory.adjustments import Adjustment
-from backstitch.inventory.parties import CustomerDetails
+from backstitch.inventory.movements import adjustments
+from backstitch.inventory.movements.adjustments import Adjustment
+from backstitch.inventory.orders import commands as order_commands
+from backstitch.inventory.parties import commands as party_commands
+from backstitch.inventory.parties.commands import CustomerDetails
 from tests.conftest import Clone
 from tests.db.business import DAY, open_business
 
@@ -17,11 +19,11 @@ def test_orders_parties_and_adjustments_have_names_after_their_deletion_too(clon
     with business.write(reason="count") as connection:
         correction = Adjustment(business.product, "RED", "S", 1, DAY, "count")
         adjustments.adjust(connection, adjustments=[correction])
-        gone = parties.create_customer(connection, details=CustomerDetails("Gone"))
+        gone = party_commands.create_customer(connection, details=CustomerDetails("Gone"))
     with business.clone.superuser() as psql:
         psql.execute("delete from inventory.customers where id = %s", (gone,))
     with business.write() as connection:
-        orders.delete_drafts(connection, versions=business.versions([draft]))
+        order_commands.delete_drafts(connection, versions=business.versions([draft]))
     asked = [
         ("Order", numbered, "Order 2026-27/1 · Mehta Stores"),
         ("Order", draft, "Draft 2 · Mehta Stores"),

@@ -12,7 +12,8 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, StorageState, expect, sync_playwright
 
-from backstitch import embedded, startup
+from backstitch import startup
+from backstitch.postgres import server as postgres_server
 from tests import homes
 from tests.e2e import reruns
 from tests.e2e.app_process import App
@@ -52,7 +53,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     app = App(home, BACKSTITCH_DEMO="yes")
     try:
         app.ready()
-        with embedded.start(home) as lease:
+        with postgres_server.start(home) as lease:
             conninfo = lease.server.conninfo(startup.DATABASE_NAME)
             with psycopg.connect(conninfo, autocommit=True, application_name="psql") as connection:
                 yield Shop(f"http://localhost:{app.port}", connection)

@@ -7,7 +7,7 @@ from typing import Any, LiteralString
 import psycopg
 from playwright.sync_api import Locator, Page, Position, expect
 
-from backstitch import demo
+from backstitch.demo import loader as demo_loader
 from tests.e2e import reruns
 from tests.e2e.app_process import wait_for
 from ui import SIGN_IN_COOKIE
@@ -50,7 +50,7 @@ def sign_in(page: Page, who: str = "manager") -> Page:
     """Signs in on the page that is open; returns once the browser keeps the sign-in."""
     expect(page.get_by_label("Email")).to_be_visible()
     enter(page, "Email", f"{who}@demo.example")
-    enter(page, "Password", demo.PASSWORD)
+    enter(page, "Password", demo_loader.PASSWORD)
     press(page, "Sign in", exact=True)
     expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_attached()
     wait_for(lambda: keeps_sign_in(page), "the browser keeps the sign-in")

@@ -12,7 +12,8 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser
 
-from backstitch import embedded, startup
+from backstitch import startup
+from backstitch.postgres import server as postgres_server
 from bench.campaigns.tab import Tab, browser_cookies
 from tests import homes
 from tests.e2e import identity_provider, reruns
@@ -77,7 +78,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation
         app = App(home, port, HOME=str(folder))
         try:
             app.ready()
-            with embedded.start(home) as lease:
+            with postgres_server.start(home) as lease:
                 conninfo = lease.server.conninfo(startup.DATABASE_NAME)
                 with psycopg.connect(conninfo, autocommit=True) as psql:
                     psql.execute(

@@ -15,10 +15,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from backstitch import embedded, settings, startup
+from backstitch import settings, startup
+from backstitch.postgres import server as postgres_server
 from tests import homes
 from tests.e2e.app_process import App, environment, run_command, wait_for
-from tests.unit.embedded.processes import is_running, processes_of
+from tests.unit.postgres.processes import is_running, processes_of
 
 LOST = "The database does not answer. Nothing was saved; try again in a moment."
 LOG_LINE = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} "
@@ -243,8 +244,8 @@ def test_a_busy_port_ends_the_start_with_one_sentence_before_a_server_runs(home:
 
 def test_why_the_embedded_server_does_not_start_is_said_once(home: Path, start: Start) -> None:
     (home / "data" / "photos").mkdir(parents=True)
-    with pytest.raises(embedded.EmbeddedServerError) as caught:
-        embedded.start(home)
+    with pytest.raises(postgres_server.EmbeddedServerError) as caught:
+        postgres_server.start(home)
     app = start(home)
     assert app.exit_code() == 1
     assert app.err == f"Backstitch cannot start. {caught.value}\n"
@@ -260,5 +261,5 @@ def test_an_unexpected_error_is_shown_as_an_id_under_which_the_log_has_the_rest(
         connection.execute("alter function accounts.away rename to demo_accounts")
     number = re.search(r"report error ([0-9a-f]{8})\.", shown)
     assert number, shown
-    assert re.match(rf"{LOG_LINE}ERROR ui\.errors: error {number[1]}\n  Traceback ", app.err), app.err
+    assert re.match(rf"{LOG_LINE}ERROR ui\.server\.errors: error {number[1]}\n  Traceback ", app.err), app.err
     assert "UndefinedFunction" in app.err and "UndefinedFunction" not in shown

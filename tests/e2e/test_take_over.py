@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from backstitch import demo
+from backstitch.demo import loader as demo_loader
 from bench.campaigns.tab import Tab, browser_cookies, sign_in
 from tests.e2e.screen import Shop
 from ui import BROWSER_COOKIE, BROWSER_HEADER
@@ -25,7 +25,7 @@ def shows_only_the_sign_in(tab: Tab, path: str = "") -> bool:
 @pytest.fixture
 def victim(shop: Shop) -> Tab:
     """A tab of the analyst, signed in and open."""
-    return sign_in(Tab(shop.url, browser_cookies(shop.url)), "analyst@demo.example", demo.PASSWORD)
+    return sign_in(Tab(shop.url, browser_cookies(shop.url)), "analyst@demo.example", demo_loader.PASSWORD)
 
 
 def test_a_stolen_session_id_opens_a_new_tab_for_a_stranger_and_disturbs_nobody(shop: Shop, victim: Tab) -> None:
@@ -55,7 +55,7 @@ def test_a_stolen_session_id_opens_a_new_tab_for_a_stranger_and_disturbs_nobody(
 
 
 def test_two_clients_without_cookies_are_two_browsers(shop: Shop) -> None:
-    first = sign_in(Tab(shop.url, {}), "analyst@demo.example", demo.PASSWORD)
+    first = sign_in(Tab(shop.url, {}), "analyst@demo.example", demo_loader.PASSWORD)
     second = Tab(shop.url, {}, session_id=first.session_id)
     assert shows_only_the_sign_in(second) and second.session_id != first.session_id
     assert first.run().has("Sign out")

@@ -10,12 +10,16 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 from backstitch.accounts.permissions import Role
-from backstitch.inventory import adjustments, catalogue, logs, movements, products
-from backstitch.inventory.adjustments import Adjustment
-from backstitch.inventory.catalogue import Product
-from backstitch.inventory.logs import AdjustmentEntry, InwardEntry, LogFilter, SalesEntry
-from backstitch.inventory.movements import Inward, Sale
-from backstitch.inventory.products import ProductDetails
+from backstitch.inventory.movements import adjustments
+from backstitch.inventory.movements import commands as movement_commands
+from backstitch.inventory.movements import queries as movement_queries
+from backstitch.inventory.movements.adjustments import Adjustment
+from backstitch.inventory.movements.commands import Inward, Sale
+from backstitch.inventory.movements.queries import AdjustmentEntry, InwardEntry, LogFilter, SalesEntry
+from backstitch.inventory.products import commands as product_commands
+from backstitch.inventory.products import queries as product_queries
+from backstitch.inventory.products.commands import ProductDetails
+from backstitch.inventory.products.queries import Product
 from tests.conftest import Clone
 
 SEED = "seed"
@@ -49,17 +53,17 @@ class Shop:
         """The id of a new product."""
         made = ProductDetails(sku=sku, name=name, sizes=sizes, **({"unit_price": Decimal("549.00")} | details))
         with self.clone.app.transaction(self.clone.actor(Role.MANAGER), operation=SEED) as connection:
-            return products.create_product(connection, details=made, colours=colours)
+            return product_commands.create_product(connection, details=made, colours=colours)
 
     def colours(self, product_id: int, *names: str) -> None:
         """Further colours of a product."""
         with self.clone.app.transaction(self.clone.actor(Role.MANAGER), operation=SEED) as connection:
-            products.add_colours(connection, product_id=product_id, colours=names)
+            product_commands.add_colours(connection, product_id=product_id, colours=names)
 
     def receive(self, product_id: int, colour_code: str = "RED", *, stakeholder: str = "Mill", **sizes: int) -> None:
         """Goods in, a quantity per size."""
         with self.clone.app.transaction(self.clone.actor(Role.MANAGER), operation=SEED) as connection:
-            movements.record_inward(
+            movement_commands.record_inward(
                 connection,
                 product_id=product_id,
                 colour_code=colour_code,
@@ -70,7 +74,7 @@ class Shop:
     def sell(self, product_id: int, colour_code: str = "RED", *, store: str = "Bandra", **sizes: int) -> None:
         """Goods out, a quantity per size."""
         with self.clone.app.transaction(self.clone.actor(Role.MANAGER), operation=SEED) as connection:
-            movements.record_sale(
+            movement_commands.record_sale(
                 connection, product_id=product_id, colour_code=colour_code, quantities=sizes, sale=Sale(DAY, store)
             )
 
@@ -90,28 +94,28 @@ class Shop:
     def read_product(self, product_id: int = 1) -> Product:
         """The product as a page reads it, with its version."""
         with self.clone.app.read(self.clone.actor(Role.VIEWER)) as connection:
-            return catalogue.product(connection, product_id=product_id)
+            return product_queries.product(connection, product_id=product_id)
 
     def stock(self, product_id: int) -> dict[tuple[str, str], int]:
         """What is on hand, without the empty cells."""
         with self.clone.app.read(self.clone.actor(Role.VIEWER)) as connection:
-            cells = catalogue.matrix(connection, product_id=product_id).cells
+            cells = product_queries.matrix(connection, product_id=product_id).cells
         return {cell: quantity for cell, quantity in cells.items() if quantity}
 
     def inward(self) -> list[InwardEntry]:
         """Goods in, newest first."""
         with self.clone.app.read(self.clone.actor(Role.VIEWER)) as connection:
-            return logs.inward_log(connection, log_filter=LogFilter())
+            return movement_queries.inward_log(connection, log_filter=LogFilter())
 
     def sales(self) -> list[SalesEntry]:
         """Goods out, newest first."""
         with self.clone.app.read(self.clone.actor(Role.VIEWER)) as connection:
-            return logs.sales_log(connection, log_filter=LogFilter())
+            return movement_queries.sales_log(connection, log_filter=LogFilter())
 
     def adjustments(self) -> list[AdjustmentEntry]:
         """Corrections, newest first."""
         with self.clone.app.read(self.clone.actor(Role.VIEWER)) as connection:
-            return logs.adjustment_log(connection, log_filter=LogFilter())
+            return movement_queries.adjustment_log(connection, log_filter=LogFilter())
 
     def trail(self) -> list[tuple[Any, ...]]:
         """What the pages wrote: user, operation, action, entity, old and new values, in order."""

@@ -19,16 +19,17 @@ import pytest
 from psycopg import sql
 from sqlalchemy import URL, make_url, text
 
-from backstitch import embedded, installation, settings, startup
+from backstitch import installation, settings, startup
 from backstitch.accounts import sessions, users
 from backstitch.accounts.permissions import Role
 from backstitch.database import Database, System
 from backstitch.errors import StartError
+from backstitch.postgres import server as postgres_server
 from backstitch.settings import Settings
 from backstitch.startup import Service
 from tests import homes
 from tests.conftest import APP_PASSWORD, PASSWORD, Clone
-from tests.unit.embedded.processes import in_child, kill_server
+from tests.unit.postgres.processes import in_child, kill_server
 
 NO_RULES = b"TZif" + bytes(32) + bytes([0, 0, 0, 1, 0, 0, 0, 4]) + bytes(6) + b"UTC\0"
 ROLES = ("owner", "admin", "manager", "analyst", "viewer", "app")
@@ -54,7 +55,7 @@ def known_password(monkeypatch: pytest.MonkeyPatch) -> None:
 def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
     """A server for this module, whose roles may come and go."""
     home = tmp_path_factory.mktemp("startup")
-    with embedded.start(home, options={"fsync": "off", "full_page_writes": "off"}) as lease:
+    with postgres_server.start(home, options={"fsync": "off", "full_page_writes": "off"}) as lease:
         yield make_url(lease.server.url())
     homes.clear(home)
 
@@ -212,13 +213,13 @@ def test_the_applications_own_login_starts_on_a_database_that_is_up_to_date(home
 def test_a_server_that_cannot_be_brought_back_is_logged_and_tried_again(
     home: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with embedded.start(home, {"fsync": "off"}) as lease:
+    with postgres_server.start(home, {"fsync": "off"}) as lease:
         service = Service(configured(home), Database(lease.server.url()), None, lease)
         kill_server(lease.server)
         needed = lease.server.data_dir / "postgresql.conf"
         needed.rename(needed.with_suffix(".away"))
         assert service.revive() is False
-        assert [(record.name, record.levelname) for record in caplog.records] == [("backstitch.embedded", "ERROR")]
+        assert [(record.name, record.levelname) for record in caplog.records] == [("backstitch.postgres", "ERROR")]
         assert "postgresql.conf" in caplog.text
         needed.with_suffix(".away").rename(needed)
         assert service.revive() is True
@@ -367,8 +368,8 @@ def test_a_home_without_the_right_to_write_is_refused(tmp_path: Path) -> None:
 
 def test_what_the_embedded_server_refuses_is_passed_on_as_it_is(home: Path) -> None:
     (home / "data" / "photos").mkdir(parents=True)
-    with pytest.raises(embedded.EmbeddedServerError) as caught:
-        embedded.start(home)
+    with pytest.raises(postgres_server.EmbeddedServerError) as caught:
+        postgres_server.start(home)
     assert refusal(home) == str(caught.value)
 
 

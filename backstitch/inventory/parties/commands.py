@@ -1,0 +1,175 @@
+"""Writing customers and agencies. Used ones are deactivated, unused ones can be deleted."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from backstitch.errors import Refused
+from backstitch.india.gst import gstin_problem, tidy_gstin
+from backstitch.india.phone import tidy_mobile
+from backstitch.inventory.optimistic import stale
+from backstitch.inventory.parties import queries
+from backstitch.inventory.parties.queries import Duplicate
+
+
+@dataclass(frozen=True)
+class CustomerDetails:
+    """What can be entered for a customer, as it was typed."""
+
+    store_name: str
+    gst_number: str = ""
+    phone: str = ""
+    address: str = ""
+    pincode: str = ""
+    payment_days: int = 0
+    region: str = ""
+
+
+@dataclass(frozen=True)
+class AgencyDetails:
+    """What can be entered for an agency, as it was typed."""
+
+    agency_name: str
+    owner_mobile: str = ""
+    accounts_mobile: str = ""
+    days_of_payment: int = 0
+    gst_number: str = ""
+    address: str = ""
+    pincode: str = ""
+    region_covered: str = ""
+
+
+GSTINS = ("gst_number",)
+MOBILES = ("phone", "owner_mobile", "accounts_mobile")
+
+CREATE_CUSTOMER = text(
+    """
+    insert into inventory.customers (store_name, gst_number, phone, address, pincode, payment_days, region)
+    values (:store_name, :gst_number, :phone, :address, :pincode, :payment_days, :region)
+    returning id
+    """
+)
+EDIT_CUSTOMER = text(
+    """
+    update inventory.customers
+    set store_name = :store_name, gst_number = :gst_number, phone = :phone, address = :address,
+        pincode = :pincode, payment_days = :payment_days, region = :region
+    where id = :id and xmin = cast(:version as xid)
+    """
+)
+CREATE_AGENCY = text(
+    """
+    insert into inventory.agencies
+        (agency_name, owner_mobile, accounts_mobile, days_of_payment, gst_number, address, pincode, region_covered)
+    values (:agency_name, :owner_mobile, :accounts_mobile, :days_of_payment, :gst_number, :address, :pincode,
+            :region_covered)
+    returning id
+    """
+)
+EDIT_AGENCY = text(
+    """
+    update inventory.agencies
+    set agency_name = :agency_name, owner_mobile = :owner_mobile, accounts_mobile = :accounts_mobile,
+        days_of_payment = :days_of_payment, gst_number = :gst_number, address = :address, pincode = :pincode,
+        region_covered = :region_covered
+    where id = :id and xmin = cast(:version as xid)
+    """
+)
+SWITCH_CUSTOMER = text("update inventory.customers set is_active = :on where id = :id and is_active <> :on")
+SWITCH_AGENCY = text("update inventory.agencies set is_active = :on where id = :id and is_active <> :on")
+DELETE_CUSTOMER = text("delete from inventory.customers where id = :id and xmin = cast(:version as xid)")
+DELETE_AGENCY = text("delete from inventory.agencies where id = :id and xmin = cast(:version as xid)")
+
+
+def create_customer(connection: Connection, *, details: CustomerDetails) -> int:
+    """Creates a customer; returns the id. Raises Refused: `gstin_valid`, `mobile_ten_digits`, ..."""
+    return int(connection.execute(CREATE_CUSTOMER, _parameters(details)).scalar_one())
+
+
+def create_agency(connection: Connection, *, details: AgencyDetails) -> int:
+    """Creates an agency; returns the id. Raises Refused: `agency_name_unique`, `gstin_valid`, ..."""
+    return int(connection.execute(CREATE_AGENCY, _parameters(details)).scalar_one())
+
+
+def edit_customer(connection: Connection, *, customer_id: int, version: str, details: CustomerDetails) -> None:
+    """Saves a customer that was read as `version`. Raises StaleEdit (`theirs`: Customer or None)."""
+    values = {**_parameters(details), "id": customer_id, "version": version}
+    if connection.execute(EDIT_CUSTOMER, values).rowcount == 0:
+        theirs = queries.find_customer(connection, customer_id=customer_id)
+        raise stale(theirs=theirs, yours=details, what="customer")
+
+
+def edit_agency(connection: Connection, *, agency_id: int, version: str, details: AgencyDetails) -> None:
+    """Saves an agency that was read as `version`. Raises StaleEdit (`theirs`: Agency or None)."""
+    values = {**_parameters(details), "id": agency_id, "version": version}
+    if connection.execute(EDIT_AGENCY, values).rowcount == 0:
+        raise stale(theirs=queries.find_agency(connection, agency_id=agency_id), yours=details, what="agency")
+
+
+def set_customer_active(connection: Connection, *, customer_id: int, is_active: bool) -> bool:
+    """Deactivates a customer, or takes it back into use; False when it was so already."""
+    return connection.execute(SWITCH_CUSTOMER, {"id": customer_id, "on": is_active}).rowcount == 1
+
+
+def set_agency_active(connection: Connection, *, agency_id: int, is_active: bool) -> bool:
+    """Deactivates an agency, or takes it back into use; False when it was so already."""
+    return connection.execute(SWITCH_AGENCY, {"id": agency_id, "on": is_active}).rowcount == 1
+
+
+def delete_customer(connection: Connection, *, customer_id: int, version: str) -> None:
+    """Deletes a customer that nothing refers to. Raises Refused (`customer_unused`) and StaleEdit."""
+    if connection.execute(DELETE_CUSTOMER, {"id": customer_id, "version": version}).rowcount == 0:
+        theirs = queries.find_customer(connection, customer_id=customer_id)
+        raise stale(theirs=theirs, yours=None, what="customer")
+
+
+def delete_agency(connection: Connection, *, agency_id: int, version: str) -> None:
+    """Deletes an agency that nothing refers to. Raises Refused (`agency_unused`) and StaleEdit."""
+    if connection.execute(DELETE_AGENCY, {"id": agency_id, "version": version}).rowcount == 0:
+        raise stale(theirs=queries.find_agency(connection, agency_id=agency_id), yours=None, what="agency")
+
+
+def duplicate_customers(
+    connection: Connection, *, details: CustomerDetails, besides: int | None = None
+) -> list[Duplicate]:
+    """Customers that may be this one, by name, GSTIN or mobile; `besides` is the one being edited."""
+    return queries.customers_alike(
+        connection,
+        name=details.store_name,
+        gstin=tidy_gstin(details.gst_number) or None,
+        mobiles=[mobile for mobile in (tidy_mobile(details.phone),) if mobile],
+        besides=besides,
+    )
+
+
+def duplicate_agencies(
+    connection: Connection, *, details: AgencyDetails, besides: int | None = None
+) -> list[Duplicate]:
+    """Agencies that may be this one, by name, GSTIN or one of the mobiles; `besides` is the one being edited."""
+    typed = (tidy_mobile(details.owner_mobile), tidy_mobile(details.accounts_mobile))
+    return queries.agencies_alike(
+        connection,
+        name=details.agency_name,
+        gstin=tidy_gstin(details.gst_number) or None,
+        mobiles=[mobile for mobile in typed if mobile],
+        besides=besides,
+    )
+
+
+def _parameters(details: CustomerDetails | AgencyDetails) -> dict[str, Any]:
+    """Tidied; what is empty and optional becomes null. Raises Refused, with what is wrong with a GSTIN."""
+    values: dict[str, Any] = {}
+    for name, value in asdict(details).items():
+        if name in GSTINS:
+            values[name] = tidy_gstin(value) or None
+        elif name in MOBILES:
+            values[name] = tidy_mobile(value) or None
+        elif name == "pincode":
+            values[name] = "".join(value.split()) or None
+        else:
+            values[name] = value.strip() if isinstance(value, str) else value
+    problem = gstin_problem(values["gst_number"]) if values["gst_number"] else None
+    if problem:
+        raise Refused(f"{problem} Nothing was saved.", rule="gstin_valid")
+    return values

@@ -1,0 +1,95 @@
+"""What is stored already for the same product, date and party as pasted rows: what "replace what is there" deletes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import Connection, text
+
+from backstitch.inventory.paste.columns import Kind
+from backstitch.inventory.paste.entries import Entry
+
+_KEYS = (
+    "unnest(cast(:products as bigint[]), cast(:days as date[]), cast(:parties as text[])) as k (product_id, day, party)"
+)
+INWARD = text(
+    f"""
+    select distinct l.id, l.xmin::text as version, l.date, p.sku, c.color, l.product_id, l.colour_code, l.size,
+           l.quantity, l.stakeholder_name as party, false as stays
+    from inventory.inward_logs l
+    join {_KEYS} on k.product_id = l.product_id and k.day = l.date and k.party = lower(l.stakeholder_name)
+    join inventory.products p on p.id = l.product_id
+    join inventory.product_colors c on c.product_id = l.product_id and c.colour_code = l.colour_code
+    order by l.id
+    """
+)
+SALES = text(
+    f"""
+    select distinct l.id, l.xmin::text as version, l.date, p.sku, c.color, l.product_id, l.colour_code, l.size,
+           l.quantity, l.store as party, l.order_id is not null as stays
+    from inventory.sales_logs l
+    join {_KEYS} on k.product_id = l.product_id and k.day = l.date and k.party = lower(l.store)
+    join inventory.products p on p.id = l.product_id
+    join inventory.product_colors c on c.product_id = l.product_id and c.colour_code = l.colour_code
+    order by l.id
+    """
+)
+DRAFTS = text(
+    f"""
+    select o.id, o.xmin::text as version, o.date, coalesce(p.sku, '') as sku, coalesce(c.color, '') as color,
+           coalesce(l.product_id, 0) as product_id, coalesce(l.colour_code, '') as colour_code,
+           coalesce(l.size, '') as size, coalesce(l.quantity, 0) as quantity, u.store_name as party, false as stays
+    from inventory.orders o
+    join inventory.customers u on u.id = o.customer_id
+    left join inventory.order_lines l on l.order_id = o.id
+    left join inventory.products p on p.id = l.product_id
+    left join inventory.product_colors c on c.product_id = l.product_id and c.colour_code = l.colour_code
+    where o.status = 'draft'
+        and exists (select from {_KEYS} where k.day = o.date and k.party = lower(u.store_name))
+    order by o.id, l.id
+    """
+)
+STATEMENTS = {Kind.INWARD: INWARD, Kind.SALES: SALES, Kind.ORDERS: DRAFTS}
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A row that replacing deletes: an entry of a log, or a line of a draft order, whose `id` is that of the order.
+
+    `stays` marks a sale that an order's dispatch made; it belongs to the order and is not replaced.
+    """
+
+    id: int
+    version: str
+    date: date
+    sku: str
+    color: str
+    product_id: int
+    colour_code: str
+    size: str
+    quantity: int
+    party: str
+    stays: bool
+
+    @property
+    def cell(self) -> tuple[int, str, str]:
+        """The key of the cell."""
+        return (self.product_id, self.colour_code, self.size)
+
+    @property
+    def cell_words(self) -> str:
+        """The cell as a sentence names it."""
+        return f"{self.sku} {self.color} {self.size}"
+
+
+def what_is_there(connection: Connection, *, kind: Kind, entries: Iterable[Entry]) -> list[Gone]:
+    """What is stored for the same product, date and stakeholder (inward) or store (sales), by id.
+
+    For orders: the lines of drafts for the same customer and date, whatever the products.
+    """
+    keys = sorted({(entry.product_id, entry.date, entry.party.lower()) for entry in entries})
+    if not keys:
+        return []
+    products, days, parties = (list(values) for values in zip(*keys, strict=True))
+    rows = connection.execute(STATEMENTS[kind], {"products": products, "days": days, "parties": parties})
+    return [Gone(**row._mapping) for row in rows]

@@ -1,0 +1,77 @@
+"""A workbook to fill in and paste from: the headings of a kind, and a row that shows how."""
+
+import io
+from collections.abc import Sequence
+from datetime import date
+
+import xlsxwriter
+
+from backstitch.files.excel_cells import fitting
+from backstitch.inventory.paste import columns
+from backstitch.inventory.paste.columns import Kind
+
+ROWS = 1000  # formatted as text, so that Excel keeps 0104 and 3-4 as they are typed
+EXAMPLES = {
+    "SKU": "KT-104",
+    "Colour": "Navy Blue",
+    "Colour Code": "NAVY-BLUE",
+    "Size": "M",
+    "Quantity": "12",
+    "Category": "Supply",
+    "Stakeholder": "Arvind Mills",
+    "Store": "Bandra",
+    "Agency": "",
+    "Order": "1",
+    "Customer": "Bandra",
+    "Price": "899.00",
+    "Note": "",
+    "Name": "Straight cotton kurta",
+    "HSN Code": "6204",
+    "GST Rate": "5",
+    "Sizes": "XS-XXL",
+    "Colours": "Navy Blue:NV, Red:RD",
+    "Reorder Level": "10",
+    "Description": "",
+}
+NUMBERS = {"Quantity", "Price", "GST Rate", "Reorder Level"}
+
+
+def workbook(kind: Kind, *, today: date, sizes: Sequence[str] = ()) -> bytes:
+    """The template as .xlsx; with the sizes of a product as columns when it was chosen on the page."""
+    file = io.BytesIO()
+    book = xlsxwriter.Workbook(file, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
+    sheet = book.add_worksheet(kind.capitalize())
+    bold = book.add_format({"bold": True, "bottom": 1})
+    as_text = book.add_format({"num_format": "@"})
+    plain = book.add_format()
+    headings = columns.template(kind, sizes=sizes)
+    for column, heading in enumerate(headings):
+        number = heading in NUMBERS or heading in sizes
+        sheet.set_column(column, column, max(10, len(_example(kind, heading, today, sizes)) + 2))
+        sheet.write_string(0, column, fitting(heading), bold)
+        for row in range(1, ROWS + 1):
+            sheet.write_blank(row, column, None, plain if number else as_text)
+        example = _example(kind, heading, today, sizes)
+        if number and example:
+            sheet.write_number(1, column, float(example))
+        else:
+            sheet.write_string(1, column, example, as_text)
+    sheet.freeze_panes(1, 0)
+    book.close()
+    return file.getvalue()
+
+
+def _example(kind: Kind, heading: str, today: date, sizes: Sequence[str]) -> str:
+    if heading == "Date":
+        return f"{today:%d/%m/%Y}"
+    if heading in sizes:
+        return "12" if heading == sizes[0] else ""
+    if kind is Kind.PRODUCTS and heading == "Category":
+        return "Kurta"
+    return EXAMPLES[heading]
+
+
+def name(kind: Kind, sku: str = "") -> str:
+    """The file's name."""
+    safe = "".join(sign if sign.isalnum() or sign in "-_" else "-" for sign in sku)
+    return f"backstitch_{kind}{'_' + safe if safe else ''}_template.xlsx"

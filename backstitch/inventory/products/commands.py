@@ -1,0 +1,231 @@
+"""Writing products: create, edit one or many, deactivate, and the cells of the stock matrix."""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import Connection, text
+
+from backstitch.errors import Refused, StaleEdit
+from backstitch.inventory.products import queries
+
+
+@dataclass(frozen=True)
+class ProductDetails:
+    """What can be entered for a product; money in the business's currency, GST in percent.
+
+    Of the allowed stores and agencies an empty list allows all; None leaves them as they are.
+    """
+
+    sku: str
+    name: str
+    sizes: Sequence[str]
+    description: str = ""
+    category: str = ""
+    unit_price: Decimal | None = None
+    hsn_code: str | None = None
+    gst_rate: Decimal | None = None
+    reorder_level: int = 0
+    allowed_stores: Sequence[str] | None = None
+    allowed_agencies: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class ProductChange:
+    """The changed cells of a row of a grid: column -> new value, of a product that was read as `version`."""
+
+    product_id: int
+    version: str
+    fields: Mapping[str, object]
+
+
+NewColour = tuple[str, str]  # name and code; without a code it gets one made of the name
+
+# Columns that a grid may change; the names go into SQL as they stand here.
+GRID_COLUMNS = (
+    "sku",
+    "name",
+    "description",
+    "category",
+    "unit_price",
+    "hsn_code",
+    "gst_rate",
+    "reorder_level",
+    "is_active",
+)
+NULLABLE_TEXT = ("hsn_code",)
+
+CREATE = text(
+    """
+    insert into inventory.products
+        (sku, name, description, category, unit_price, hsn_code, gst_rate, sizes, reorder_level,
+         allowed_stores, allowed_agencies)
+    values (:sku, :name, :description, :category, :unit_price, :hsn_code, :gst_rate, :sizes, :reorder_level,
+            coalesce(cast(:allowed_stores as text[]), '{}'), coalesce(cast(:allowed_agencies as text[]), '{}'))
+    returning id
+    """
+)
+EDIT = text(
+    """
+    update inventory.products
+    set sku = :sku, name = :name, description = :description, category = :category,
+        unit_price = :unit_price, hsn_code = :hsn_code, gst_rate = :gst_rate, sizes = :sizes,
+        reorder_level = :reorder_level,
+        allowed_stores = coalesce(cast(:allowed_stores as text[]), allowed_stores),
+        allowed_agencies = coalesce(cast(:allowed_agencies as text[]), allowed_agencies)
+    where id = :id and xmin = cast(:version as xid)
+    """
+)
+LOCK = text(
+    "select id, xmin::text as version from inventory.products where id = any(cast(:ids as bigint[])) "
+    "order by id for update"
+)
+SET_ACTIVE = text("update inventory.products set is_active = :is_active where id = :id and is_active <> :is_active")
+ADD_COLOUR = text(
+    "insert into inventory.product_colors (product_id, color, colour_code) values (:id, :color, :colour_code)"
+)
+ADD_CELLS = text(
+    """
+    insert into inventory.product_color_stocks (product_id, colour_code, size)
+    select c.product_id, c.colour_code, size.name
+    from inventory.product_colors c cross join unnest(cast(:sizes as text[])) as size (name)
+    where c.product_id = :id
+    on conflict on constraint stock_cell_unique do nothing
+    """
+)
+
+
+def colour_code(color: str) -> str:
+    """The code a colour gets when none is given, in any script: `Teal Green` is TEAL-GREEN."""
+    # Letters, marks and digits stay: without its marks a word in Devanagari is another word.
+    kept = (letter if unicodedata.category(letter)[0] in "LMN" else " " for letter in color.upper())
+    return "-".join("".join(kept).split())[:40].strip("-")
+
+
+def create_product(connection: Connection, *, details: ProductDetails, colours: Sequence[str | NewColour]) -> int:
+    """Creates a product with its colours and every cell of its matrix, empty; returns the id.
+
+    Raises Refused: `sku_unique`, `sizes_distinct`, `colour_code_unique` and the other rules of the table.
+    """
+    product_id = int(connection.execute(CREATE, _parameters(details)).scalar_one())
+    add_colours(connection, product_id=product_id, colours=colours)
+    return product_id
+
+
+def edit_product(connection: Connection, *, product_id: int, version: str, details: ProductDetails) -> None:
+    """Saves a product that was read as `version`; a size that is new gets a cell for each colour.
+
+    Raises StaleEdit, with the product as it stands now, when somebody saved in between, and Refused
+    (`reason_required`) for another price without a reason.
+    """
+    before = queries.product(connection, product_id=product_id)
+    changed = connection.execute(EDIT, {**_parameters(details), "id": product_id, "version": version}).rowcount
+    if changed == 0:
+        raise StaleEdit(
+            f"Somebody else changed {before.sku} while you were editing it. Nothing of yours was saved.",
+            theirs=queries.product(connection, product_id=product_id),
+            yours=details,
+        )
+    added = [size for size in _sizes(details) if size not in before.sizes]
+    if added:
+        connection.execute(ADD_CELLS, {"id": product_id, "sizes": added})
+
+
+def edit_products(connection: Connection, *, changes: Sequence[ProductChange]) -> int:
+    """Saves the changed cells of a grid of products, all of them or none; returns how many products changed.
+
+    Raises StaleEdit with the products that somebody else changed meanwhile (`theirs`: Product, or nothing for one
+    that is gone; `yours`: ProductChange), and Refused for what the rules of the table refuse.
+    """
+    wanted = {change.product_id: change for change in changes if change.fields}
+    stored = {row.id: row.version for row in connection.execute(LOCK, {"ids": list(wanted)})}
+    stale = [change for change in wanted.values() if stored.get(change.product_id) != change.version]
+    if stale:
+        theirs = tuple(
+            queries.product(connection, product_id=change.product_id) for change in stale if change.product_id in stored
+        )
+        raise StaleEdit(
+            f"Somebody else changed {_named(theirs) or 'these products'} while you were editing. "
+            "Nothing of yours was saved.",
+            theirs=theirs,
+            yours=tuple(stale),
+        )
+    for product_id in sorted(wanted):
+        _change(connection, wanted[product_id])
+    return len(wanted)
+
+
+def _change(connection: Connection, change: ProductChange) -> None:
+    unknown = change.fields.keys() - set(GRID_COLUMNS)
+    if unknown:
+        raise ValueError(f"no column of the grid: {', '.join(sorted(unknown))}")
+    columns = [name for name in GRID_COLUMNS if name in change.fields]
+    assignments = ", ".join(f"{name} = :{name}" for name in columns)
+    values = {name: _tidied(name, change.fields[name]) for name in columns}
+    connection.execute(
+        text(f"update inventory.products set {assignments} where id = :id"), {**values, "id": change.product_id}
+    )
+
+
+def _tidied(name: str, value: object) -> object:
+    if isinstance(value, str):
+        return value.strip() or (None if name in NULLABLE_TEXT else "")
+    if value is None and name in {"description", "category"}:
+        return ""
+    return value
+
+
+def _named(found: Sequence[queries.Product]) -> str:
+    names = [product.sku for product in found[:3]]
+    return ", ".join(names) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+
+
+def set_active(connection: Connection, *, product_id: int, is_active: bool) -> bool:
+    """Deactivates a product, or takes it back into use; False when it was so already."""
+    return connection.execute(SET_ACTIVE, {"id": product_id, "is_active": is_active}).rowcount == 1
+
+
+def add_colours(connection: Connection, *, product_id: int, colours: Sequence[str | NewColour]) -> None:
+    """Adds colours by name, or by name and code, each with an empty cell for every size."""
+    added = _with_codes(colours)
+    for color, code in added:
+        if not code:
+            raise Refused(f"“{color}” has no letter or digit to make a colour code of.", rule="colour_code_not_blank")
+        connection.execute(ADD_COLOUR, {"id": product_id, "color": color, "colour_code": code})
+    if added:
+        sizes = list(queries.product(connection, product_id=product_id).sizes)
+        connection.execute(ADD_CELLS, {"id": product_id, "sizes": sizes})
+
+
+def _with_codes(colours: Sequence[str | NewColour]) -> list[NewColour]:
+    pairs = [(colour, "") if isinstance(colour, str) else colour for colour in colours]
+    named = [(color.strip(), code.strip()) for color, code in pairs if color.strip() or code.strip()]
+    return [(color, code or colour_code(color)) for color, code in named]
+
+
+def _sizes(details: ProductDetails) -> list[str]:
+    return [size.strip() for size in details.sizes]
+
+
+def _parameters(details: ProductDetails) -> dict[str, object]:
+    return {
+        "sku": details.sku.strip(),
+        "name": details.name.strip(),
+        "description": details.description.strip(),
+        "category": details.category.strip(),
+        "unit_price": details.unit_price,
+        "hsn_code": (details.hsn_code or "").strip() or None,
+        "gst_rate": details.gst_rate,
+        "sizes": _sizes(details),
+        "reorder_level": details.reorder_level,
+        "allowed_stores": _names(details.allowed_stores),
+        "allowed_agencies": _names(details.allowed_agencies),
+    }
+
+
+def _names(names: Sequence[str] | None) -> list[str] | None:
+    """Distinct names in the order given; None stays None."""
+    if names is None:
+        return None
+    return list(dict.fromkeys(name.strip() for name in names if name.strip()))

@@ -1,0 +1,268 @@
+"""Loading a stock list: designs become products, colours and sizes the matrix, stock the opening goods in.
+
+What is there already stays as it is. A known design gains the colours, sizes and cells that it lacks; a cell
+that it has is rejected, so importing a list twice adds nothing, and rejects put right can be imported again.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection, TextClause, text
+
+from backstitch.database import Actor, Database
+from backstitch.inventory.products import sizes as size_set
+from backstitch.inventory.stock_list.reader import Reject, StockList, StockRow
+
+Progress = Callable[[int, int, str], None]
+"""Called with the records written so far, their number, and the phase in words."""
+
+BATCH = 1000  # records in a statement: few statements for the triggers, yet progress that moves
+MOST_SIZES = 40  # the constraint sizes_not_empty
+IMPORT_LOCK = 0x73746F63  # "stoc"
+
+LOCK = text("select pg_advisory_xact_lock(:key)")
+PRODUCTS = text(
+    "select id, sku, sizes, is_active from inventory.products where sku = any(:skus) order by id for update"
+)
+COLOURS = text(
+    "select product_id, color, colour_code from inventory.product_colors where product_id = any(:ids) order by id"
+)
+CELLS = text("select product_id, colour_code, size from inventory.product_color_stocks where product_id = any(:ids)")
+RECORD_IMPORT = text("select audit.record_activity('IMPORT', 'StockList', null, cast(:details as jsonb))")
+INSERT_PRODUCTS = text(
+    """
+    insert into inventory.products (sku, name, category, sizes)
+    select r.sku, r.name, r.category, r.sizes
+    from json_to_recordset(cast(:records as json)) as r (sku text, name text, category text, sizes text[])
+    """
+)
+EXTEND_SIZES = text(
+    """
+    update inventory.products p set sizes = r.sizes
+    from json_to_recordset(cast(:records as json)) as r (id bigint, sizes text[])
+    where p.id = r.id
+    """
+)
+INSERT_COLOURS = text(
+    """
+    insert into inventory.product_colors (product_id, color, colour_code)
+    select r.product_id, r.color, r.colour_code
+    from json_to_recordset(cast(:records as json)) as r (product_id bigint, color text, colour_code text)
+    """
+)
+INSERT_CELLS = text(
+    """
+    insert into inventory.product_color_stocks (product_id, colour_code, size)
+    select r.product_id, r.colour_code, r.size
+    from json_to_recordset(cast(:records as json)) as r (product_id bigint, colour_code text, size text)
+    """
+)
+INSERT_INWARD = text(
+    """
+    insert into inventory.inward_logs (product_id, colour_code, size, quantity, date, category, stakeholder_name)
+    select r.product_id, r.colour_code, r.size, r.quantity, r.date, 'Supply', 'Opening stock'
+    from json_to_recordset(cast(:records as json))
+        as r (product_id bigint, colour_code text, size text, quantity integer, date date)
+    """
+)
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """What an import did. `rejects` are all rows not taken, in the order of the file; `units` are pieces."""
+
+    file: str
+    rows: int
+    accepted: int
+    rejects: tuple[Reject, ...]
+    products: int
+    units: int
+
+
+@dataclass(frozen=True)
+class _Product:
+    id: int
+    sizes: Sequence[str]
+    is_active: bool
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is stored of the designs in a list: products by SKU, colour codes, and these by casefolded colour."""
+
+    products: Mapping[str, _Product]
+    codes: frozenset[tuple[int, str]]
+    codes_by_name: Mapping[tuple[int, str], str]
+    cells: frozenset[tuple[int, str, str]]
+
+
+def _silent(done: int, total: int, phase: str) -> None:
+    pass
+
+
+def load_stock_list(
+    database: Database, actor: Actor, stock_list: StockList, *, on: date, progress: Progress = _silent
+) -> ImportResult:
+    """Loads what can be taken, dated `on`, in one transaction with its IMPORT activity.
+
+    Raises Refused when the database refuses it; nothing is loaded then.
+    """
+    with database.transaction(actor, operation=f"import stock list {stock_list.file}") as connection:
+        # A second import waits for the first, then finds its rows stored and rejects them one by one.
+        connection.execute(LOCK, {"key": IMPORT_LOCK})
+        known = _read_known(connection, stock_list.rows)
+        accepted, refused = _sort_out(stock_list.rows, known)
+        result = ImportResult(
+            file=stock_list.file,
+            rows=stock_list.total,
+            accepted=len(accepted),
+            rejects=tuple(sorted((*stock_list.rejects, *refused), key=lambda reject: reject.row)),
+            products=len({row.design for row in accepted} - known.products.keys()),
+            units=sum(row.stock for row in accepted),
+        )
+        _record(connection, stock_list, result)
+        _write_products(connection, accepted, known, progress)
+        _write_matrix(connection, accepted, known, on, progress)
+        return result
+
+
+def _read_known(connection: Connection, rows: Iterable[StockRow]) -> _Known:
+    products = _read_products(connection, rows)
+    ids = {"ids": [product.id for product in products.values()]}
+    colours = connection.execute(COLOURS, ids).all()
+    by_name: dict[tuple[int, str], str] = {}
+    for colour in colours:
+        by_name.setdefault((colour.product_id, colour.color.casefold()), colour.colour_code)
+    cells = frozenset((row.product_id, row.colour_code, row.size) for row in connection.execute(CELLS, ids))
+    codes = frozenset((colour.product_id, colour.colour_code) for colour in colours)
+    return _Known(products, codes, by_name, cells)
+
+
+def _read_products(connection: Connection, rows: Iterable[StockRow]) -> dict[str, _Product]:
+    """The stored products by SKU, locked until the import ends."""
+    found = connection.execute(PRODUCTS, {"skus": list({row.design for row in rows})})
+    return {row.sku: _Product(row.id, row.sizes, row.is_active) for row in found}
+
+
+def _sort_out(rows: Iterable[StockRow], known: _Known) -> tuple[list[StockRow], list[Reject]]:
+    """The rows to load, each with the colour code that its product uses, and those that what is stored rules out."""
+    accepted: list[StockRow] = []
+    rejects: list[Reject] = []
+    cells: set[tuple[str, str, str]] = set()
+    sizes = {design: set(product.sizes) for design, product in known.products.items()}
+    for original in rows:
+        row = replace(original, colour_code=_stored_colour_code(original, known))
+        cell = (row.design, row.colour_code, row.size)
+        sizes_of_design = sizes.setdefault(row.design, set())
+        reason = _ruled_out(row, known, sizes_of_design, repeated=cell in cells)
+        if reason:
+            rejects.append(Reject(row.row, (reason,), row.values))
+        else:
+            accepted.append(row)
+            cells.add(cell)
+            sizes_of_design.add(row.size)
+    return accepted, rejects
+
+
+def _stored_colour_code(row: StockRow, known: _Known) -> str:
+    """A colour of this name may have been given any code by hand."""
+    product = known.products.get(row.design)
+    if product is None:
+        return row.colour_code
+    return known.codes_by_name.get((product.id, row.color.casefold()), row.colour_code)
+
+
+def _ruled_out(row: StockRow, known: _Known, sizes: set[str], *, repeated: bool) -> str | None:
+    product = known.products.get(row.design)
+    if product and not product.is_active:
+        return f"Design {row.design} is deactivated in Backstitch."
+    if repeated or (product and (product.id, row.colour_code, row.size) in known.cells):
+        return f"{row.cell_in_words} is in Backstitch already."
+    if row.size not in sizes and len(sizes) >= MOST_SIZES:
+        return f"Design {row.design} has {MOST_SIZES} sizes already, and cannot have more."
+    return None
+
+
+def _record(connection: Connection, stock_list: StockList, result: ImportResult) -> None:
+    details = {
+        "file": result.file,
+        "sha256": stock_list.sha256,
+        "rows": result.rows,
+        "accepted": result.accepted,
+        "rejected": len(result.rejects),
+        "products": result.products,
+        "units": result.units,
+    }
+    connection.execute(RECORD_IMPORT, {"details": json.dumps(details)})
+
+
+def _write_products(connection: Connection, rows: Sequence[StockRow], known: _Known, progress: Progress) -> None:
+    """New products, and the sizes that known ones lack."""
+    by_design: dict[str, list[StockRow]] = {}
+    for row in rows:
+        by_design.setdefault(row.design, []).append(row)
+    fresh = [_product(group) for design, group in by_design.items() if design not in known.products]
+    extended = [
+        {"id": product.id, "sizes": _with_sizes(product.sizes, (row.size for row in by_design[design]))}
+        for design, product in known.products.items()
+        if any(row.size not in product.sizes for row in by_design.get(design, ()))
+    ]
+    _write(connection, INSERT_PRODUCTS, fresh, "products", progress)
+    _write(connection, EXTEND_SIZES, extended, "sizes of known products", progress)
+
+
+def _product(rows: Sequence[StockRow]) -> dict[str, Any]:
+    design = rows[0].design
+    category = next((row.category for row in rows if row.category), "")
+    return {
+        "sku": design,
+        "name": f"{category} {design}".strip(),
+        "category": category,
+        "sizes": size_set.in_order(row.size for row in rows),
+    }
+
+
+def _with_sizes(sizes: Sequence[str], added: Iterable[str]) -> list[str]:
+    """The sizes with those added: in their places, or at the end when somebody chose another order."""
+    together = [*sizes, *size_set.in_order(size for size in added if size not in sizes)]
+    return size_set.in_order(together) if list(sizes) == size_set.in_order(sizes) else together
+
+
+def _write_matrix(
+    connection: Connection, rows: Sequence[StockRow], known: _Known, on: date, progress: Progress
+) -> None:
+    """Colours, cells, and the goods in that fill them."""
+    products = _read_products(connection, rows)
+    colours: dict[tuple[int, str], str] = {}
+    for row in rows:
+        colours.setdefault((products[row.design].id, row.colour_code), row.color)
+    fresh = [
+        {"product_id": product_id, "color": color, "colour_code": code}
+        for (product_id, code), color in colours.items()
+        if (product_id, code) not in known.codes
+    ]
+    cells = [{"product_id": products[row.design].id, "colour_code": row.colour_code, "size": row.size} for row in rows]
+    inward = [
+        cell | {"quantity": row.stock, "date": on.isoformat()}
+        for cell, row in zip(cells, rows, strict=True)
+        if row.stock > 0
+    ]
+    _write(connection, INSERT_COLOURS, fresh, "colours", progress)
+    _write(connection, INSERT_CELLS, cells, "stock matrix", progress)
+    _write(connection, INSERT_INWARD, inward, "opening stock", progress)
+
+
+def _write(
+    connection: Connection,
+    statement: TextClause,
+    records: Sequence[Mapping[str, Any]],
+    phase: str,
+    progress: Progress,
+) -> None:
+    for start in range(0, len(records), BATCH):
+        batch = records[start : start + BATCH]
+        connection.execute(statement, {"records": json.dumps(batch)})
+        progress(start + len(batch), len(records), phase)

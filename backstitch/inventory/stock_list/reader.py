@@ -1,0 +1,211 @@
+"""A seller's stock list: every row of the file is either taken, tidied, or rejected with its reasons."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from string import capwords
+
+from backstitch.errors import Refused
+from backstitch.files import csv_in
+from backstitch.files.csv_in import Table
+from backstitch.files.csv_out import as_it_was
+from backstitch.inventory.movements.commands import LARGEST_QUANTITY
+from backstitch.inventory.products.commands import colour_code
+
+# From a field of StockRow to its heading in the file, how a reason names it, and how long it may be.
+HEADINGS = {
+    "sku_code": "SKU Code",
+    "design": "Design No.",
+    "stock": "Stock",
+    "category": "Category",
+    "size": "Size",
+    "color": "Color",
+}
+NAMES = {
+    "sku_code": "The SKU code",
+    "design": "The design number",
+    "stock": "The stock figure",
+    "category": "The category",
+    "size": "The size",
+    "color": "The colour",
+}
+LONGEST = {"sku_code": 100, "design": 60, "stock": 30, "category": 60, "size": 20, "color": 40}
+OPTIONAL = {"category"}
+
+SPREADSHEET_ERROR = re.compile(r"#(N/A|[A-Z0-9/]+[!?])", re.IGNORECASE)
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(E[+-]?\d{1,3})?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class StockRow:
+    """A row that can be taken: one cell of a design's matrix and its stock in pieces.
+
+    `row` is the number that a spreadsheet shows, `values` are the row's columns as they came.
+    """
+
+    row: int
+    sku_code: str
+    design: str
+    category: str
+    color: str
+    colour_code: str
+    size: str
+    stock: int
+    values: tuple[str, ...]
+
+    @property
+    def cell_in_words(self) -> str:
+        """The cell as a reason names it."""
+        return f"Design {self.design} in {self.color}, size {self.size},"
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A row that is not taken: its number in a spreadsheet, why (sentences), and its columns as they came."""
+
+    row: int
+    reasons: tuple[str, ...]
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StockList:
+    """A file, read: each of its rows is in `rows` or in `rejects`, both in the order of the file."""
+
+    file: str
+    sha256: str
+    encoding: str
+    header: tuple[str, ...]
+    rows: tuple[StockRow, ...]
+    rejects: tuple[Reject, ...]
+
+    @property
+    def total(self) -> int:
+        """How many rows the file has under its header."""
+        return len(self.rows) + len(self.rejects)
+
+
+def read_stock_list(path: Path) -> StockList:
+    """Reads a stock list with the columns of HEADINGS; further columns are kept with the rejects only.
+
+    Of rows with the same SKU code or the same cell the first that can be taken is.
+    Raises Refused: columns_missing, columns_repeated, no_rows, and what csv_table.read raises.
+    """
+    table = csv_in.read(path)
+    columns = _find_columns(table)
+    if not table.rows:
+        raise Refused(f"{table.file} has no rows under its header.", rule="no_rows")
+    rows: list[StockRow] = []
+    rejects: list[Reject] = []
+    taken: dict[tuple[str, ...], int] = {}
+    for number, values in enumerate(table.rows, start=2):
+        fields = {name: _tidy(values[at]) if at < len(values) else "" for name, at in columns.items()}
+        reasons = _reasons(fields, too_wide=any(value.strip() for value in values[len(table.header) :]))
+        row = None if reasons else _stock_row(number, fields, values)
+        reasons += _repeats(row, taken) if row else []
+        if row and not reasons:
+            rows.append(row)
+        else:
+            rejects.append(Reject(number, tuple(reasons), values))
+    return StockList(table.file, table.sha256, table.encoding, table.header, tuple(rows), tuple(rejects))
+
+
+def _find_columns(table: Table) -> dict[str, int]:
+    """The place of each field in a row, whatever the case, spaces and dots of the heading."""
+    keys = [_heading_key(heading) for heading in table.header]
+    wanted = {name: _heading_key(heading) for name, heading in HEADINGS.items()}
+    missing = [HEADINGS[name] for name, key in wanted.items() if key not in keys]
+    if missing:
+        raise Refused(
+            f"{table.file} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}. "
+            f"The first row of a stock list names the columns {', '.join(HEADINGS.values())}.",
+            rule="columns_missing",
+        )
+    repeated = [HEADINGS[name] for name, key in wanted.items() if keys.count(key) > 1]
+    if repeated:
+        raise Refused(
+            f"{table.file} has the column {repeated[0]} more than once. Remove or rename the others.",
+            rule="columns_repeated",
+        )
+    return {name: keys.index(key) for name, key in wanted.items()}
+
+
+def _heading_key(heading: str) -> str:
+    return "".join(sign for sign in heading.casefold() if sign.isalnum()).replace("colour", "color")
+
+
+def _tidy(value: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", as_it_was(value)).split())
+
+
+def _reasons(fields: Mapping[str, str], *, too_wide: bool) -> list[str]:
+    if not any(fields.values()) and not too_wide:
+        return ["The row is empty: it has no SKU code, design number, stock figure, size or colour."]
+    reasons = [reason for name, value in fields.items() if (reason := _reason(name, value))]
+    if too_wide:
+        reasons.append("The row has more values than the header has columns.")
+    return reasons
+
+
+def _reason(name: str, value: str) -> str | None:
+    """Why a value cannot be taken; None when it can."""
+    if not value:
+        return None if name in OPTIONAL else f"{NAMES[name]} is missing."
+    if any(unicodedata.category(sign) == "Cc" for sign in value):
+        return f"{NAMES[name]} holds a character that cannot be stored (NUL or another control character)."
+    if SPREADSHEET_ERROR.fullmatch(value):
+        return f"{NAMES[name]} is a spreadsheet error ({value})."
+    if len(value) > LONGEST[name]:
+        return f"{NAMES[name]} is longer than {LONGEST[name]} characters."
+    if name == "stock":
+        return _stock_reason(value)
+    if name == "color" and not colour_code(value):
+        return f"{NAMES[name]} “{value}” has no letter or digit to make a colour code of."
+    return None
+
+
+def _stock_reason(value: str) -> str | None:
+    # A comma is refused: whether 5,000 means five or five thousand is not for a program to guess.
+    if not NUMBER.fullmatch(value):
+        return f"The stock figure “{value}” is not a number in plain digits."
+    figure = Decimal(value)
+    if figure < 0:
+        return f"The stock figure {value} is negative."
+    if figure > LARGEST_QUANTITY:
+        return f"The stock figure {value} is larger than {LARGEST_QUANTITY:,}."
+    if figure != int(figure):
+        return f"The stock figure {value} is not a whole number."
+    return None
+
+
+def _stock_row(number: int, fields: Mapping[str, str], values: tuple[str, ...]) -> StockRow:
+    color = capwords(fields["color"])
+    return StockRow(
+        row=number,
+        sku_code=fields["sku_code"],
+        design=fields["design"],
+        # `AN : LEGGINGS`: what stands before the colon is the seller's shorthand for the range.
+        category=capwords(fields["category"].rpartition(":")[2]),
+        color=color,
+        colour_code=colour_code(color),
+        size=fields["size"].upper(),
+        stock=int(Decimal(fields["stock"])),
+        values=values,
+    )
+
+
+def _repeats(row: StockRow, taken: dict[tuple[str, ...], int]) -> list[str]:
+    """Why `row` repeats an earlier one; when it does not, its SKU code and cell are marked as taken."""
+    sku_key = ("sku", row.sku_code.casefold())
+    cell_key = ("cell", row.design, row.colour_code, row.size)
+    reasons = []
+    if sku_key in taken:
+        reasons.append(f"SKU code {row.sku_code} is on row {taken[sku_key]} already.")
+    if cell_key in taken:
+        reasons.append(f"{row.cell_in_words} is on row {taken[cell_key]} already.")
+    if not reasons:
+        taken[sku_key] = taken[cell_key] = row.row
+    return reasons

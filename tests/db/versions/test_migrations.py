@@ -1,0 +1,242 @@
+"""Migrations: from empty to head, twice, at once, and over a database that is in use."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from alembic import command
+from psycopg import sql
+from sqlalchemy import URL
+
+from backstitch import migrations
+from backstitch.accounts.permissions import Role
+from backstitch.database import Database
+from tests.conftest import Clone, conninfo
+from tests.db.audit.test_trail_watch import gaps
+from tests.db.stock.test_books import IN, OUT, make_matrix, stock
+from tests.db.trail import acting, assert_replay_matches, changes, refused
+
+# Everything a migration could have changed, as text.
+CATALOG = """
+select 'function ' || p.oid::regprocedure || p.prosrc || coalesce(p.proconfig::text, '') || coalesce(p.proacl::text, '')
+from pg_proc p where p.pronamespace::regnamespace::text in ('audit', 'accounts', 'inventory')
+union all
+select 'relation ' || c.oid::regclass || c.relkind::text || c.relowner::regrole || coalesce(c.relacl::text, '')
+    || coalesce(pg_get_viewdef(c.oid), '')
+from pg_class c where c.relnamespace::regnamespace::text in ('audit', 'accounts', 'inventory', 'public')
+union all
+select 'trigger ' || pg_get_triggerdef(t.oid) || t.tgenabled::text from pg_trigger t where not t.tgisinternal
+union all
+select 'column ' || a.attrelid::regclass || a.attname || a.atttypid::regtype || coalesce(a.attacl::text, '')
+from pg_attribute a join pg_class c on c.oid = a.attrelid
+where c.relnamespace::regnamespace::text in ('audit', 'accounts', 'inventory') and a.attnum > 0
+union all
+select 'comment ' || d.classoid || ' ' || d.objsubid || d.description from pg_description d
+where d.objoid in (
+    select oid from pg_class where relnamespace::regnamespace::text in ('audit', 'accounts', 'inventory', 'public'))
+order by 1
+"""
+
+
+@contextmanager
+def empty_database(server_url: URL, name: str) -> Iterator[URL]:
+    with psycopg.connect(conninfo(server_url), autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        try:
+            yield server_url.set(database=name)
+        finally:
+            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def upgrade(url: URL, to: str = "head") -> str | None:
+    database = Database(url.render_as_string(hide_password=False))
+    try:
+        with database.owner_connection() as connection:
+            if to != "head":
+                config = migrations._config()
+                config.attributes["connection"] = connection
+                command.upgrade(config, to)
+            else:
+                migrations.upgrade(connection)
+            return migrations.current_revision(connection)
+    finally:
+        database.dispose()
+
+
+# Says that it is ready, waits for a word, migrates.
+MIGRATE = """
+import sys
+from backstitch import migrations
+from backstitch.database import Database
+with Database(sys.argv[1]).owner_connection() as connection:
+    connection.exec_driver_sql("select 1")
+    print("ready", flush=True)
+    sys.stdin.readline()
+    migrations.upgrade(connection)
+"""
+
+
+def migrating_process(url: URL, project: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", MIGRATE, url.render_as_string(hide_password=False)],
+        cwd=project,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def catalog(url: URL) -> list[tuple[Any, ...]]:
+    with psycopg.connect(conninfo(url)) as connection:
+        return connection.execute(CATALOG).fetchall()
+
+
+def test_upgrading_twice_is_upgrading_once(clone: Clone) -> None:
+    before = catalog(clone.url)
+    with clone.superuser() as psql:
+        records = psql.execute("select count(*), max(id) from audit.records").fetchone()
+        assert upgrade(clone.url) == migrations.newest_revision()
+        assert psql.execute("select count(*), max(id) from audit.records").fetchone() == records
+    assert catalog(clone.url) == before
+
+
+def test_two_processes_that_migrate_one_database_at_once_both_succeed(
+    server_url: URL, template: str, clone: Clone, project: Path
+) -> None:
+    with empty_database(server_url, f"{template}_race") as url:
+        both = [migrating_process(url, project) for _ in range(2)]
+        for process in both:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in both:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        for process in both:
+            _, errors = process.communicate(timeout=60)
+            assert (process.returncode, errors) == (0, "")
+        assert catalog(url) == catalog(clone.url)
+        with psycopg.connect(conninfo(url)) as psql:
+            assert psql.execute("select version_num from alembic_version").fetchall() == [
+                (migrations.newest_revision(),)
+            ]
+            assert gaps(psql) == []
+
+
+def test_the_settings_and_the_lock_of_a_migration_end_with_it(clone: Clone) -> None:
+    with clone.owner.owner_connection() as connection:
+        migrations.upgrade(connection)
+        settings = connection.exec_driver_sql(
+            "select current_setting('lock_timeout'), current_setting('statement_timeout'), "
+            "current_user = session_user, "
+            "(select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())"
+        ).one()
+    assert tuple(settings) == ("0", "0", True, 0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("triggers.sql", "replay.sql", "seals.sql", "sign_in.sql", "accounts.sql", "doctor.sql"),
+        *("checks.sql", "stock.sql", "adjustments.sql", "orders.sql", "reasons.sql", "undo.sql"),
+    ],
+)
+def test_running_a_file_again_keeps_the_records_the_rights_and_the_actors(
+    clone: Clone, project: Path, name: str
+) -> None:
+    product = "insert into inventory.products (sku, name, sizes) values (%s, 'Kurti', '{M}')"
+    with clone.superuser() as psql:
+        with acting(clone, Role.MANAGER) as manager:
+            manager.execute(product, ("before",))
+        trail = (
+            "select md5(string_agg(r::text, '|' order by id)), count(*), (select key from "
+            "audit.signing_keys) from audit.records r"
+        )
+        kept, before = psql.execute(trail).fetchone(), catalog(clone.url)
+        with acting(clone, Role.MANAGER) as manager:
+            # In the same session, so that whatever it has cached meets the new functions.
+            manager.execute("commit")
+            psql.execute("set role backstitch_owner")
+            psql.execute((project / "db" / name).read_text())
+            psql.execute((project / "db" / name).read_text())
+            psql.execute("reset role")
+            assert psql.execute(trail).fetchone() == kept
+            assert catalog(clone.url) == before
+            manager.execute("begin")
+            manager.execute("select set_config('role', accounts.begin(%s), true)", (clone.actor(Role.MANAGER).token,))
+            manager.execute(product, ("after",))
+        assert [change[3]["sku"] for change in changes(psql, "Product")] == ["before", "after"]
+        assert gaps(psql) == []
+        assert_replay_matches(psql)
+
+
+def test_running_triggers_sql_again_brings_every_trigger_function_up_to_it(clone: Clone, project: Path) -> None:
+    with clone.superuser() as psql:
+        psql.execute(
+            "alter table inventory.products add season text; alter table accounts.users disable trigger audit_insert"
+        )
+        psql.execute("drop table inventory.sales_logs")
+        psql.execute("set role backstitch_owner")
+        psql.execute((project / "db" / "triggers.sql").read_text())
+        assert gaps(psql) == []
+
+
+def test_the_owner_of_everything_is_the_role_that_cannot_sign_in(clone: Clone) -> None:
+    with clone.superuser() as psql:
+        strangers = psql.execute(
+            "select c.oid::regclass::text from pg_class c where c.relnamespace::regnamespace::text "
+            "in ('audit', 'accounts', 'inventory') and c.relowner <> 'backstitch_owner'::regrole "
+            "union all select p.oid::regprocedure::text from pg_proc p where p.pronamespace::regnamespace::text "
+            "in ('audit', 'accounts', 'inventory') and p.proowner <> 'backstitch_owner'::regrole"
+        ).fetchall()
+        assert strangers == []
+    with refused("42501"), clone.application() as app:
+        app.execute("set role backstitch_owner")
+
+
+def test_the_rest_of_the_business_arrives_in_a_database_that_is_in_use(server_url: URL, template: str) -> None:
+    with empty_database(server_url, f"{template}_in_use") as url:
+        upgrade(url, to="0002")
+        with psycopg.connect(conninfo(url), autocommit=True) as psql:
+            make_matrix(psql)
+            psql.execute(IN + "values (1, 'R', 'S', 10, 'Mill'), (1, 'G', 'M', 2, 'Mill')")
+            psql.execute(OUT + "values (1, 'R', 'S', 4, 'Shop')")
+            upgrade(url, to="0004")
+            # Rules about what is never asked for a reason, as they could be made before 0005.
+            psql.execute(
+                "alter table inventory.reason_policies drop constraint policy_entity_known; "
+                "insert into inventory.reason_policies (entity, field) values ('ProductColorStock', '*'), ('None', '*')"
+            )
+            # A month that the login made which loads the demo.
+            psql.execute(
+                "create table audit.records_2025_01 partition of audit.records "
+                "for values from ('2025-01-01 00:00:00+00') to ('2025-02-01 00:00:00+00')"
+            )
+            # The view after a restore by a login that is no superuser.
+            psql.execute(
+                "alter view audit_logs owner to current_user; revoke create on schema public from backstitch_owner"
+            )
+            upgrade(url)
+            psql.execute("select audit.make_partitions('2025-02-01', 0)")
+            owners = (
+                "select distinct relowner::regrole::text from pg_class where relname like 'records_20%' or "
+                "relname = 'audit_logs'"
+            )
+            assert psql.execute(owners).fetchall() == [("backstitch_owner",)]
+            assert psql.execute("select entity from inventory.reason_policies order by 1").fetchall() == [
+                ("Product",),
+                ("StockAdjustment",),
+                ("User",),
+            ]
+            assert stock(psql) == {"R S": 6, "G M": 2}
+            assert psql.execute("select order_id from inventory.sales_logs").fetchall() == [(None,)]
+            assert psql.execute("select distinct is_active from inventory.product_color_stocks").fetchall() == [(True,)]
+            assert_replay_matches(psql)
+            assert gaps(psql) == []
+            assert psql.execute("select * from audit.findings() where severity <> 'ok'").fetchall() == []

@@ -1,0 +1,143 @@
+"""Names that look like markup, or are far too long: shown as they are, on every page, by every message."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from backstitch.accounts import users
+from backstitch.accounts.permissions import Role
+from backstitch.inventory.orders import commands as order_commands
+from backstitch.inventory.orders.commands import OrderDetails
+from backstitch.inventory.parties import commands as party_commands
+from backstitch.inventory.parties.commands import CustomerDetails
+from tests.ui.conftest import Open
+from tests.ui.shop import DAY, SEED, Shop, choose_or_type, click, field, run, sentences, type_in_grid, unescaped
+from ui.accounts import user_forms
+
+HOSTILE = {
+    "HTML": "<img src=x onerror=alert(1)><script>alert(1)</script>",
+    "Markdown": "**bold** [link](javascript:alert(1)) ![x](http://x/y.png) # h `c` ~~s~~",
+    "mathematics": "$x^2$ and $$y$$",
+    "a colour": ":red[x] :material/delete: :small[y]",
+    "an emoji code": ":smile: -> <- -- (c)",
+    "a table": "| a | b |",
+    "an address": "www.example.com http://example.com a@example.com",
+    "right to left": "قميص \u202eabc\u202c",
+    "emoji": "👗🏽 Kurta 👩‍👩‍👧",
+    "backslashes": "\\*not\\* \\\\ {x} %s %(y)s",
+    "a quotation": 'O\'Neil "x"; drop table products; --',
+    "a long one": "Kurta " * 400,
+    "a formula": '=HYPERLINK("http://x")',
+}
+# Where a text of the screen is Markdown; everything else is text or a table, which interpret nothing.
+MARKDOWN = ("markdown", "caption", "success", "error", "info", "warning", "title", "header", "subheader", "page_link")
+
+
+def interpreted(tab: AppTest) -> Iterator[str]:
+    """All Markdown on the screen that holds any part of a name."""
+    for kind in MARKDOWN:
+        for element in getattr(tab, kind):
+            yield str(element.value)
+
+
+def assert_shown_as_it_is(tab: AppTest, name: str) -> None:
+    """The name is in no Markdown, unless escaped letter by letter."""
+    assert not tab.exception
+    for text in interpreted(tab):
+        assert name.strip() not in text or unescaped(text), text
+
+
+@pytest.fixture(params=HOSTILE.values(), ids=list(HOSTILE))
+def name(request: pytest.FixtureRequest) -> str:
+    """A hostile name, as the database keeps it."""
+    return str(request.param).strip()
+
+
+def test_products_with_hostile_names_are_listed_opened_and_saved(open_page: Open, shop: Shop, name: str) -> None:
+    product = shop.product(sku=name[:60].strip(), name=name, colours=[name + "x"], category=name, description=name)
+    shop.run("update accounts.users set name = %s where role = 'manager'", name)  # in the sidebar
+    tab = open_page("products", Role.MANAGER)
+    assert_shown_as_it_is(tab, name)
+    assert tab.dataframe[0].value[["sku", "name", "category"]].to_dict("records") == [
+        {"sku": name[:60].strip(), "name": name, "category": name}
+    ]
+    tab.session_state["product_dialog"] = shop.read_product(product)
+    run(tab)
+    assert sentences(tab.subheader) == [name[:60].strip()]
+    assert field(tab, "name").value == name
+    field(tab, "price").set_value("1")
+    field(tab, "reason").set_value(name[:400])
+    assert sentences(click(tab, "edit_save").success) == [f"{name[:60].strip()} was saved."]
+
+
+def test_goods_of_hostile_products_come_in_and_go_out(open_page: Open, shop: Shop, name: str) -> None:
+    sku = name[:60].strip()
+    product = shop.product(sku=sku, name=name, colours=[name + "x"])
+    for page, box in (("inward", "inward_stakeholder"), ("sales", "sales_store")):
+        tab = open_page(page, Role.MANAGER)
+        type_in_grid(tab, f"{page}_grid_0", S="1")
+        choose_or_type(tab, box, name)
+        click(tab, f"{page}_save_0")
+        way = "in" if page == "inward" else "out"
+        assert sentences(tab.success) == [f"Recorded 1 piece of {sku} {name}x {way}: S 1."]
+        assert_shown_as_it_is(tab, name)
+        tab.session_state["entry_dialog"] = (shop.inward() if page == "inward" else shop.sales())[0]
+        assert_shown_as_it_is(run(tab), name)
+    entry: Any = shop.inward()[0]
+    assert (entry.sku, entry.color, entry.stakeholder_name) == (sku, f"{name}x", name)
+    tab = open_page("stock", Role.ANALYST)
+    assert tab.selectbox(key="stock_product").value == product
+    assert [unescaped(link.value) for link in tab.page_link] == [f"All changes to {sku}"]
+    assert list(tab.dataframe[0].value.index) == [f"{name}x", "Total"]
+
+
+def test_an_order_a_cell_and_a_user_of_hostile_names_are_shown_as_they_are(open_page: Open, shop: Shop) -> None:
+    name = '<b onclick="x">*bold*</b> [a](http://x) $y$ :red[z] | `c`'
+    product = shop.product(sku=name, name=name, colours=[name], sizes=["*S*"])
+    details = CustomerDetails(name, address=name)
+    with shop.clone.app.transaction(shop.clone.actor(Role.MANAGER), operation=SEED) as connection:
+        party = party_commands.create_customer(connection, details=details)
+        order = OrderDetails(party, DAY, note=name)
+        order_commands.create_order(connection, details=order, lines=[])
+    tab = open_page("orders", Role.VIEWER, order="1")
+    assert sentences(tab.subheader) == [f"Draft 1 · {name}"]
+    facts = tab.table[0].value.iloc[:, 0]
+    assert [unescaped(str(facts[row])) for row in ("Party", "Address", "Note")] == [name] * 3
+    tab = open_page("stock", Role.VIEWER)
+    tab.session_state[f"matrix_{product}"] = {"selection": {"rows": [], "columns": [], "cells": [[0, "*S*"]]}}
+    assert sentences(run(tab).subheader) == [f"{name} · *S*"]
+    tab = open_page("paste", Role.MANAGER)
+    tab.selectbox(key="paste_product").set_value(product)
+    assert [text for text in sentences(run(tab).caption) if "*S*" in text]
+    shop.run("update accounts.users set name = %s where role = 'viewer'", name)
+    tab = open_page("users", Role.ADMIN)
+    with shop.clone.app.read(shop.clone.actor(Role.ADMIN)) as connection:
+        (hostile,) = (line for line in users.list_users(connection) if line.name == name)
+    tab.session_state[user_forms.DIALOG.key] = hostile
+    assert name in sentences(run(tab).subheader)
+
+
+def test_the_trail_of_hostile_names_is_searched_opened_and_charted(open_page: Open, shop: Shop, name: str) -> None:
+    sku = name[:60].strip()
+    product = shop.product(sku=sku, name=name, colours=[])
+    shop.run("update accounts.users set name = %s where role = 'manager'", name)
+    tab = open_page("audit", Role.ANALYST, type="Product")
+    tab.text_input(key="text").set_value(name[:80])
+    tab.selectbox(key="product").set_value(product)
+    run(tab)
+    assert tab.dataframe[0].value[["user", "record"]].to_dict("records") == [
+        {"user": name, "record": f"Product {sku} {name}"}
+    ]
+    assert_shown_as_it_is(tab, name)
+    tab.session_state["audit_view"] = "Charts"
+    assert_shown_as_it_is(run(tab), name)
+
+
+def test_what_is_typed_for_a_quantity_is_shown_as_it_is_in_the_refusal(open_page: Open, shop: Shop, name: str) -> None:
+    shop.product()
+    tab = open_page("inward", Role.MANAGER)
+    type_in_grid(tab, "inward_grid_0", S=name)
+    click(tab, "inward_save_0")
+    assert sentences(tab.error) == [f"“{name}” for size S is not a number. Nothing was saved."]

@@ -1,0 +1,314 @@
+"""Reading pasted blocks and files: rows as the spreadsheet shows them, and a sentence for whatever is no table."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+
+import openpyxl
+import pytest
+
+from backstitch.errors import Refused
+from backstitch.files import xlsx_in
+from backstitch.inventory.paste import reader as paste_reader
+from backstitch.inventory.paste import template as paste_template
+from backstitch.inventory.paste import values as paste_values
+from backstitch.inventory.paste.columns import Kind, lay_out, template
+from backstitch.inventory.paste.reader import Line, Sheet
+from backstitch.inventory.paste.values import Wrong
+
+TODAY = date(2026, 11, 23)
+SIZES = frozenset({"S", "M", "L", "3-4Y"})
+
+
+def workbook(*rows: list[object], percent: str = "") -> bytes:
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    if percent:
+        book.active[percent].number_format = "0%"
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def archive(**parts: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, text in parts.items():
+            made.writestr(name.replace("__", "/").replace("_xml", ".xml"), text)
+    return file.getvalue()
+
+
+def with_part(data: bytes, name: str, text: str) -> bytes:
+    """The workbook with one part of it replaced."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as new:
+        for part in old.infolist():
+            new.writestr(part.filename, text if part.filename == name else old.read(part.filename))
+    return file.getvalue()
+
+
+def cells(sheet: Sheet) -> list[tuple[str, ...]]:
+    return [line.cells for line in sheet.lines]
+
+
+# --- blocks -----------------------------------------------------------------------------------------------
+
+
+def test_a_block_is_read_as_excel_copies_it() -> None:
+    block = 'Date\tNote\tS\r\n05/11/2026\t"two\nlines, ""quoted"""\t3\t\r\n\t\t\r\n06/11/2026\t5" wide\t\r\n'
+    assert paste_reader.read_block(block) == Sheet(
+        "The pasted block",
+        (
+            Line(1, ("Date", "Note", "S")),
+            Line(2, ("05/11/2026", 'two\nlines, "quoted"', "3")),
+            Line(4, ("06/11/2026", '5" wide')),
+        ),
+    )
+
+
+@pytest.mark.parametrize("separator", [",", ";", "|"])
+def test_a_block_without_tabs_is_taken_for_csv(separator: str) -> None:
+    assert cells(paste_reader.read_block(f"Date{separator}SKU\n1{separator}2")) == [("Date", "SKU"), ("1", "2")]
+
+
+@pytest.mark.parametrize(
+    ("block", "rule"),
+    [
+        ("", "block_empty"),
+        (" \t \n\t", "block_empty"),
+        ('Date\tNote\n1\t"never closed\n2\tx', "block_unreadable"),
+        ('Date\tNote\n1\t"closed" and more\n', "block_unreadable"),
+        ("Date\t" + "x" * 200_000, "block_unreadable"),
+        ("x" * (paste_reader.LARGEST_TEXT + 1), "block_too_large"),
+        ("1\t2\n" * (paste_reader.MOST_ROWS + 2), "too_many_rows"),
+        ("1\t" * 70 + "1", "too_many_columns"),
+    ],
+    ids=["nothing", "blanks", "open quote", "text after quote", "long cell", "too large", "rows", "columns"],
+)
+def test_a_block_that_is_no_table_is_refused_with_a_sentence(block: str, rule: str) -> None:
+    with pytest.raises(Refused) as refused:
+        paste_reader.read_block(block)
+    assert refused.value.rule == rule
+    assert str(refused.value).endswith(".") and len(str(refused.value)) < 200
+
+
+# --- files ------------------------------------------------------------------------------------------------
+
+
+def test_a_workbook_is_read_as_text_with_its_days_percentages_and_whole_numbers() -> None:
+    data = workbook(
+        ["Date", "SKU", "GST", "S", "Note"],
+        [datetime(2026, 11, 5), 104, 0.05, 3.0, None],
+        [],
+        [date(2026, 11, 6), "0104", 0.12, 2.5, True],
+        percent="C2",
+    )
+    assert paste_reader.read_file("goods.xlsx", data).lines == (
+        Line(1, ("Date", "SKU", "GST", "S", "Note")),
+        Line(2, ("2026-11-05", "104", "5%", "3")),
+        Line(4, ("2026-11-06", "0104", "0.12", "2.5", "TRUE")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("Colour\nBläu\n".encode(), "Bläu"),
+        ("\ufeffColour\nनीला\n".encode(), "नीला"),
+        ("Colour\nBläu\n".encode("cp1252"), "Bläu"),
+        ("Colour\nनीला\n".encode("utf-16"), "नीला"),
+    ],
+    ids=["utf-8", "utf-8 with mark", "cp1252", "utf-16"],
+)
+def test_a_csv_file_is_read_in_its_encoding(data: bytes, name: str) -> None:
+    assert cells(paste_reader.read_file("goods.csv", data)) == [("Colour",), (name,)]
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+WRONG_FILES: dict[str, tuple[Callable[[], bytes], str]] = {
+    "too large": (lambda: b"a" * (paste_reader.LARGEST_FILE + 1), "file_too_large"),
+    "empty": (lambda: b"", "block_empty"),
+    "pdf": (lambda: b"%PDF-1.7 ...", "not_a_table"),
+    "picture": (lambda: b"\x89PNG\r\n\x1a\n", "not_a_table"),
+    "old workbook": (lambda: b"\xd0\xcf\x11\xe0 ...", "not_a_table"),
+    "bytes": (lambda: b"\x81\x8d\x8f\x90\x9d", "encoding_unknown"),
+    "broken archive": (lambda: workbook(["a"])[:200], "workbook_unreadable"),
+    "no workbook": (lambda: archive(hello_xml="<a/>"), "workbook_unreadable"),
+    "broken inside": (lambda: with_part(workbook(["a"]), SHEET, "<worksheet><not closed"), "workbook_unreadable"),
+    "no sheets": (lambda: archive(xl__workbook_xml="<workbook/>"), "workbook_unreadable"),
+    "entities": (
+        lambda: with_part(workbook(["a"]), SHEET, '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'),
+        "workbook_unreadable",
+    ),
+    "zip bomb": (
+        lambda: with_part(workbook(["a"]), SHEET, " " * (xlsx_in.LARGEST_UNPACKED + 1)),
+        "workbook_too_large",
+    ),
+    "many parts": (
+        lambda: archive(**{f"part{number}": "" for number in range(xlsx_in.MOST_PARTS + 1)}),
+        "workbook_too_large",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "rule"), WRONG_FILES.values(), ids=list(WRONG_FILES))
+def test_a_file_that_is_no_table_is_refused_with_a_sentence(make: Callable[[], bytes], rule: str) -> None:
+    with pytest.raises(Refused) as refused:
+        paste_reader.read_file("goods.xlsx", make())
+    assert refused.value.rule == rule
+    assert str(refused.value).endswith(".")
+
+
+def test_a_workbook_that_says_it_has_a_million_rows_is_read_as_far_as_it_goes() -> None:
+    data = workbook(["Date", "SKU"], ["1", "2"])
+    with zipfile.ZipFile(io.BytesIO(data)) as made:
+        sheet = made.read(SHEET).decode()
+    claimed = sheet.replace('<dimension ref="A1:B2"', '<dimension ref="A1:XFD1048576"')
+    assert claimed != sheet
+    assert cells(paste_reader.read_file("goods.xlsx", with_part(data, SHEET, claimed))) == [("Date", "SKU"), ("1", "2")]
+
+
+# --- values -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "05/11/2026", "5/11/26", "05-11-2026", "5.11.2026", "5-Nov-26", "05 November 2026", "5-nov-2026", "2026-11-05",
+        "2026/11/5", "2026-11-05 00:00:00", "46331", " 05/11/2026 ", "46331.0",
+    ],
+)  # fmt: skip
+def test_a_date_is_understood_in_the_forms_of_the_trade(text: str) -> None:
+    assert paste_values.day(text, today=TODAY) == date(2026, 11, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "quantity"),
+    [("12", 12), (" 12.0 ", 12), ("1,200", 1200), ("1,00,000", 100_000), ("", 0), ("-", 0), ("–", 0), ("0", 0)],
+)
+def test_a_quantity_is_a_whole_number_of_pieces(text: str, quantity: int) -> None:
+    assert paste_values.quantity(text) == quantity
+
+
+@pytest.mark.parametrize(("text", "amount"), [("₹ 1,149.50", "1149.50"), ("Rs. 899", "899.00"), ("5%", "5.00")])
+def test_an_amount_may_have_its_sign(text: str, amount: str) -> None:
+    assert paste_values.amount(text, largest=Decimal(10_000), what="A price") == Decimal(amount)
+
+
+def test_a_wrong_value_is_quoted_short_on_one_line_and_visibly() -> None:
+    with pytest.raises(Wrong) as wrong:
+        paste_values.quantity("a\u202eb\n" + "x" * 500)
+    assert str(wrong.value) == "“a�b�" + "x" * 35 + "…” is not a number in plain digits."
+
+
+# --- columns ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        ("Date\tColour\tColour Code\tS\tM\tCategory\tStakeholder", "date color colour_code S M category party"),
+        ("date\tCOLOR\tCode\tsize s\tM\tType\tSupplier Name", "date color colour_code S M category party"),
+        ("Entry Date\tStyle No.\tShade\tSize\tQty\tReceived from", "date sku color size quantity party"),
+        ("DATE\tDesign No.\tColour\tSize\tPcs\tParty", "date sku color size quantity party"),
+        ("Date\tProduct\tColor Code\t3-4y\t32\t2XL\tVendor", "date sku colour_code 3-4Y 32 2XL party"),
+    ],
+)
+def test_columns_are_found_by_their_common_spellings(header: str, found: str) -> None:
+    sheet = paste_reader.read_block(header + "\n1\t2\t3\t4\t5\t6\t7")
+    sizes = () if "sku" in found else ("S", "M")
+    layout = lay_out(sheet, kind=Kind.INWARD, sizes=sizes, known_sizes=SIZES)
+    assert [problem for problem in layout.problems if problem.blocks] == []
+    assert sorted([*layout.fields, *layout.sizes], key={**layout.fields, **layout.sizes}.__getitem__) == found.split()
+    assert layout.first == 1
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("sizes", [(), ("S", "M")], ids=["no product", "a product"])
+def test_the_template_of_each_kind_is_read_back_by_header_and_by_position(kind: Kind, sizes: tuple[str, ...]) -> None:
+    if kind is Kind.PRODUCTS and sizes:
+        sizes = ()
+    sheet = paste_reader.read_file("template.xlsx", paste_template.workbook(kind, today=TODAY, sizes=sizes))
+    assert list(sheet.lines[0].cells) == template(kind, sizes=sizes)
+    assert len(sheet.lines) == 2
+    with_header = lay_out(sheet, kind=kind, sizes=sizes, known_sizes=SIZES)
+    without = lay_out(Sheet("", sheet.lines[1:]), kind=kind, sizes=sizes, known_sizes=SIZES)
+    assert with_header.problems == without.problems == ()
+    assert (with_header.fields, with_header.sizes) == (without.fields, without.sizes)
+    assert (with_header.first, without.first) == (1, 0)
+
+
+GOOD = "Date\tSKU\tColour\tSize\tQty\tStakeholder"
+WRONG_HEADERS = {
+    "no date": ("SKU\tColour\tSize\tQty\tStakeholder", "There is no column Date. Add it, or use the template."),
+    "no stakeholder": ("Date\tSKU\tColour\tSize\tQty", "There is no column Stakeholder. Add it, or use the template."),
+    "no SKU": ("Date\tColour\tSize\tQty\tStakeholder", "There is no column SKU. Add it, or use the template."),
+    "no colour": ("Date\tSKU\tSize\tQty\tParty", "There is no column Colour or Colour Code. Add one of them."),
+    "no quantities": (
+        "Date\tSKU\tColour\tParty",
+        "There are no quantities: add a column for each size, or the columns Size and Quantity.",
+    ),
+    "both forms": (
+        "Date\tSKU\tColour\tSize\tQty\tS\tParty",
+        "There are columns of sizes and a column Size or Quantity. Keep one or the other.",
+    ),
+    "a column twice": (
+        "Date\tDay\tSKU\tColour\tSize\tQty\tParty",
+        "The column stands in the header twice. Remove or rename one of them.",
+    ),
+    "an unknown size": (
+        GOOD + "\tQ9",
+        "“Q9” is no column or size that Backstitch knows. Rename the column, or remove it.",
+    ),
+    "numbers without a heading": (
+        GOOD + "\t\tTotal",
+        "It has no heading that Backstitch knows. Rename the column, or remove it.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("header", "sentence"), WRONG_HEADERS.values(), ids=list(WRONG_HEADERS))
+def test_a_header_that_cannot_be_matched_says_which_column_and_what_to_do(header: str, sentence: str) -> None:
+    sheet = paste_reader.read_block(header + "\n" + "\t".join("9" * (header.count("\t") + 1)))
+    layout = lay_out(sheet, kind=Kind.INWARD, sizes=(), known_sizes=SIZES)
+    assert [problem.sentence for problem in layout.problems if problem.blocks] == [sentence]
+    assert {problem.row for problem in layout.problems} == {None}
+
+
+def test_rows_without_a_header_must_have_the_columns_of_the_template() -> None:
+    layout = lay_out(paste_reader.read_block("x\t" * 11 + "y"), kind=Kind.INWARD, sizes=(), known_sizes=SIZES)
+    assert [problem.sentence for problem in layout.problems] == [
+        "The first row is no header, and the rows have 12 columns where the template has 8: Date, SKU, Colour, Colour "
+        "Code, Size, Quantity, Category, Stakeholder. Copy the header too."
+    ]
+
+
+def test_rows_shorter_than_the_template_have_its_headings_all_the_same() -> None:
+    sheet = paste_reader.read_block("2026-11-02\tAN201\tRed")
+    layout = lay_out(sheet, kind=Kind.INWARD, sizes=(), known_sizes=SIZES)
+    assert [layout.heading(name) for name in layout.fields] == template(Kind.INWARD, sizes=())
+
+
+def test_a_column_of_remarks_is_left_out_and_said_to_be() -> None:
+    layout = lay_out(
+        paste_reader.read_block(GOOD + "\tOur remark\tTotal\n1\t2\t3\t4\t5\t6\tlate lorry\t12"),
+        kind=Kind.INWARD,
+        sizes=(),
+        known_sizes=SIZES,
+    )
+    assert [(problem.column, problem.sentence, problem.blocks) for problem in layout.problems] == [
+        ("Our remark", "The column is not used, and is left out.", False),
+        ("Total", "The column is not used, and is left out.", False),
+    ]
+
+
+def test_a_template_keeps_what_is_typed_as_text() -> None:
+    book = openpyxl.load_workbook(io.BytesIO(paste_template.workbook(Kind.PRODUCTS, today=TODAY)))
+    formats = {cell.value: book.active.cell(500, cell.column).number_format for cell in book.active[1]}
+    assert {name for name, number_format in formats.items() if number_format == "@"} == {
+        "SKU", "Name", "Category", "HSN Code", "Sizes", "Colours", "Description",
+    }  # fmt: skip
+    assert paste_template.name(Kind.INWARD, "KT 1/04") == "backstitch_inward_KT-1-04_template.xlsx"

@@ -1,0 +1,41 @@
+"""What somebody typed, in the log: one line each, and nothing that a terminal obeys. SAFETY row 27."""
+
+import logging
+import re
+
+import pytest
+
+from backstitch import log_format
+from bench.campaigns import payloads
+
+LINE = re.compile(r"[-\d]{10} [:,\d]{12} (INFO|ERROR) tests\.of\.the\.log: ")
+FORGED = "x\r\n2026-01-01 10:00:00,000 INFO ui: forged"
+
+
+def test_every_payload_stays_in_the_line_of_its_record_and_out_of_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(log_format, "LOGGERS", ("tests.of.the.log",))
+    for name in ("tests.of.the.log", "streamlit.error_util", "streamlit.runtime.websocket_session_manager"):
+        monkeypatch.setattr(logging.getLogger(name), "filters", [])
+    log = logging.getLogger("tests.of.the.log")
+    monkeypatch.setattr(log, "handlers", [])
+    monkeypatch.setattr(log, "propagate", False)
+    log_format.to_standard_error()
+    texts = [*payloads.fixed(), FORGED]
+    for text in texts:
+        log.info("refused by %s: %s", "not_a_number", f"“{text}” is not a number.")
+        try:
+            raise ValueError(text)
+        except ValueError:
+            log.exception("error 1a2b3c4d")
+    written = capsys.readouterr().err
+    assert [sign for sign in written if not sign.isprintable() and sign != "\n"] == []
+    records = [line for line in written.split("\n") if LINE.match(line)]
+    others = [line for line in written.split("\n") if not LINE.match(line)]
+    assert [line for line in others if line and not line.startswith("  ")] == []
+    assert len(records) == 2 * len(texts)
+    # Nothing is lost: a reader sees what was typed, and control characters by their names.
+    shown = [line.partition("not_a_number: “")[2].removesuffix("” is not a number.") for line in records[::2]]
+    assert [one for one, text in zip(shown, texts, strict=True) if text.isprintable() and one != text] == []
+    assert shown[-1] == r"x\r\n2026-01-01 10:00:00,000 INFO ui: forged"

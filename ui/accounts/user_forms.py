@@ -1,0 +1,205 @@
+"""The dialogs in which an admin adds, changes, resets, unlocks and forgets users."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NoReturn
+
+import streamlit as st
+
+from backstitch.accounts import passwords, sessions, users
+from backstitch.accounts.permissions import Permission, Role
+from backstitch.accounts.users import UserLine
+from backstitch.errors import StaleEdit
+from ui import feedback
+from ui.shared import formats, session, single_sign_on
+from ui.shared.dialogs import Dialog
+
+# What is open survives a rerun: "new", a UserLine as it was read, a OneTime, or nothing.
+DIALOG = Dialog("user_dialog")
+ON_RECORD = {"type": "User"}
+
+
+@dataclass(frozen=True)
+class OneTime:
+    """A password to hand on, shown once."""
+
+    name: str
+    password: str
+
+
+def open_new() -> None:
+    """Opens the dialog for a new user."""
+    DIALOG.open("new")
+
+
+def open_user(line: UserLine) -> None:
+    """Opens the dialog for a user as the list has it."""
+    DIALOG.open(line)
+
+
+def show_open() -> None:
+    """Draws the dialog that is open, if any."""
+    opened = DIALOG.opened()
+    if opened == "new":
+        _add()
+    elif isinstance(opened, UserLine):
+        _edit(opened)
+    elif isinstance(opened, OneTime):
+        _hand_on(opened)
+
+
+# Shown once: neither a reload of the page nor another page brings it back, and so a click beside it must not close it.
+@st.dialog("One-time password", icon=":material/key:", dismissible=False)
+def _hand_on(made: OneTime) -> None:
+    st.text(f"For {made.name}, to sign in with once and then replace:")
+    st.code(made.password, language=None)
+    st.caption("It is shown only now. Hand it over in person or by telephone, not by mail.")
+    if st.button("I have it", type="primary", key="one_time_password_noted"):
+        DIALOG.close()
+        st.rerun()
+
+
+@st.dialog("Add user", icon=":material/person_add:", on_dismiss=DIALOG.close)
+def _add() -> None:
+    with st.form("new_user", border=False):
+        name = st.text_input("Name", key="new_user_name", max_chars=120)
+        email = st.text_input("Email", key="new_user_email", max_chars=254)
+        role = st.selectbox("Role", list(Role), len(Role) - 1, format_func=_role, key="new_user_role")
+        reason = st.text_input("Reason", key="new_user_reason", max_chars=500)
+        outside = single_sign_on.is_configured() and st.checkbox(
+            "Signs in with single sign-on only, without a password here", key="new_user_outside"
+        )
+        saved = st.form_submit_button("Add user", type="primary", key="new_user_save")
+    if saved:
+        with feedback.refusals():
+            session.require(Permission.MANAGE_USERS)
+            password = None if outside else passwords.one_time()
+            with session.write("add user", reason=reason) as connection:
+                users.create_user(
+                    connection,
+                    email=email or "",
+                    name=name or "",
+                    role=role,
+                    password=password,
+                    must_change_password=not outside,
+                )
+            if password is None:
+                DIALOG.close()
+                feedback.done(f"{name} was added.", on_record=ON_RECORD)
+            else:
+                _show_once(name or "", password, f"{name} was added.")
+
+
+@st.dialog("User", icon=":material/person:", on_dismiss=DIALOG.close)
+def _edit(line: UserLine) -> None:
+    st.subheader(formats.plain(line.name))
+    myself = line.id == session.current().user.id
+    with st.form("edit_user", border=False):
+        name = st.text_input("Name", line.name, key=f"edit_user_name_{line.id}", max_chars=120)
+        email = st.text_input("Email", line.email, key=f"edit_user_email_{line.id}", max_chars=254)
+        role = st.selectbox(
+            "Role", list(Role), list(Role).index(line.role), format_func=_role, key=f"edit_user_role_{line.id}"
+        )
+        reason = st.text_input(
+            "Reason", key=f"edit_user_reason_{line.id}", help="A change of role needs one.", max_chars=500
+        )
+        saved = st.form_submit_button("Save", type="primary", key="edit_user_save")
+    if saved:
+        with _stale_shown(), feedback.refusals():
+            session.require(Permission.MANAGE_USERS)
+            with session.write("edit user", reason=reason) as connection:
+                users.edit_user(connection, read=line, email=email or "", name=name or "", role=role)
+            DIALOG.close()
+            also = " Every session of theirs was signed out." if role != line.role else ""
+            feedback.done(f"{name} was saved.{also}", on_record=ON_RECORD)
+    with st.container(horizontal=True):
+        _activity(line)
+        if not myself:
+            _reset(line)
+        if line.locked_until:
+            _unlock(line)
+        _sign_out(line)
+    if not myself:
+        _forget(line)
+
+
+def _activity(line: UserLine) -> None:
+    verb = "Deactivate" if line.is_active else "Take back into use"
+    if st.button(verb, icon=":material/power_settings_new:", key="edit_user_active"):
+        with feedback.refusals():
+            session.require(Permission.MANAGE_USERS)
+            operation = "deactivate user" if line.is_active else "take user back into use"
+            with session.write(operation, of=line.id) as connection:
+                users.set_active(connection, user_id=line.id, is_active=not line.is_active)
+            DIALOG.close()
+            done = "deactivated" if line.is_active else "taken back into use"
+            feedback.done(f"{line.name} was {done}.", on_record=ON_RECORD)
+
+
+def _reset(line: UserLine) -> None:
+    if st.button("Reset password", icon=":material/key:", key="edit_user_reset"):
+        with feedback.refusals():
+            session.require(Permission.MANAGE_USERS)
+            password = passwords.one_time()
+            with session.write("reset password") as connection:
+                users.reset_password(connection, user_id=line.id, password=password)
+            _show_once(line.name, password, f"{line.name} has a one-time password.")
+
+
+def _show_once(name: str, password: str, sentence: str) -> NoReturn:
+    DIALOG.open(OneTime(name, password))
+    feedback.done(sentence, on_record=ON_RECORD)
+
+
+def _unlock(line: UserLine) -> None:
+    if st.button("Unlock", icon=":material/lock_open:", key="edit_user_unlock"):
+        with feedback.refusals():
+            session.require(Permission.MANAGE_USERS)
+            with session.write("unlock user") as connection:
+                users.unlock(connection, user_id=line.id)
+            DIALOG.close()
+            feedback.done(f"{line.name} can sign in again.", on_record=ON_RECORD)
+
+
+def _sign_out(line: UserLine) -> None:
+    if st.button("Sign out everywhere", icon=":material/logout:", key="edit_user_sign_out"):
+        with feedback.refusals():
+            session.require(Permission.MANAGE_USERS)
+            with session.write("sign out everywhere") as connection:
+                ended = sessions.end_sessions_of(connection, user_id=line.id)
+            DIALOG.close()
+            feedback.done(
+                f"{formats.counted(ended, 'session')} of {line.name} signed out.", on_record={"type": "Session"}
+            )
+
+
+def _forget(line: UserLine) -> None:
+    with st.expander("Forget this person", icon=":material/person_off:"), st.form("forget_user", border=False):
+        st.caption(
+            "Name and email are replaced by a pseudonym wherever the trail shows them. The trail keeps what was done. "
+            "Nothing brings the name back."
+        )
+        reason = st.text_input("Reason, without the name", key=f"forget_reason_{line.id}", max_chars=500)
+        forgotten = st.form_submit_button("Forget", key="forget_save")
+    if forgotten:
+        with feedback.refusals():
+            session.require(Permission.MANAGE_USERS)
+            with session.write("forget user", reason=reason) as connection:
+                mentions = users.forget_user(connection, user_id=line.id, reason=reason or "")
+            DIALOG.close()
+            rest = f" {formats.counted(mentions, 'record')} still name them in free text." if mentions else ""
+            feedback.done(f"The person was forgotten.{rest}", on_record=ON_RECORD)
+
+
+@contextmanager
+def _stale_shown() -> Iterator[None]:
+    """Says that somebody else changed the user meanwhile."""
+    try:
+        yield
+    except StaleEdit as stale:
+        st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
+
+
+def _role(role: Role) -> str:
+    return role.value.capitalize()

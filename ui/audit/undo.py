@@ -1,0 +1,87 @@
+"""Undo: what it would do, first; then the doing, which is on the record like anything else."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from backstitch.accounts.permissions import Permission
+from backstitch.audit import undo
+from backstitch.audit.undo import Left, Undoable
+from backstitch.audit.wording import action_word, entity_word
+from backstitch.errors import Refused
+from ui import feedback
+from ui.shared import formats, session
+from ui.shared.dialogs import Dialog
+
+DIALOG = Dialog("undo_dialog")
+
+
+def offer(undoable: Undoable) -> None:
+    """A button that opens the preview, for whoever may undo this and if there is anything to undo."""
+    if not session.current().user.may(Permission.EDIT_INVENTORY):
+        return
+    with session.read() as connection:
+        if not undo.preview(connection, undoable=undoable).records:
+            return
+    st.button("Undo", icon=":material/undo:", key="undo_offer", on_click=DIALOG.open, args=(undoable,))
+
+
+def show_open() -> None:
+    """Draws the dialog, if it is open."""
+    undoable = DIALOG.opened()
+    if isinstance(undoable, Undoable):
+        _show(undoable)
+
+
+@st.dialog("Undo", icon=":material/undo:", on_dismiss=DIALOG.close)
+def _show(undoable: Undoable) -> None:
+    panel(undoable)
+
+
+def panel(undoable: Undoable) -> None:
+    """What undoing would do, whom it would leave alone, and the button that does it."""
+    if not session.current().user.may(Permission.EDIT_INVENTORY):
+        return
+    try:
+        with session.read() as connection:
+            preview = undo.preview(connection, undoable=undoable)
+    except Refused as refusal:
+        st.caption(formats.plain(str(refusal)))
+        return
+    if not preview.records:
+        st.caption("Nothing of this can be undone. Below is why." if preview.skipped else "Nothing is left to undo.")
+        _name_left(preview.left, preview.skipped)
+        return
+    st.text(f"Undoing this {undo.in_words(preview.steps)}.")
+    _name_left(preview.left, preview.skipped)
+    with st.form(f"undo_{undoable.transaction_id}_{undoable.record_id}", border=False):
+        reason = st.text_input("Reason", key="undo_reason", max_chars=400, placeholder="Why it is undone")
+        pressed = st.form_submit_button("Undo this", icon=":material/undo:", type="primary")
+    if pressed:
+        _undo(undoable, reason)
+
+
+def _name_left(left: Sequence[Left], skipped: int) -> None:
+    if not left:
+        return
+    more = "" if skipped == len(left) else f", of which {len(left)} below"
+    st.warning(
+        f"{formats.counted(skipped, 'record')} will stay as {'it is' if skipped == 1 else 'they are'}{more}.",
+        icon=":material/edit_note:",
+    )
+    st.dataframe(
+        [{"type": entity_word(record.entity), "record": record.label, "because": record.because} for record in left],
+        hide_index=True,
+        alt="Records that an undo leaves as they are",
+        column_config={"type": "Record type", "record": "Record", "because": "Why"},
+    )
+
+
+def _undo(undoable: Undoable, reason: str) -> None:
+    with feedback.refusals():
+        with session.write("undo", reason=reason) as connection:
+            done = undo.undo(connection, undoable=undoable)
+        DIALOG.close()
+        left = f" {formats.counted(done.skipped, 'record')} stayed." if done.skipped else ""
+        sentence = f"Undone: {formats.counted(done.records, 'record')} put back.{left}"
+        feedback.done(sentence, on_record={"action": action_word("UNDO")})

@@ -1,0 +1,66 @@
+"""The fields of an adjustment, for a new one and for the correction of one."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import streamlit as st
+
+from backstitch.errors import Refused
+from backstitch.inventory.movements import commands as movement_commands
+from backstitch.inventory.movements.adjustments import REASONS
+from backstitch.inventory.movements.queries import AdjustmentEntry
+from ui.shared import formats
+
+AWAY, MORE = "Take away", "Add"
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What stands in the fields."""
+
+    direction: str
+    pieces: str
+    reason: str | None
+    date: date
+    note: str
+
+    def change(self, size: str) -> int:
+        """The signed quantity. Raises Refused for anything but a whole number above 0."""
+        if not self.pieces.strip().lstrip("0"):
+            raise Refused("Say how many pieces: a whole number above 0. Nothing was saved.", rule="no_quantity")
+        pieces = movement_commands.quantities({size: self.pieces})[size]
+        return -pieces if self.direction == AWAY else pieces
+
+    def kind(self) -> str:
+        """One of REASONS. Raises Refused where none was chosen."""
+        if not self.reason:
+            raise Refused("Choose the reason of the adjustment. Nothing was saved.", rule="adjustment_reason_known")
+        return self.reason
+
+
+def show(key: str, entry: AdjustmentEntry | None = None) -> Typed:
+    """Draws the fields, empty or filled with an entry; each key has `{}` for the name of the field."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        more = entry is not None and entry.quantity > 0
+        direction = st.radio("Change", [AWAY, MORE], int(more), horizontal=True, key=key.format("direction"))
+        pieces = str(abs(entry.quantity)) if entry else ""
+        typed = st.text_input("Pieces", pieces, key=key.format("pieces"), width=110)
+        reason = st.selectbox(
+            "Reason",
+            REASONS,
+            index=REASONS.index(entry.reason) if entry else None,
+            format_func=str.capitalize,
+            key=key.format("reason"),
+            placeholder="Why?",
+            width=190,
+        )
+        first = entry.date if entry else formats.today()
+        day = st.date_input("Date", first, key=key.format("date"), format="DD/MM/YYYY", width=150)
+    note = st.text_input(
+        "Note",
+        entry.note if entry else "",
+        key=key.format("note"),
+        max_chars=400,
+        placeholder="What happened, if it helps",
+    )
+    return Typed(direction, typed or "", reason, day, note or "")

@@ -1,0 +1,61 @@
+"""Two versions of an order side by side: as it stands now, and as it was to be saved."""
+
+from collections.abc import Callable, Iterable
+
+from backstitch.errors import StaleEdit
+from backstitch.inventory.orders.commands import Line, OrderDetails
+from backstitch.inventory.orders.queries import Order, OrderLine
+from backstitch.inventory.parties import queries as party_queries
+from ui.shared import session, versions
+
+
+def stale(error: StaleEdit, *, opened: Order, again: Callable[[Order], None]) -> None:
+    """Says that somebody changed the order meanwhile, with what differs, and offers the order as it stands now."""
+    found = rows(opened, error.theirs, *error.yours) if error.theirs else []
+    versions.show(error, found, what="order", again=again, args=(error.theirs,))
+
+
+def rows(opened: Order, theirs: Order, details: OrderDetails, lines: tuple[Line, ...]) -> list[dict[str, str]]:
+    """What differs, a row each."""
+    now, read = _stored(theirs), _stored(opened)
+    mine = {"Status": read["Status"], **_meant(details)}
+    cells = {(line.product_id, line.colour_code, line.size): "" for line in (*theirs.lines, *opened.lines, *lines)}
+    names = {
+        (line.product_id, line.colour_code, line.size): f"{line.sku} {line.color} {line.size}"
+        for line in (*theirs.lines, *opened.lines)
+    }
+    for cell in cells:
+        name = names.get(cell) or f"New: {cell[1]} {cell[2]}"
+        now[name], read[name] = _quantity(theirs.lines, cell), _quantity(opened.lines, cell)
+        mine[name] = _quantity(lines, cell)
+    return versions.rows({name: name for name in now}, now=now, opened=read, yours=mine)
+
+
+def _stored(order: Order) -> dict[str, object]:
+    summary = order.summary
+    return {
+        "Status": summary.status.capitalize(),
+        "Party": summary.store,
+        "Agency": summary.agency,
+        "Date": summary.date,
+        "Note": summary.note,
+    }
+
+
+def _meant(details: OrderDetails) -> dict[str, object]:
+    with session.read() as connection:
+        customer = party_queries.find_customer(connection, customer_id=details.customer_id)
+        agency = party_queries.find_agency(connection, agency_id=details.agency_id) if details.agency_id else None
+    return {
+        "Party": customer.store_name if customer else "",
+        "Agency": agency.agency_name if agency else "",
+        "Date": details.date,
+        "Note": details.note,
+    }
+
+
+def _quantity(lines: Iterable[Line | OrderLine], cell: tuple[int, str, str]) -> str:
+    for line in lines:
+        if (line.product_id, line.colour_code, line.size) == cell:
+            return f"{line.quantity:,}" + ("" if line.unit_price is None else f" at {line.unit_price:,.2f}")
+    return ""

@@ -1,0 +1,321 @@
+"""The form in which an order is entered and changed: the parties, and a colour x size grid per product."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import streamlit as st
+
+from backstitch.errors import Refused, StaleEdit
+from backstitch.inventory.movements import commands as movement_commands
+from backstitch.inventory.orders import commands as order_commands
+from backstitch.inventory.orders import queries as order_queries
+from backstitch.inventory.orders.commands import Line, OrderDetails
+from backstitch.inventory.orders.queries import Order, OrderLine
+from backstitch.inventory.parties import queries as party_queries
+from backstitch.inventory.products import queries as product_queries
+from backstitch.inventory.products.queries import Matrix
+from ui import feedback
+from ui.orders import compare, steps
+from ui.orders import list as order_list
+from ui.products import fields as product_fields
+from ui.shared import formats, matrices, session, typed_grid
+from ui.shared.typed_grid import Cell, Shape
+
+# What is open survives another page, with all that was typed: "new", or the Order as it was read.
+OPEN = "order_form"
+BLOCKED = "–"  # in a cell in which the product does not come
+
+
+@dataclass(frozen=True)
+class _Typed:
+    """What stands in the form for one product: a text per cell that has one, the price and the rate."""
+
+    matrix: Matrix
+    cells: Mapping[Cell, str]
+    unit_price: str
+    gst_rate: str
+
+
+_Details = tuple[int | None, int | None, date | None, str]
+
+
+def open_new() -> None:
+    """Opens an empty form."""
+    st.query_params.pop("order", None)
+    _open("new")
+
+
+def open_order(order: Order) -> None:
+    """Opens the form for an order as it was read."""
+    _open(order)
+
+
+def _open(what: Order | str) -> None:
+    close()
+    st.session_state[OPEN] = what
+    # The next form must not find what was typed into the one before.
+    st.session_state["order_forms"] = st.session_state.get("order_forms", 0) + 1
+
+
+def close() -> None:
+    """Closes the form, and forgets what was typed into it."""
+    typed_grid.forget("order_grid_")
+    st.session_state.pop(OPEN, None)
+
+
+def opened() -> Order | str | None:
+    """What the form is open for."""
+    found: Order | str | None = st.session_state.get(OPEN)
+    return found
+
+
+def is_asked_for(order_id: int | None) -> bool:
+    """Whether a page that was asked for this order, or for none, shows the form: a link to another order goes first."""
+    form = opened()
+    return form is not None and (order_id is None or (isinstance(form, Order) and form.summary.id == order_id))
+
+
+def say_it_waits() -> None:
+    """Over another order: that the form is still open, with the way back to it."""
+    form = opened()
+    what = f"the change of {form.summary.name}" if isinstance(form, Order) else "the new order"
+    st.info(
+        formats.plain(f"This is what the link leads to. You have not saved {what} yet; what you typed is there."),
+        icon=":material/edit_note:",
+    )
+    with st.container(horizontal=True):
+        st.button("Go on with it", key="order_form_resume", on_click=_resume)
+        st.button("Discard it", key="order_form_drop", on_click=close)
+
+
+def _resume() -> None:
+    form = opened()
+    if isinstance(form, Order):
+        order_list.open_order(form.summary.id)
+    else:
+        st.query_params.pop("order", None)
+
+
+def show(order: Order | None) -> None:
+    """The form; `order` is what is changed, None for a new one."""
+    summary = order.summary if order else None
+    st.subheader(formats.plain(f"Change {summary.name}" if summary else "New order"))
+    with session.read() as connection:
+        customers, agencies = party_queries.customer_choices(connection), party_queries.agency_choices(connection)
+        products = product_queries.product_choices(connection)
+    if order:
+        # What went out of use since is still in the order.
+        customers = {order.customer.id: order.customer.store_name, **customers}
+        agencies |= {order.agency.id: order.agency.agency_name} if order.agency else {}
+        products = {line.product_id: product_queries.choice(line.sku, line.product) for line in order.lines} | products
+    if not customers or not products:
+        st.info(
+            "An order needs a customer and a product: add them on their pages first.", icon=":material/receipt_long:"
+        )
+        st.button("Back", key="order_form_close", on_click=close)
+        return
+    _say_what_went(order, {"products": products, "customer": customers, "agency": agencies})
+    chosen = _choose_products(order, products)
+    # Not a st.form: that one keeps in the browser what is typed until it is sent, and another page would lose it.
+    details = _details_fields(order, customers, agencies)
+    typed = [_product_fields(order, product_id) for product_id in chosen]
+    with st.container(horizontal=True):
+        pressed = st.button(
+            "Save changes" if order else "Save as draft", type="primary", key="order_save", icon=":material/save:"
+        )
+        st.button("Discard", key="order_form_close", on_click=close)
+    if pressed:
+        with feedback.refusals():
+            _save(order, details, typed)
+
+
+def _key(name: str, order: Order | None) -> str:
+    """A field that outlived the version it was filled from would carry old figures past the check for a stale edit."""
+    of = f"{order.summary.id}_{order.version}" if order else "new"
+    return f"order_{name}_{of}_{st.session_state.get('order_forms', 0)}"
+
+
+def _say_what_went(order: Order | None, offered: Mapping[str, Mapping[int, str]]) -> None:
+    """A choice that went out of use while the form was open leaves it with the next run."""
+    words = {"products": "A product", "customer": "The party", "agency": "The agency"}
+    for name, word in words.items():
+        chosen = st.session_state.get(_key(name, order)) or []
+        if set(chosen if isinstance(chosen, list) else [chosen]) - set(offered[name]):
+            st.warning(
+                f"{word} that you had chosen is not in use any more, and has left this order.",
+                icon=":material/receipt_long:",
+            )
+
+
+def _choose_products(order: Order | None, products: Mapping[int, str]) -> list[int]:
+    return st.multiselect(
+        "Products",
+        list(products),
+        default=list(dict.fromkeys(line.product_id for line in order.lines)) if order else [],
+        format_func=products.__getitem__,
+        key=_key("products", order),
+        placeholder="Choose products; each gets a grid below",
+        filter_mode="contains",
+        persist_state="session",
+    )
+
+
+def _details_fields(order: Order | None, customers: Mapping[int, str], agencies: Mapping[int, str]) -> _Details:
+    choices = list(customers)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        customer_id = st.selectbox(
+            "Party",
+            choices,
+            index=choices.index(order.customer.id) if order else None,
+            format_func=customers.__getitem__,
+            key=_key("customer", order),
+            placeholder="Choose a customer",
+            filter_mode="contains",
+            persist_state="session",
+        )
+        through = [0, *agencies]  # None would come back from another page as nothing chosen
+        agency_id = st.selectbox(
+            "Agency",
+            through,
+            index=through.index(order.agency.id) if order and order.agency else 0,
+            format_func=lambda choice: agencies[choice] if choice else "None: direct",
+            key=_key("agency", order),
+            filter_mode="contains",
+            persist_state="session",
+        )
+        day = st.date_input(
+            "Date",
+            order.summary.date if order else formats.today(),
+            key=_key("date", order),
+            format="DD/MM/YYYY",
+            persist_state="session",
+        )
+        note = st.text_input(
+            "Note", order.summary.note if order else "", key=_key("note", order), persist_state="session"
+        )
+    return customer_id, agency_id or None, day, note or ""
+
+
+def _product_fields(order: Order | None, product_id: int) -> _Typed:
+    with session.read() as connection:
+        matrix = product_queries.matrix(connection, product_id=product_id)
+    product = matrix.product
+    lines = [line for line in order.lines if line.product_id == product_id] if order else []
+    price = _common([line.unit_price for line in lines], product.unit_price)
+    rate = _common([line.gst_rate for line in lines], product.gst_rate)
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.text(product_queries.choice(product.sku, product.name), width=260)
+            unit_price = st.text_input(
+                "Price",
+                price,
+                key=_key(f"price_{product_id}", order),
+                placeholder="As it was" if lines else "899.00",
+                width=140,
+                persist_state="session",
+            )
+            gst_rate = st.text_input(
+                "GST %",
+                rate,
+                key=_key(f"gst_{product_id}", order),
+                placeholder="As it was" if lines else "5",
+                width=110,
+                persist_state="session",
+            )
+        cells = _grid(matrix, lines, key=_key(f"grid_{product_id}", order))
+    return _Typed(matrix, cells, unit_price or "", gst_rate or "")
+
+
+def _common(values: Sequence[Decimal | None], default: Decimal | None) -> str:
+    """The value that all lines share, or the product's; empty where the lines differ, and stay as they are."""
+    shared = set(values) or {default}
+    (value,) = shared if len(shared) == 1 else (None,)
+    return "" if value is None else str(value)
+
+
+def _grid(matrix: Matrix, lines: Sequence[OrderLine], *, key: str) -> dict[Cell, str]:
+    """Colours down, sizes across; returns the texts of the cells that are not empty."""
+    ordered = {(line.colour_code, line.size): str(line.quantity) for line in lines}
+    of_order = {code for code, _ in ordered}
+    colours = {
+        colour.colour_code: name
+        for colour, name in zip(matrix.colours, matrices.row_names(matrix), strict=True)
+        if colour.is_active or colour.colour_code in of_order
+    }
+    if not colours:
+        st.caption("This product has no colours yet. Add them on the Products page.")
+        return {}
+    return typed_grid.show(
+        key,
+        Shape(colours, matrix.product.sizes),
+        lambda cell: _text(matrix, ordered, cell),
+        of=matrix.product.id,
+        heading="Colour",
+        alt=f"Quantities of {matrix.product.sku}, colours down, sizes across",
+        gap=BLOCKED,
+    )
+
+
+def _text(matrix: Matrix, ordered: Mapping[Cell, str], cell: Cell) -> str:
+    if cell in ordered:
+        return ordered[cell]
+    return "" if cell in matrix.cells and cell not in matrix.inactive else BLOCKED
+
+
+def _save(order: Order | None, fields: _Details, typed: list[_Typed]) -> None:
+    details, lines = _details(*fields), _lines(typed)
+    if order is None:
+        with session.write("take order") as connection:
+            order_id = order_commands.create_order(connection, details=details, lines=lines)
+        name = order_queries.order_name(order_id, None, "")
+    else:
+        order_id, name = order.summary.id, order.summary.name
+        try:
+            with session.write("change order", of=order_id) as connection:
+                order_commands.edit_order(
+                    connection, order_id=order_id, version=order.version, details=details, lines=lines
+                )
+        except StaleEdit as stale:
+            compare.stale(stale, opened=order, again=open_order)
+            return
+    close()
+    order_list.open_order(order_id)
+    feedback.done(f"{name} was saved.", on_record=steps.ON_RECORD)
+
+
+def _details(customer_id: int | None, agency_id: int | None, day: date | None, note: str) -> OrderDetails:
+    if customer_id is None:
+        raise Refused("Choose the party that orders. Nothing was saved.", rule="no_customer")
+    if day is None:
+        raise Refused("Choose the date of the order. Nothing was saved.", rule="no_date")
+    return OrderDetails(customer_id, day, agency_id, note)
+
+
+def _lines(typed: Sequence[_Typed]) -> list[Line]:
+    """The lines of all products. Raises Refused for a figure that is none, and when nothing is ordered."""
+    if not typed:
+        raise Refused("Choose at least one product. Nothing was saved.", rule="no_quantity")
+    texts: dict[str, object] = {}
+    lines: dict[str, Any] = {}
+    for of_product in typed:
+        product = of_product.matrix.product
+        names = {
+            colour.colour_code: name
+            for colour, name in zip(of_product.matrix.colours, matrices.row_names(of_product.matrix), strict=True)
+        }
+        price = product_fields.number(f"Price of {product.sku}", of_product.unit_price)
+        rate = product_fields.number(f"GST of {product.sku}", of_product.gst_rate)
+        for (code, size), text in of_product.cells.items():
+            # The refusal of a figure names its cell.
+            label = f"{size} of {product.sku} {names.get(code, code)}"
+            while label in texts:  # SKU `A` in `B C`, and `A B` in `C`
+                label += "\N{NO-BREAK SPACE}"
+            texts[label], lines[label] = text, (product.id, code, size, price, rate)
+    return [
+        Line(product_id, code, size, quantity, price, rate)
+        for label, quantity in movement_commands.quantities(texts).items()
+        for product_id, code, size, price, rate in [lines[label]]
+    ]

@@ -1,0 +1,134 @@
+"""The form of the Paste page, and the questions before anything is written."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from backstitch.errors import Refused
+from backstitch.inventory.paste import check as paste_check
+from backstitch.inventory.paste import reader as paste_reader
+from backstitch.inventory.paste.check import Checked, Pasted
+from backstitch.inventory.paste.columns import Kind
+from backstitch.inventory.paste.reader import Sheet
+from backstitch.inventory.paste.write import Written
+from ui import feedback
+from ui.paste import preview
+from ui.shared import formats, session
+
+# What was read from the form, and what it was checked to be; both survive a rerun.
+SHEET = "paste_sheet"
+CHECKED = "paste_checked"
+ROUND = "paste_round"  # counts what was written, so that the next form is empty
+NOUNS = {Kind.INWARD: "inward entry", Kind.SALES: "sales entry", Kind.ORDERS: "draft order", Kind.PRODUCTS: "product"}
+
+
+def entry(headings: Sequence[str]) -> None:
+    """The block and the file; a click on the button reads them anew."""
+    number = st.session_state.get(ROUND, 0)
+    with st.form("paste_form", border=False):
+        block = st.text_area(
+            "Rows copied from Excel",
+            height=180,
+            placeholder="\t".join(headings),
+            key=f"paste_block_{number}",
+            help="With or without the header. Without it the columns are those of the template, in its order.",
+        )
+        file = st.file_uploader(
+            "or a file", type=["xlsx", "csv", "tsv", "txt"], max_upload_size=10, key=f"paste_file_{number}"
+        )
+        by_size = " A column for each size may stand for Size and Quantity." if "Quantity" in headings else ""
+        st.caption(formats.plain(f"Columns: {', '.join(headings)}. Other spellings are understood.{by_size}"))
+        submitted = st.form_submit_button("Check", type="primary", icon=":material/fact_check:", key="paste_check")
+    if submitted:
+        forget()
+        with feedback.refusals():
+            st.session_state[SHEET] = _read(block or "", file)
+
+
+def _read(block: str, file: object) -> Sheet:
+    if file is not None and block.strip():
+        raise Refused("There are rows and a file. Empty one of them, then check again.", rule="block_and_file")
+    if file is not None:
+        return paste_reader.read_file(file.name, file.getvalue())  # type: ignore[attr-defined]
+    if not block.strip():
+        raise Refused("Copy rows in Excel and paste them above, or choose a file.", rule="block_empty")
+    return paste_reader.read_block(block)
+
+
+def checked(kind: Kind, product_id: int | None) -> Checked | None:
+    """What the rows are found to be; None when there are none. They are checked anew when a choice above changes."""
+    sheet = st.session_state.get(SHEET)
+    if not isinstance(sheet, Sheet):
+        return None
+    replace = kind is not Kind.PRODUCTS and bool(st.session_state.get("paste_replace"))
+    pasted = Pasted(sheet, kind, product_id, replace)
+    known = st.session_state.get(CHECKED)
+    if not isinstance(known, Checked) or known.pasted != pasted:
+        with session.read() as connection:
+            known = paste_check.check(connection, pasted=pasted, today=formats.today())
+        st.session_state[CHECKED] = known
+    return known
+
+
+def forget() -> None:
+    """Drops what was checked."""
+    for key in (SHEET, CHECKED, "paste_replace", "paste_reason"):
+        st.session_state.pop(key, None)
+
+
+def check_again() -> None:
+    """Lets the next run check the rows anew: should writing be refused, what is stored has changed."""
+    st.session_state.pop(CHECKED, None)
+
+
+def clear() -> None:
+    """Empties the form for the next rows."""
+    forget()
+    st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
+
+
+def replacing(checked: Checked) -> bool:
+    """Asks what becomes of what is there already; whether the rows may be written."""
+    if not checked.gone:
+        return True
+    kind = checked.pasted.kind
+    there = f"{_counted(len({one.id for one in checked.gone}), NOUNS[kind])} for {preview.what_is_there(kind)}"
+    st.checkbox(f"Replace what is there: {there}", key="paste_replace")
+    if not checked.pasted.replace:
+        st.caption("What you paste is added to them.")
+    preview.gone(checked.gone, kind)
+    if not checked.pasted.replace:
+        return True
+    # A yes is for this list, and for no other.
+    return st.checkbox("Yes, delete all of these", key=f"paste_agreed_{hash(checked.gone)}")
+
+
+def reason(checked: Checked) -> str | None:
+    """Why prices change, where they do; the database may insist on it."""
+    if not any(product.changes_price for product in checked.products):
+        return None
+    typed = st.text_input("Reason for the price changes", key="paste_reason", placeholder="New price list of November")
+    return (typed or "").strip()
+
+
+def button_label(checked: Checked) -> str:
+    """What the button does."""
+    if checked.pasted.kind is Kind.PRODUCTS:
+        return f"Save {_counted(sum(bool(product.changes) for product in checked.products), 'product')}"
+    if checked.pasted.kind is Kind.ORDERS:
+        return "Create the orders"
+    made = _counted(len(checked.entries), NOUNS[checked.pasted.kind])
+    return f"Replace by {made}" if checked.pasted.replace else f"Write {made}"
+
+
+def sentence(checked: Checked, written: Written) -> str:
+    """What was done."""
+    noun = NOUNS[checked.pasted.kind]
+    if checked.pasted.kind is Kind.PRODUCTS:
+        return f"{_counted(written.created, noun)} added, {written.changed:,} changed."
+    replaced = f" {_counted(written.deleted, noun)} before them deleted." if written.deleted else ""
+    return f"{_counted(written.created, noun)} written, {formats.counted(written.pieces, 'piece')}.{replaced}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun[:-1] + 'ies' if noun.endswith('y') else noun + 's'}"

@@ -1,0 +1,183 @@
+"""What the Paste page shows of a checked sheet: problems, the rows with wrong cells marked, what changes and goes."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from pandas.io.formats.style import Styler
+
+from backstitch.inventory.paste.check import Checked
+from backstitch.inventory.paste.columns import Kind, Problem
+from backstitch.inventory.paste.replace import Gone
+from ui.shared import formats
+
+ROWS_SHOWN = 200
+LISTED = 1000  # problems, changes, or what goes
+ROW = "Row"
+WRONG = "background-color: rgba(214, 69, 65, 0.22); font-weight: 600"
+WARNED = "background-color: rgba(224, 146, 109, 0.28)"
+MARKS = {True: "✗ ", False: "! "}
+PARTIES = {Kind.INWARD: "stakeholder", Kind.SALES: "store"}
+
+
+def problems(checked: Checked) -> None:
+    """Every problem by row and column, those that keep the rows from being written first."""
+    if not checked.problems:
+        return
+    blocking = [problem for problem in checked.problems if problem.blocks]
+    rows = len({problem.row for problem in blocking} - {None})
+    if blocking:
+        where = f" in {formats.counted(rows, 'row')}" if rows else ""
+        sentence = (
+            f"{formats.counted(len(blocking), 'problem')}{where}. Nothing can be written until "
+            f"{'it is' if len(blocking) == 1 else 'they are'} put right: correct the rows above and check them again."
+        )
+        st.error(formats.plain(sentence), icon=":material/block:")
+    else:
+        st.warning(
+            f"{formats.counted(len(checked.problems), 'remark')}; the rows can be written.", icon=":material/info:"
+        )
+    _table(
+        [
+            {
+                ROW: "" if problem.row is None else str(problem.row),
+                "Column": problem.column,
+                "Problem" if blocking else "Remark": problem.sentence,
+                "Value": problem.value,
+            }
+            for problem in checked.problems[:LISTED]
+        ],
+        len(checked.problems),
+        key="paste_problems",
+        alt="Problems by row and column",
+        widths={ROW: 50, "Column": 90, "Problem": "large", "Remark": "large"},
+    )
+
+
+def rows(checked: Checked) -> None:
+    """The rows as they came, those with problems first; a wrong cell is tinted and has a sign before it."""
+    lines = checked.pasted.sheet.lines[checked.layout.first :]
+    by_row: dict[int | None, list[Problem]] = {}
+    for problem in checked.problems:
+        by_row.setdefault(problem.row, []).append(problem)
+    shown = sorted(lines, key=lambda line: not any(problem.blocks for problem in by_row.get(line.number, ())))
+    shown = shown[:ROWS_SHOWN]
+    headings = checked.layout.headings
+    table = pd.DataFrame(
+        [[str(line.number), *line.cells[: len(headings)], *[""] * (len(headings) - len(line.cells))] for line in shown],
+        columns=[ROW, *headings],
+        dtype="string",
+    )
+    styles = pd.DataFrame("", index=table.index, columns=table.columns)
+    for place, line in enumerate(shown):
+        _mark(table, styles, place, by_row.get(line.number, ()))
+    st.dataframe(
+        _styled(table, styles),
+        key="paste_rows",
+        hide_index=True,
+        alt="The rows as they came; ✗ before a cell marks a problem",
+        column_config={ROW: st.column_config.TextColumn(ROW, pinned=True, width="small")},
+    )
+    if len(lines) > ROWS_SHOWN:
+        st.caption(f"{ROWS_SHOWN} of {len(lines):,} rows, those with problems first. All of them are checked.")
+
+
+def _mark(table: pd.DataFrame, styles: pd.DataFrame, place: int, found: Iterable[Problem]) -> None:
+    # Warnings first, so that what blocks is what a cell with both shows.
+    for problem in sorted(found, key=lambda problem: problem.blocks):
+        column = problem.column if problem.column in table.columns else ROW
+        text = table.loc[place, column].removeprefix(MARKS[False]).removeprefix(MARKS[True])
+        table.loc[place, column] = MARKS[problem.blocks] + text
+        styles.loc[place, column] = WRONG if problem.blocks else WARNED
+
+
+def _styled(table: pd.DataFrame, styles: pd.DataFrame) -> Styler:
+    return table.style.apply(lambda _: styles, axis=None)
+
+
+def summary(checked: Checked) -> None:
+    """What would be written, in figures."""
+    if checked.pasted.kind is Kind.PRODUCTS:
+        changed = [product for product in checked.products if product.changes]
+        fresh = sum(product.product is None for product in changed)
+        same = len(checked.products) - len(changed)
+        st.text(
+            f"{formats.counted(fresh, 'new product')}, {len(changed) - fresh:,} changed, {same:,} as they are stored."
+        )
+        _table(
+            [
+                {
+                    ROW: str(product.row),
+                    "SKU": product.sku,
+                    "": "New" if product.product is None else "Changed",
+                    "Field": change.field,
+                    "Now": change.old,
+                    "Will be": change.new,
+                }
+                for product in changed
+                for change in product.changes
+            ][:LISTED],
+            sum(len(product.changes) for product in changed),
+            key="paste_changes",
+            alt="What changes",
+        )
+    elif checked.entries:
+        days = [entry.date for entry in checked.entries]
+        between = f"{min(days):%d %b %Y}" + (f" to {max(days):%d %b %Y}" if min(days) != max(days) else "")
+        st.text(
+            f"{formats.counted(len(checked.entries), 'quantity').replace('quantitys', 'quantities')}, "
+            f"{formats.counted(sum(entry.quantity for entry in checked.entries), 'piece')} of "
+            f"{formats.counted(len({entry.product_id for entry in checked.entries}), 'product')}, dated {between}."
+        )
+
+
+def what_is_there(kind: Kind) -> str:
+    """What replacing is about, in words."""
+    if kind is Kind.ORDERS:
+        return "the same customer and date"
+    return f"the same product, date and {PARTIES[kind]}"
+
+
+def gone(found: Iterable[Gone], kind: Kind) -> None:
+    """What replacing deletes."""
+    listed = list(found)
+    party = "Customer" if kind is Kind.ORDERS else PARTIES[kind].capitalize()
+    _table(
+        [
+            {
+                "Draft" if kind is Kind.ORDERS else "Entry": str(one.id),
+                "Date": one.date,
+                party: one.party,
+                "SKU": one.sku,
+                "Colour": one.color,
+                "Size": one.size,
+                "Quantity": one.quantity,
+            }
+            for one in listed[:LISTED]
+        ],
+        len(listed),
+        key="paste_gone",
+        alt="What is there for " + what_is_there(kind),
+    )
+
+
+def _table(
+    records: list[dict[str, object]], total: int, *, key: str, alt: str, widths: Mapping[str, Any] | None = None
+) -> None:
+    if not records:
+        return
+    columns = {
+        name: st.column_config.TextColumn(name, width=(widths or {}).get(name))
+        for name in records[0]
+        if name not in {"Date", "Quantity"}
+    }
+    st.dataframe(
+        pd.DataFrame(records),
+        key=key,
+        hide_index=True,
+        alt=alt,
+        column_config={**columns, "Date": st.column_config.DateColumn("Date", format=formats.DATE)},
+    )
+    if total > len(records):
+        st.caption(f"The first {len(records):,} of {total:,}.")

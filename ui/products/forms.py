@@ -1,0 +1,127 @@
+"""The dialogs in which a product is added, edited and deactivated."""
+
+from typing import NoReturn
+
+import streamlit as st
+
+from backstitch.errors import StaleEdit
+from backstitch.inventory.products import commands as product_commands
+from backstitch.inventory.products import queries as product_queries
+from backstitch.inventory.products.commands import ProductDetails
+from backstitch.inventory.products.queries import Product
+from ui import feedback
+from ui.products import fields, grid, shape
+from ui.shared import formats, session, versions
+from ui.shared.dialogs import Dialog
+
+# What is open survives a rerun: "new", a Product as it was read, or nothing.
+DIALOG = Dialog("product_dialog")
+# Of the fields of ProductDetails.
+LABELS = {
+    **{name: heading for name, heading in grid.HEADINGS.items() if name != "is_active"},
+    "sizes": "Sizes",
+    "allowed_stores": "Allowed stores",
+    "allowed_agencies": "Allowed agencies",
+}
+
+
+def open_new() -> None:
+    """Opens the dialog for a new product."""
+    DIALOG.open("new")
+
+
+def open_product(product_id: int) -> None:
+    """Reads a product, with its version, and opens the dialog for it."""
+    with session.read() as connection:
+        DIALOG.open(product_queries.product(connection, product_id=product_id))
+
+
+def show_open(*, editable: bool) -> None:
+    """Draws the dialog that is open, if any."""
+    opened = DIALOG.opened()
+    if opened == "new" and editable:
+        _add()
+    elif isinstance(opened, Product):
+        _edit(opened, editable)
+
+
+@st.dialog("Add product", width="medium", icon=":material/styler:", on_dismiss=DIALOG.close)
+def _add() -> None:
+    with st.form("new_product", border=False):
+        typed = fields.show(None)
+        colours = st.text_input(
+            "Colours",
+            placeholder="Navy Blue, Mustard (MU-2), Off White",
+            key="new_colours",
+            help="With commas between; a code of your own in brackets",
+        )
+        saved = st.form_submit_button("Add product", type="primary", key="new_save")
+    if saved:
+        with feedback.refusals():
+            details = fields.details(typed)
+            with session.write("add product") as connection:
+                product_commands.create_product(connection, details=details, colours=fields.colours(colours or ""))
+            DIALOG.close()
+            feedback.done(f"{details.sku} was added.", on_record=_on_record(details))
+
+
+@st.dialog("Product", width="medium", icon=":material/styler:", on_dismiss=DIALOG.close)
+def _edit(product: Product, editable: bool) -> None:
+    # A click inside runs the dialog alone, with what it was opened with; the product may have been read anew.
+    product = DIALOG.opened() or product
+    st.subheader(formats.plain(product.sku))
+    details_tab, shape_tab = st.tabs(["Details", "Sizes and colours"])
+    with details_tab:
+        _details(product, editable)
+    with shape_tab:
+        shape.show(product, editable=editable, done=_done)
+
+
+def _details(product: Product, editable: bool) -> None:
+    with st.form("edit_product", border=False):
+        typed = fields.show(product, disabled=not editable)
+        reason = colours = ""
+        if editable:
+            colours = st.text_input("Add colours", placeholder="Teal, Wine (WN-2)", key=fields.key("colours", product))
+            reason = fields.reason("reason", product)
+        saved = st.form_submit_button("Save", type="primary", key="edit_save", disabled=not editable)
+    if saved and editable:
+        with feedback.refusals():
+            _save(product, fields.details(typed), colours or "", reason)
+    if editable:
+        _switch(product)
+
+
+def _switch(product: Product) -> None:
+    verb = "Deactivate" if product.is_active else "Take back into use"
+    operation = "deactivate product" if product.is_active else "take product back into use"
+    if st.button(verb, icon=":material/power_settings_new:", key="edit_active"):
+        with feedback.refusals():
+            with session.write(operation, of=product.id) as connection:
+                product_commands.set_active(connection, product_id=product.id, is_active=not product.is_active)
+            state = "deactivated" if product.is_active else "taken back into use"
+            _done(product, f"{product.sku} was {state}.")
+
+
+def _done(product: Product, sentence: str) -> NoReturn:
+    DIALOG.close()
+    feedback.done(sentence, on_record=_on_record(product))
+
+
+def _save(product: Product, details: ProductDetails, colours: str, reason: str) -> None:
+    try:
+        with session.write("edit product", reason=reason) as connection:
+            product_commands.edit_product(connection, product_id=product.id, version=product.version, details=details)
+            product_commands.add_colours(connection, product_id=product.id, colours=fields.colours(colours))
+    except StaleEdit as stale:
+        theirs = vars(stale.theirs) if stale.theirs else None
+        found = versions.rows(LABELS, now=theirs, opened=vars(product), yours=vars(details))
+        versions.show(stale, found if theirs else [], again=open_product, args=(product.id,))
+        return
+    DIALOG.close()
+    feedback.done(f"{details.sku} was saved.", on_record=_on_record(details))
+
+
+def _on_record(product: Product | ProductDetails) -> dict[str, str]:
+    """The audit report's filter for a product; the URL carries what its choice shows."""
+    return {"product": product_queries.choice(product.sku, product.name)}

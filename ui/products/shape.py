@@ -1,0 +1,154 @@
+"""The sizes and colours of a product: what is removed, taken out of use, brought back and renamed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+
+import streamlit as st
+
+from backstitch.errors import Refused, StaleEdit
+from backstitch.inventory.products import matrix as product_matrix
+from backstitch.inventory.products import queries as product_queries
+from backstitch.inventory.products.matrix import Outcome
+from backstitch.inventory.products.queries import Colour, Matrix, Product
+from ui import feedback
+from ui.shared import formats, session
+
+OUTCOMES: dict[Outcome | Literal["restored"], str] = {
+    "removed": "removed",
+    "deactivated": "taken out of use, because it has a history",
+    "restored": "taken back into use",
+}
+
+Done = Callable[[Product, str], NoReturn]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A colour or a size in a list, with what is on hand of it."""
+
+    name: str
+    code: str
+    on_hand: int
+    state: str
+
+
+def show(product: Product, *, editable: bool, done: Done) -> None:
+    """The lists, and for whoever may edit what to do with them. `done` closes the dialog and says what was done."""
+    try:
+        with session.read() as connection:
+            matrix = product_queries.matrix(connection, product_id=product.id)
+    except Refused as gone:
+        st.caption(formats.plain(str(gone)))
+        return
+    _list("Colours", [_colour_part(matrix, colour) for colour in matrix.colours])
+    if editable and matrix.colours:
+        _change_colour(matrix, done)
+    _list("Sizes", [_size_part(matrix, size) for size in matrix.product.sizes])
+    if editable:
+        _change_size(matrix, done)
+        st.caption("New colours and sizes are added under Details.")
+
+
+def _list(title: str, parts: list[_Part]) -> None:
+    st.markdown(f"**{title}**")
+    if not parts:
+        st.caption("None yet.")
+        return
+    table = formats.frame(parts, _Part)
+    st.dataframe(
+        table,
+        key=f"shape_{title}",
+        hide_index=True,
+        height="content" if len(parts) <= 8 else 300,
+        alt=f"{title} of the product",
+        column_order=["name", "code", "on_hand", "state"] if title == "Colours" else ["name", "on_hand", "state"],
+        column_config={
+            "name": title[:-1],
+            "code": "Code",
+            "on_hand": st.column_config.NumberColumn("On hand", format="localized"),
+            "state": "State",
+        },
+    )
+
+
+def _colour_part(matrix: Matrix, colour: Colour) -> _Part:
+    on_hand = sum(quantity for (code, _), quantity in matrix.cells.items() if code == colour.colour_code)
+    return _Part(colour.color, colour.colour_code, on_hand, "" if colour.is_active else "Out of use")
+
+
+def _size_part(matrix: Matrix, size: str) -> _Part:
+    on_hand = sum(quantity for (_, name), quantity in matrix.cells.items() if name == size)
+    return _Part(size, "", on_hand, "Out of use" if _is_out(matrix, size) else "")
+
+
+def _is_out(matrix: Matrix, size: str) -> bool:
+    cells = {cell for cell in matrix.cells if cell[1] == size}
+    return bool(cells) and cells <= matrix.inactive
+
+
+def _change_colour(matrix: Matrix, done: Done) -> None:
+    colours = {colour.id: colour for colour in matrix.colours}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = colours[
+            st.selectbox(
+                "Colour",
+                list(colours),
+                format_func=lambda key: f"{colours[key].color} ({colours[key].colour_code})",
+                key=f"shape_colour_{matrix.product.id}",
+            )
+        ]
+        name = st.text_input("New name", key=f"shape_name_{chosen.id}_{chosen.version}", placeholder=chosen.color)
+        rename = st.button("Rename", key="shape_rename")
+        switch = st.button("Remove" if chosen.is_active else "Take back into use", key="shape_colour_switch")
+    if rename:
+        _rename(matrix, chosen, name or "", done)
+    if switch:
+        _switch_colour(matrix, chosen, done)
+
+
+def _rename(matrix: Matrix, colour: Colour, name: str, done: Done) -> None:
+    try:
+        with feedback.refusals():
+            with session.write("rename colour", of=(colour.id, name)) as connection:
+                product_matrix.edit_colour(connection, colour_id=colour.id, version=colour.version, color=name)
+            done(matrix.product, f"{matrix.product.sku} {colour.color} is called {name.strip()} now.")
+    except StaleEdit as stale:
+        now = f" It is called {stale.theirs.color} now." if stale.theirs else " It is gone."
+        st.error(formats.plain(f"{stale}{now}"), icon=":material/sync_problem:")
+
+
+def _switch_colour(matrix: Matrix, colour: Colour, done: Done) -> None:
+    product = matrix.product
+    with feedback.refusals():
+        if colour.is_active:
+            with session.write("remove colour", of=colour.id) as connection:
+                outcome = product_matrix.remove_colour(
+                    connection, product_id=product.id, colour_code=colour.colour_code
+                )
+        else:
+            outcome = "restored"
+            with session.write("take colour back into use", of=colour.id) as connection:
+                product_matrix.restore_colour(connection, product_id=product.id, colour_code=colour.colour_code)
+        done(product, f"{product.sku} {colour.color} was {OUTCOMES[outcome]}.")
+
+
+def _change_size(matrix: Matrix, done: Done) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        size = st.selectbox("Size", list(matrix.product.sizes), key=f"shape_size_{matrix.product.id}")
+        out = _is_out(matrix, size)
+        switch = st.button("Take back into use" if out else "Remove", key="shape_size_switch")
+    if switch:
+        _switch_size(matrix.product, size, out, done)
+
+
+def _switch_size(product: Product, size: str, out: bool, done: Done) -> None:
+    with feedback.refusals():
+        if out:
+            outcome = "restored"
+            with session.write("take size back into use", of=(product.id, size)) as connection:
+                product_matrix.restore_size(connection, product_id=product.id, size=size)
+        else:
+            with session.write("remove size", of=(product.id, size)) as connection:
+                outcome = product_matrix.remove_size(connection, product_id=product.id, size=size)
+        done(product, f"Size {size} of {product.sku} was {OUTCOMES[outcome]}.")

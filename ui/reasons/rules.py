@@ -1,0 +1,101 @@
+"""The rules on what asks for a reason: their list, the form for one more, the question before one is switched off."""
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from backstitch.audit.wording import entity_word, field_word
+from backstitch.inventory import reasons
+from backstitch.inventory.reasons import ANY_WRITE, ReasonPolicy
+from ui import feedback
+from ui.movements import entry_forms
+from ui.shared import session
+from ui.shared.dialogs import Dialog
+
+DIALOG = Dialog("reason_rule")
+ON_RECORD = {"type": entity_word("ReasonPolicy")}
+
+
+def show(asked: Sequence[ReasonPolicy]) -> None:
+    """What asks for a reason, with a button per row that opens the rule."""
+    if not asked:
+        st.info("No change asks for a reason.", icon=":material/help_center:")
+        return
+    st.dataframe(
+        [
+            {"entity": entity_word(rule.entity), "field": _what(rule.field), "open": ":material/block: Switch off"}
+            for rule in asked
+        ],
+        key="reason_rules",
+        hide_index=True,
+        height="content",
+        alt="What asks for a reason",
+        column_config={
+            "entity": "Record type",
+            "field": "Asked for",
+            "open": st.column_config.ButtonColumn(
+                "",
+                key="reason_rule_open",
+                type="tertiary",
+                on_click=lambda: DIALOG.open(asked[st.session_state["reason_rule_open"].row]),
+            ),
+        },
+    )
+
+
+def ask(askable: Mapping[str, Sequence[str]], asked: Sequence[ReasonPolicy]) -> None:
+    """The form for one more rule."""
+    entity = st.selectbox("Record type", list(askable), format_func=entity_word, key="reason_entity", width=340)
+    known = {rule.field for rule in asked if rule.entity == entity}
+    free = [field for field in askable[entity] if field not in known]
+    if ANY_WRITE in known or not free:
+        st.caption("All of it asks for a reason already.")
+        return
+    # For the next rule another form, in which the reason of this one does not stand, and no second click counts.
+    with st.form(f"reason_rule_new_{len(asked)}", border=False):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            field = st.selectbox("Asked for", free, format_func=_what, key=f"reason_field_{entity}", width=340)
+            reason = _why(f"reason_rule_why_{len(asked)}")
+        pressed = st.form_submit_button("Ask for a reason", type="primary", key=f"reason_rule_save_{len(asked)}")
+    if pressed:
+        _set(entity, field, True, reason)
+
+
+def show_open() -> None:
+    """The question whether to switch a rule off, while it is open."""
+    rule = DIALOG.opened()
+    if isinstance(rule, ReasonPolicy):
+        _switch_off(rule)
+
+
+@st.dialog("Ask no more", icon=":material/block:", on_dismiss=DIALOG.close)
+def _switch_off(rule: ReasonPolicy) -> None:
+    st.text(f"{_named(rule.entity, rule.field)}: nobody will be asked why any more.")
+    with st.form("reason_rule_off", border=False):
+        reason = _why("reason_rule_off_why")
+        pressed = st.form_submit_button("Switch off", type="primary", key="reason_rule_off_save")
+    if pressed:
+        _set(rule.entity, rule.field, False, reason)
+
+
+def _set(entity: str, field: str, required: bool, reason: str | None) -> None:
+    with feedback.refusals():
+        with session.write("ask for a reason" if required else "ask for no reason", reason=reason) as connection:
+            reasons.set_policy(connection, entity=entity, field=field, required=required)
+        DIALOG.close()
+        feedback.done(
+            f"{_named(entity, field)}: {'a' if required else 'no'} reason is asked for from now on.",
+            on_record=ON_RECORD,
+        )
+
+
+def _why(key: str) -> str | None:
+    return entry_forms.reason("ReasonPolicy", key=key, always=True)
+
+
+def _named(entity: str, field: str) -> str:
+    return f"{entity_word(entity)}, {'every change' if field == ANY_WRITE else field_word(field)}"
+
+
+def _what(field: str) -> str:
+    return "Every change" if field == ANY_WRITE else field_word(field)
