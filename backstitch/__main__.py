@@ -19,7 +19,7 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import URL
 
-from backstitch import doctor, migrations, settings, startup
+from backstitch import __version__, doctor, migrations, settings, startup
 from backstitch.accounts import users
 from backstitch.accounts.permissions import Role
 from backstitch.audit import integrity, replay, sealing
@@ -54,9 +54,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def migrate(given: argparse.Namespace, configured: Settings) -> int:
-    """Brings the database up to date."""
-    with startup.running(configured, application="backstitch migrate"):
-        print(f"The database is up to date (revision {migrations.newest_revision()}).")
+    """Brings the database up to date; with --reapply also where it says that it is."""
+    with startup.running(configured, application="backstitch migrate", reapply=given.reapply):
+        print(f"The database is up to date (revision {migrations.newest_revision()}, code of {__version__}).")
     return 0
 
 
@@ -172,6 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("migrate", help="bring the database up to date")
+    command.add_argument("--reapply", action="store_true", help="apply functions, triggers, views and rights again")
     command.set_defaults(run=migrate)
 
     command = commands.add_parser("create-admin", help="create a user who may do everything")

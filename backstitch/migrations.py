@@ -1,12 +1,21 @@
-"""Brings a database up to the newest revision of db/migrations."""
+"""Brings a database up to this version: the revisions of db/migrations, the code of db/, the steps of db/steps."""
+
+from functools import partial
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from packaging.version import Version
+from sqlalchemy import Connection, text
 
+from backstitch import __version__
+from backstitch.errors import StartError
 from backstitch.settings import PROJECT
+from db import code
+
+HAS_CODE = text("select to_regclass('public.backstitch_code') is not null")
+VERSIONS = text("select distinct version from public.backstitch_code")
 
 
 def _config() -> Config:
@@ -25,8 +34,54 @@ def current_revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def upgrade(connection: Connection) -> None:
-    """Runs the missing migrations on `connection`, which must be of a login that may create roles."""
+def keeps_hashes(connection: Connection) -> bool:
+    """Whether the database keeps the hashes of its code: every one does that a released version has made."""
+    return bool(connection.execute(HAS_CODE).scalar_one())
+
+
+def is_current(connection: Connection) -> bool:
+    """Whether the database is at the newest revision and keeps the hashes of this version's files."""
+    return (
+        current_revision(connection) == newest_revision()
+        and keeps_hashes(connection)
+        and code.applied(connection) == code.hashes()
+    )
+
+
+def upgrade(connection: Connection, *, reapply: bool = False) -> None:
+    """Runs the missing revisions on `connection`, which must be of a login that may create roles.
+
+    Then applies the code, if a revision ran, a file differs from what the database keeps, or `reapply`; then takes the
+    steps on data that it has not taken. All in one transaction. Raises StartError for a database that this version
+    cannot bring up to date.
+    """
     config = _config()
+    _refuse_unknown(connection)
     config.attributes["connection"] = connection
+    config.attributes["after_revisions"] = partial(_bring_code, reapply)
     command.upgrade(config, "head")
+
+
+def _refuse_unknown(connection: Connection) -> None:
+    if current_revision(connection) is None:
+        connection.rollback()
+        return
+    has_code = keeps_hashes(connection)
+    versions = [Version(found) for found in connection.execute(VERSIONS).scalars()] if has_code else []
+    connection.rollback()  # ends the transaction in which that was read
+    if not has_code:
+        raise StartError(
+            "This database was made by Backstitch before version 0.9, which was never released, and cannot be brought "
+            "up to date. Keep a dump of it if you need one, then start with an empty database."
+        )
+    if versions and max(versions) > Version(__version__):
+        raise StartError(
+            f"This database runs the code of Backstitch {max(versions)}, and this is {__version__}; install that "
+            "version, or use another database."
+        )
+
+
+def _bring_code(reapply: bool, connection: Connection, a_revision_ran: bool) -> None:
+    if reapply or a_revision_ran or code.applied(connection) != code.hashes():
+        code.apply(connection, version=__version__)
+    code.take_steps(connection)

@@ -32,6 +32,20 @@ APPLICATION_LOGIN = "backstitch_app"
 DATABASE_NAME = "backstitch"
 OLDEST_SERVER = 15
 
+# What every session of the database begins with, unless it says otherwise.
+KEPT_SETTINGS = text(
+    """
+    select setconfig from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase
+    where d.datname = current_database() and s.setrole = 0
+    """
+)
+# A DDL statement takes no parameters.
+SET_ZONE = """
+    do $$ begin
+        execute format('alter database %I set timezone to %L', current_database(), current_setting('backstitch.zone'));
+    end $$
+"""
+
 
 @dataclass(frozen=True)
 class Service:
@@ -72,20 +86,24 @@ def current() -> Service:
 
 
 @contextmanager
-def running(settings: Settings, *, application: str = "backstitch", examined: bool = True) -> Iterator[Service]:
+def running(
+    settings: Settings, *, application: str = "backstitch", examined: bool = True, reapply: bool = False
+) -> Iterator[Service]:
     """Starts what is needed and stops it at the end of the block. Raises StartError with a sentence.
 
-    Without `examined` it starts even where the doctor finds that the trail would not be complete.
+    Without `examined` it starts even where the doctor finds that the trail would not be complete. `reapply` applies
+    the code of the database again although its hashes are right.
     """
     with _server(settings) as (owner_url, lease):
         installation.cookie_key(settings)  # made now: a folder that cannot keep it must not wait for the first sign-in
         is_owner = owner_url.username != APPLICATION_LOGIN
         if is_owner:
-            _migrate(owner_url)
+            _migrate(owner_url, reapply=reapply)
             _make_partitions(owner_url)
+            _keep_zone(owner_url, settings.timezone)
             url = _application_url(owner_url, settings)
         else:
-            _require_newest(owner_url)
+            _require_current(owner_url)
             url = owner_url
         database = Database(url.render_as_string(hide_password=False), application=application, zone=settings.timezone)
         service = Service(settings, database, owner_url if is_owner else None, lease)
@@ -205,10 +223,10 @@ def _create_database(conninfo: str) -> None:
         ) from error
 
 
-def _migrate(url: URL) -> None:
+def _migrate(url: URL, *, reapply: bool = False) -> None:
     with _owner_connection(url) as connection:
         try:
-            migrations.upgrade(connection)
+            migrations.upgrade(connection, reapply=reapply)
         except OperationalError as error:
             raise StartError(
                 f"The database could not be brought up to date: {_reason(error.orig)}; "
@@ -237,13 +255,29 @@ def _make_partitions(url: URL) -> None:
         log.warning("The trail's next partitions could not be made: %s.", _reason(error.orig))
 
 
-def _require_newest(url: URL) -> None:
+def _keep_zone(url: URL, zone: ZoneInfo) -> None:
+    """Makes the business's zone that of every session, so that the day of a row typed into psql is the business's."""
+    try:
+        with _owner_connection(url) as connection, connection.begin():
+            kept = connection.execute(KEPT_SETTINGS).scalar_one_or_none() or []
+            if f"TimeZone={zone.key}" not in kept:
+                connection.execute(text("select set_config('backstitch.zone', :zone, true)"), {"zone": zone.key})
+                connection.exec_driver_sql(SET_ZONE, execution_options={"no_parameters": True})
+    except DBAPIError as error:
+        # Not the database's owner, or a zone that the server does not know, which _require_zone says.
+        log.warning(
+            "The time zone of the database could not be set: %s. Rows typed into psql take the day of its session.",
+            _reason(error.orig),
+        )
+
+
+def _require_current(url: URL) -> None:
     with _owner_connection(url) as connection:
         try:
-            current = migrations.current_revision(connection)
+            current = migrations.is_current(connection)
         except DBAPIError:
-            current = None  # backstitch_app may not read what it was never granted
-    if current != migrations.newest_revision():
+            current = False  # backstitch_app may not read what it was never granted
+    if not current:
         raise StartError(
             "The database is not up to date; run `python -m backstitch migrate` with DATABASE_URL set to a login "
             "that may create roles and schemas."

@@ -94,7 +94,14 @@ def template(server: psycopg.Connection, server_url: URL, tablespace: sql.Identi
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     name = f"template_{worker}_{os.getpid()}"
     server.execute(sql.SQL("create database {} tablespace {}").format(sql.Identifier(name), tablespace))
-    owner = Database(server_url.set(database=name).render_as_string(hide_password=False))
+    prepare(server_url.set(database=name))
+    yield name
+    server.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def prepare(url: URL) -> None:
+    """Migrates an empty database and gives it a signed-in user per role."""
+    owner = Database(url.render_as_string(hide_password=False))
     with owner.owner_connection() as connection:
         migrations.upgrade(connection)
         connection.exec_driver_sql(f"alter role backstitch_app password '{APP_PASSWORD}'")
@@ -114,8 +121,6 @@ def template(server: psycopg.Connection, server_url: URL, tablespace: sql.Identi
         )
         connection.commit()
     owner.dispose()
-    yield name
-    server.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 @dataclass(frozen=True)
@@ -185,7 +190,8 @@ def cloner(server: psycopg.Connection, template: str) -> Iterator[Cloner]:
 
 
 @contextmanager
-def _fresh_copy(server_url: URL, cloner: Cloner) -> Iterator[Clone]:
+def fresh_copy(server_url: URL, cloner: Cloner) -> Iterator[Clone]:
+    """A copy of the template as a Clone, dropped some time after the block."""
     name = cloner.make()
     url = server_url.set(database=name)
     app_url = url.set(username="backstitch_app", password=APP_PASSWORD)
@@ -203,14 +209,14 @@ def _fresh_copy(server_url: URL, cloner: Cloner) -> Iterator[Clone]:
 @pytest.fixture
 def clone(server_url: URL, cloner: Cloner) -> Iterator[Clone]:
     """A fresh copy of the template; committed changes of a test stay in it."""
-    with _fresh_copy(server_url, cloner) as made:
+    with fresh_copy(server_url, cloner) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def kept_clone(server_url: URL, cloner: Cloner) -> Iterator[Clone]:
     """One copy for all tests of a module that commit nothing, since a copy costs more than most tests."""
-    with _fresh_copy(server_url, cloner) as made:
+    with fresh_copy(server_url, cloner) as made:
         yield made
 
 

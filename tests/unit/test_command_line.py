@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from backstitch import __main__ as command_line
-from backstitch import migrations
+from backstitch import __version__, migrations
 from backstitch.accounts import sessions
 from backstitch.accounts.permissions import Role
 from backstitch.database import System
@@ -60,7 +60,7 @@ def run_apart(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_migrate_says_at_which_revision_the_database_is(configured: Clone, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "migrate") == (
         0,
-        f"The database is up to date (revision {migrations.newest_revision()}).\n",
+        f"The database is up to date (revision {migrations.newest_revision()}, code of {__version__}).\n",
         "",
     )
 

@@ -330,9 +330,18 @@ def test_the_applications_own_login_is_refused_an_empty_database(home: Path, ser
 
 
 @pytest.mark.usefixtures("known_password")
-def test_the_applications_own_login_is_refused_a_database_that_is_behind(home: Path, clone: Clone) -> None:
+@pytest.mark.parametrize(
+    "behind",
+    [
+        "update alembic_version set version_num = '0000'",
+        "update backstitch_code set sha256 = repeat('0', 64) where file = 'audit/seals.sql'",
+        "drop table backstitch_code",
+    ],
+    ids=["revision", "code", "before hashes"],
+)
+def test_the_applications_own_login_is_refused_a_database_that_is_behind(home: Path, clone: Clone, behind: str) -> None:
     with clone.superuser() as superuser:
-        superuser.execute("update alembic_version set version_num = '0001'")
+        superuser.execute(behind)
     assert refusal(home, clone.app.url) == MUST_MIGRATE
 
 

@@ -176,5 +176,4 @@ def test_the_most_edited_fields_are_those_of_updates(shop: Shop) -> None:
 def test_charts_show_a_manager_what_he_may_see(shop: Shop) -> None:
     with shop.clone.app.read(shop.clone.actor(Role.MANAGER)) as connection:
         frame = charts.by_record_type(connection, filters=around_now())
-    migrated = {"Sales entry", "Reason policy"}
-    assert set(frame["record_type"]) == {"Stock cell", "Colour", "Inward entry", "Product"} | migrated
+    assert set(frame["record_type"]) == {"Stock cell", "Colour", "Inward entry", "Product", "Reason policy"}

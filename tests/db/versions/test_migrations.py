@@ -9,16 +9,15 @@ from typing import Any
 
 import psycopg
 import pytest
-from alembic import command
 from psycopg import sql
 from sqlalchemy import URL
 
 from backstitch import migrations
 from backstitch.accounts.permissions import Role
 from backstitch.database import Database
+from db import code
 from tests.conftest import Clone, conninfo
 from tests.db.audit.test_trail_watch import gaps
-from tests.db.stock.test_books import IN, OUT, make_matrix, stock
 from tests.db.trail import acting, assert_replay_matches, changes, refused
 
 # Everything a migration could have changed, as text.
@@ -53,16 +52,11 @@ def empty_database(server_url: URL, name: str) -> Iterator[URL]:
             connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
-def upgrade(url: URL, to: str = "head") -> str | None:
+def upgrade(url: URL) -> str | None:
     database = Database(url.render_as_string(hide_password=False))
     try:
         with database.owner_connection() as connection:
-            if to != "head":
-                config = migrations._config()
-                config.attributes["connection"] = connection
-                command.upgrade(config, to)
-            else:
-                migrations.upgrade(connection)
+            migrations.upgrade(connection)
             return migrations.current_revision(connection)
     finally:
         database.dispose()
@@ -73,6 +67,7 @@ MIGRATE = """
 import sys
 from backstitch import migrations
 from backstitch.database import Database
+from db import code
 with Database(sys.argv[1]).owner_connection() as connection:
     connection.exec_driver_sql("select 1")
     print("ready", flush=True)
@@ -140,13 +135,7 @@ def test_the_settings_and_the_lock_of_a_migration_end_with_it(clone: Clone) -> N
     assert tuple(settings) == ("0", "0", True, 0)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("triggers.sql", "replay.sql", "seals.sql", "sign_in.sql", "accounts.sql", "doctor.sql"),
-        *("checks.sql", "stock.sql", "adjustments.sql", "orders.sql", "reasons.sql", "undo.sql"),
-    ],
-)
+@pytest.mark.parametrize("name", code.FILES)
 def test_running_a_file_again_keeps_the_records_the_rights_and_the_actors(
     clone: Clone, project: Path, name: str
 ) -> None:
@@ -176,14 +165,13 @@ def test_running_a_file_again_keeps_the_records_the_rights_and_the_actors(
         assert_replay_matches(psql)
 
 
-def test_running_triggers_sql_again_brings_every_trigger_function_up_to_it(clone: Clone, project: Path) -> None:
+def test_applying_the_code_again_brings_every_trigger_function_up_to_it(clone: Clone) -> None:
     with clone.superuser() as psql:
         psql.execute(
             "alter table inventory.products add season text; alter table accounts.users disable trigger audit_insert"
         )
-        psql.execute("drop table inventory.sales_logs")
-        psql.execute("set role backstitch_owner")
-        psql.execute((project / "db" / "triggers.sql").read_text())
+        with clone.owner.owner_connection() as connection:
+            migrations.upgrade(connection, reapply=True)
         assert gaps(psql) == []
 
 
@@ -198,45 +186,3 @@ def test_the_owner_of_everything_is_the_role_that_cannot_sign_in(clone: Clone) -
         assert strangers == []
     with refused("42501"), clone.application() as app:
         app.execute("set role backstitch_owner")
-
-
-def test_the_rest_of_the_business_arrives_in_a_database_that_is_in_use(server_url: URL, template: str) -> None:
-    with empty_database(server_url, f"{template}_in_use") as url:
-        upgrade(url, to="0002")
-        with psycopg.connect(conninfo(url), autocommit=True) as psql:
-            make_matrix(psql)
-            psql.execute(IN + "values (1, 'R', 'S', 10, 'Mill'), (1, 'G', 'M', 2, 'Mill')")
-            psql.execute(OUT + "values (1, 'R', 'S', 4, 'Shop')")
-            upgrade(url, to="0004")
-            # Rules about what is never asked for a reason, as they could be made before 0005.
-            psql.execute(
-                "alter table inventory.reason_policies drop constraint policy_entity_known; "
-                "insert into inventory.reason_policies (entity, field) values ('ProductColorStock', '*'), ('None', '*')"
-            )
-            # A month that the login made which loads the demo.
-            psql.execute(
-                "create table audit.records_2025_01 partition of audit.records "
-                "for values from ('2025-01-01 00:00:00+00') to ('2025-02-01 00:00:00+00')"
-            )
-            # The view after a restore by a login that is no superuser.
-            psql.execute(
-                "alter view audit_logs owner to current_user; revoke create on schema public from backstitch_owner"
-            )
-            upgrade(url)
-            psql.execute("select audit.make_partitions('2025-02-01', 0)")
-            owners = (
-                "select distinct relowner::regrole::text from pg_class where relname like 'records_20%' or "
-                "relname = 'audit_logs'"
-            )
-            assert psql.execute(owners).fetchall() == [("backstitch_owner",)]
-            assert psql.execute("select entity from inventory.reason_policies order by 1").fetchall() == [
-                ("Product",),
-                ("StockAdjustment",),
-                ("User",),
-            ]
-            assert stock(psql) == {"R S": 6, "G M": 2}
-            assert psql.execute("select order_id from inventory.sales_logs").fetchall() == [(None,)]
-            assert psql.execute("select distinct is_active from inventory.product_color_stocks").fetchall() == [(True,)]
-            assert_replay_matches(psql)
-            assert gaps(psql) == []
-            assert psql.execute("select * from audit.findings() where severity <> 'ok'").fetchall() == []

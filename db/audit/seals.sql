@@ -27,67 +27,14 @@
 -- join what is listed with what is there forbid nested loops, and those that read what is new, sequential scans.
 -- No literal has a backslash: standard_conforming_strings of the session decides what it means in an SQL function.
 --
--- This file is re-runnable. It runs as backstitch_owner, after triggers.sql; a migration applies each change of it.
+-- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 -- Order: tables, digests, sealing, deletion, verification, rights.
-
--- Tables ---------------------------------------------------------------------------------------
-
-create table if not exists audit.seals (
-    id bigint not null,
-    era integer not null constraint era_positive check (era >= 1),
-    format smallint not null,
-    from_transaction bigint not null,
-    to_transaction bigint not null,
-    sealed_at timestamptz not null,
-    system_identifier bigint,
-    record_count integer not null,
-    record_ids bigint[] not null,
-    digests bytea[] not null,
-    previous bytea not null,
-    hash bytea not null,
-    constraint seals_pkey primary key (id),
-    -- Two sealers that had not seen each other would both follow the same seal.
-    constraint seals_do_not_fork unique (previous),
-    constraint seal_range_not_empty check (from_transaction < to_transaction),
-    constraint seal_digest_for_each_record check (
-        record_count = cardinality(record_ids) and record_count = cardinality(digests))
-);
--- Digests do not compress.
-alter table audit.seals alter column digests set storage external;
-create index if not exists seals_by_range on audit.seals using gist (int8range(from_transaction, to_transaction));
-
-comment on table audit.seals is
-    'The chain of seals: one row per block of committed records. Written by the functions of this file only.';
-comment on column audit.seals.id is 'Place in the chain: 1, 2, 3, without gaps.';
-comment on column audit.seals.era is 'Which server''s transaction numbers the range is of; see the header.';
-comment on column audit.seals.format is 'Version of audit.record_digest and audit.seal_hash that made this seal.';
-comment on column audit.seals.from_transaction is
-    'The block holds the committed records of the transactions from here up to but not including to_transaction. '
-    'A range of very many records is several blocks.';
-comment on column audit.seals.system_identifier is 'Of the server that sealed; null where it could not be read.';
-comment on column audit.seals.record_ids is 'audit.records.id of the block, ascending.';
-comment on column audit.seals.digests is 'SHA-256 of each record, in the order of record_ids.';
-comment on column audit.seals.previous is 'Hash of the seal before; 32 zero bytes for the first.';
-comment on column audit.seals.hash is 'audit.seal_hash of this row.';
-
-create table if not exists audit.deletions (
-    deletion_id bigint not null,
-    chunk integer not null,
-    record_ids bigint[] not null,
-    digests bytea[] not null,
-    constraint deletions_pkey primary key (deletion_id, chunk)
-);
-alter table audit.deletions alter column digests set storage external;
-
-comment on table audit.deletions is
-    'What audit.delete_records deleted: ids and digests, in chunks. The record AUDIT_DELETE names deletion_id and has '
-    'the digest of the whole list, so the list cannot be altered unseen.';
 
 -- Digests --------------------------------------------------------------------------------------
 
 create or replace function audit.record_digest(r audit.records) returns bytea
 language sql stable parallel safe
-begin atomic
+as $$
     -- array_send writes each item with its length, null apart from empty. The items are binary forms that no setting
     -- of the session touches (times in microseconds, text in UTF-8, jsonb as its one canonical text).
     select sha256(array_send(array[
@@ -95,29 +42,29 @@ begin atomic
         int8send(r.parent_id), int8send(r.user_id), int8send(r.session_id), convert_to(r.action, 'UTF8'),
         convert_to(r.entity, 'UTF8'), convert_to(r.database_role, 'UTF8'), convert_to(r.application, 'UTF8'),
         inet_send(r.client_address), convert_to(r.operation, 'UTF8'), convert_to(r.reason, 'UTF8'),
-        convert_to(r.old_values::text, 'UTF8'), convert_to(r.new_values::text, 'UTF8')]));
-end;
+        convert_to(r.old_values::text, 'UTF8'), convert_to(r.new_values::text, 'UTF8')]))
+$$;
 comment on function audit.record_digest(audit.records) is
     'Format 1: SHA-256 over the stored values of all columns. A further column of audit.records needs a format 2, and '
     'verification by the format of the seal.';
 
 create or replace function audit.seal_hash(s audit.seals) returns bytea
 language sql stable parallel safe
-begin atomic
+as $$
     select sha256(s.previous
         || int8send(s.id) || int4send(s.era) || int2send(s.format)
         || int8send(s.from_transaction) || int8send(s.to_transaction)
         || timestamptz_send(s.sealed_at) || int8send(coalesce(s.system_identifier, 0)) || int4send(s.record_count)
-        || array_send(s.record_ids) || array_send(s.digests));
-end;
+        || array_send(s.record_ids) || array_send(s.digests))
+$$;
 comment on function audit.seal_hash(audit.seals) is
     'Format 1: SHA-256 over the hash before, a header of fixed length, the ids and the digests.';
 
 create or replace function audit.list_digest(record_ids bigint[], digests bytea[]) returns bytea
 language sql stable parallel safe
-begin atomic
-    select sha256(array_send(record_ids) || array_send(digests));
-end;
+as $$
+    select sha256(array_send(record_ids) || array_send(digests))
+$$;
 comment on function audit.list_digest(bigint[], bytea[]) is 'SHA-256 of one chunk of a deletion''s list.';
 
 -- Sealing --------------------------------------------------------------------------------------
@@ -225,9 +172,9 @@ comment on function audit.seal_committed() is 'What audit.seal does, for a calle
 
 create or replace function audit.sealing_lock() returns bigint
 language sql immutable parallel safe
-begin atomic
-    select 7161124861523943985;
-end;
+as $$
+    select 7161124861523943985
+$$;
 comment on function audit.sealing_lock() is 'Key of the advisory lock by which sealers, and deletions, take turns.';
 
 create or replace function audit.seal() returns bigint
@@ -678,15 +625,3 @@ begin
 end
 $$;
 comment on function audit.seal_status() is 'audit.sealing_state for whoever may verify the trail.';
-
--- Rights ---------------------------------------------------------------------------------------
-
-revoke all on audit.seals, audit.deletions from public;
-revoke all on all functions in schema audit from public;
-
-grant usage on schema audit to backstitch_app, backstitch_admin, backstitch_manager, backstitch_analyst;
-grant execute on function audit.seal() to backstitch_app;
-grant execute on function audit.chain_head() to backstitch_admin, backstitch_manager, backstitch_analyst;
-grant execute on function audit.verify_seals(timestamptz, text[]), audit.seal_status()
-    to backstitch_admin, backstitch_analyst;
-grant execute on function audit.delete_records(timestamptz, text, timestamptz, text[]) to backstitch_admin;

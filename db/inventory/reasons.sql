@@ -4,7 +4,7 @@
 -- A signed-in user without a reason (accounts.begin) is refused; a login of the system, a migration say, is not asked.
 -- A statement that changes none of these fields costs one look at the policies, and with a reason not even that.
 --
--- This file is re-runnable. It runs as backstitch_owner; a migration applies each change of it.
+-- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 
 create or replace function inventory.require_reason() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -80,10 +80,3 @@ begin
                    'add constraint policy_entity_known check (entity = any (%L::text[]))', entities);
 end
 $$;
-
--- Rights: everybody may know what needs a reason; an admin says so.
-
-revoke all on all functions in schema inventory from public;
-grant select on inventory.reason_policies to
-    backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
-grant insert, update, delete on inventory.reason_policies to backstitch_admin;

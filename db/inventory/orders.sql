@@ -11,7 +11,7 @@
 -- lines away see what the other left. Whoever orders holds share locks on the customer, the agency, the products and
 -- the cells, so that none of them goes out of use meanwhile. Isolation: see db/stock.sql.
 --
--- This file is re-runnable. It runs as backstitch_owner; a migration applies each change of it.
+-- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 
 create or replace function inventory.number_order(year text) returns integer
 language sql volatile security definer set search_path = pg_catalog, pg_temp
@@ -25,10 +25,10 @@ comment on function inventory.number_order(text) is
 
 create or replace function inventory.order_move_allowed(old_status text, new_status text) returns boolean
 language sql immutable parallel safe
-begin atomic
+as $$
     select (old_status, new_status) in (('draft', 'confirmed'), ('confirmed', 'dispatched'), ('confirmed', 'cancelled'),
-                                        ('dispatched', 'delivered'));
-end;
+                                        ('dispatched', 'delivered'))
+$$;
 comment on function inventory.order_move_allowed(text, text) is 'The ways of an order; there is no way back.';
 
 create or replace function inventory.move_order(old inventory.orders, new inventory.orders) returns inventory.orders
@@ -299,13 +299,3 @@ alter table inventory.order_lines
     enable always trigger price_line, enable always trigger check_order_lines_insert,
     enable always trigger check_order_lines_update, enable always trigger check_order_lines_delete,
     enable always trigger order_lines_not_truncated;
-
--- Rights: as in db/stock.sql; numbers, financial years and counters are the database's own.
-
-revoke all on all functions in schema inventory from public;
-grant insert, delete, update (date, customer_id, agency_id, status, dispatch_date, note) on inventory.orders
-to backstitch_admin, backstitch_manager;
-grant insert, update, delete on inventory.order_lines to backstitch_admin, backstitch_manager;
--- A constraint is checked with the rights of whoever writes the row.
-grant execute on function inventory.gstin_valid(text), inventory.financial_year(date)
-to backstitch_admin, backstitch_manager;

@@ -22,32 +22,9 @@
 -- somebody writes at the same moment: then nothing is undone.
 -- A clock that was set back by more than twelve hours hides what was changed since.
 --
--- This file is re-runnable. It runs as backstitch_owner; a migration applies each change of it.
+-- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 
-do $$
-begin
-    create type audit.undo_step as (
-        record_id bigint, entity text, entity_id bigint, parent_id bigint, action text,
-        old_values jsonb, new_values jsonb, skipped text);
-exception when duplicate_object then null;
-end
-$$;
-comment on type audit.undo_step is
-    'A record that is to be undone, and why it is not (null: it is): changed_since, in_use (records that stay refer to '
-    'it), reference_gone (what it refers to is gone), taken (another row has its unique values), columns_changed, '
-    'values_not_kept, no_way_back (of an order with a number), order_stays (a line, taken with an order that stays), '
-    'colour_out_of_use.';
-
-do $$
-begin
-    create type audit.undo_group as (entity text, action text, fields text[], ids bigint[]);
-exception when duplicate_object then null;
-end
-$$;
-comment on type audit.undo_group is
-    'The rows of an entity that an undo writes by one action (of the record), for an update those with the same fields.';
-
-create or replace function audit.followed_columns(w audit.watched_tables) returns text[]
+create or replace function audit.derived_columns(w audit.watched_tables) returns text[]
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
     select array(
@@ -56,7 +33,7 @@ as $$
             and not has_column_privilege('backstitch_admin', w.relation, c.name, 'INSERT')
             and not has_column_privilege('backstitch_admin', w.relation, c.name, 'UPDATE'))
 $$;
-comment on function audit.followed_columns(audit.watched_tables) is
+comment on function audit.derived_columns(audit.watched_tables) is
     'Columns that not even an admin may write: triggers keep them, so nobody has to set them back.';
 
 create or replace function audit.required_columns(target regclass) returns text[]
@@ -132,7 +109,7 @@ as $$
     with asked as materialized (
         select audit.require_undo_allowed(audit.current_actor(), transaction_id, near)),
     tables as materialized (
-        select w.entity, w.columns, w.redacted || w.personal as not_kept, audit.followed_columns(w) as followed,
+        select w.entity, w.columns, w.redacted || w.personal as not_kept, audit.derived_columns(w) as followed,
                audit.required_columns(w.relation) as required, d.depth
         from audit.watched_tables w
         join pg_class c on c.oid = w.relation
@@ -477,7 +454,7 @@ declare
     -- Only what the record names, so that a column that is newer gets its default.
     fields constant text := (
         select string_agg(format('%I', f), ', ' order by f) from jsonb_object_keys(values_before[1]) f
-        where f <> all (audit.followed_columns(w)));
+        where f <> all (audit.derived_columns(w)));
     done bigint;
 begin
     if action = 'CREATE' then
@@ -539,7 +516,7 @@ declare
     different bigint;
 begin
     for target in
-        select w.entity, w.relation, audit.key_column(w.relation) as key, audit.followed_columns(w) as followed,
+        select w.entity, w.relation, audit.key_column(w.relation) as key, audit.derived_columns(w) as followed,
                u.ids, u.wanted
         from (select r.entity, array_agg(r.entity_id) as ids, array_agg(r.wanted) as wanted
               from (select s.entity, s.entity_id, audit.overlaid(s.old_values order by s.record_id desc) as wanted
@@ -612,22 +589,3 @@ $$;
 comment on function audit.undo(bigint, timestamptz, bigint) is
     'Undoes what a transaction near a time did, or one of its records, as the user of this transaction, and records '
     'UNDO with what it undid. Returns how many records it undid and how many it left because of undo_step.skipped.';
-
--- Rights ---------------------------------------------------------------------------------------
-
-revoke all on function
-    audit.followed_columns(audit.watched_tables), audit.required_columns(regclass), audit.unique_keys(regclass),
-    audit.reference_depths(), audit.require_undo_allowed(audit.actor, bigint, timestamptz),
-    audit.undo_records(bigint, timestamptz, bigint), audit.undo_candidates(bigint, timestamptz, bigint),
-    audit.references_within(text[]), audit.undo_groups(audit.undo_step[]),
-    audit.ids_in(audit.undo_group[], text, text[], text[]),
-    audit.rows_in_use(audit.undo_group[], record), audit.put_back(audit.watched_tables, text[]),
-    audit.rows_left_dangling(audit.undo_step[], audit.undo_group[], record),
-    audit.rows_taken(audit.undo_step[], audit.undo_group[]), audit.rows_ruled_out(audit.undo_step[]),
-    audit.rows_held(audit.undo_step[]), audit.undo_steps(bigint, timestamptz, bigint),
-    audit.lock_undone(audit.undo_step[]), audit.undo_alike(audit.watched_tables, text, bigint[], jsonb[]),
-    audit.undo_batches(audit.undo_step[]), audit.overlaid(jsonb), audit.require_put_back(audit.undo_step[]),
-    audit.undo(bigint, timestamptz, bigint)
-from public;
-grant execute on function audit.undo_steps(bigint, timestamptz, bigint), audit.undo(bigint, timestamptz, bigint)
-to backstitch_admin, backstitch_manager;

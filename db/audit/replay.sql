@@ -9,31 +9,9 @@
 --
 -- Limits. Secrets are left out: the trail does not have them.
 --
--- This file is re-runnable. It runs as backstitch_owner; a migration applies each change of it.
+-- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 
-do $$
-begin
-    create type audit.replayed_row as (row_values jsonb, broken_at bigint);
-exception when duplicate_object then null;
-end
-$$;
-comment on type audit.replayed_row is
-    'A row as its records leave it (null: deleted), and the first record that does not say what was there before.';
-
-create table if not exists audit.baselines (
-    entity text not null,
-    entity_id bigint not null,
-    record_id bigint not null,
-    row_values jsonb,
-    constraint baselines_pkey primary key (entity, entity_id, record_id)
-);
-comment on table audit.baselines is
-    'Where the replay of a row goes on after audit.delete_records took records of it. The digest of the whole table is '
-    'in the record of the last deletion.';
-comment on column audit.baselines.record_id is 'The last of the row''s records that went: the baseline takes its place.';
-comment on column audit.baselines.row_values is 'The row as that record left it; null: deleted. Personal values as references.';
-
-create or replace function audit.fits(row_values jsonb, said jsonb) returns boolean
+create or replace function audit.row_fits(row_values jsonb, said jsonb) returns boolean
 language sql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
     -- A column that no record mentions is null. Images are compared (*<>): 1.0 is not 1.00.
@@ -41,7 +19,7 @@ as $$
         select from jsonb_each(said) s
         where row(s.value)::record *<> row(coalesce(row_values -> s.key, 'null'))::record)
 $$;
-comment on function audit.fits(jsonb, jsonb) is 'Whether a row has all the values that are said of it.';
+comment on function audit.row_fits(jsonb, jsonb) is 'Whether a row has all the values that are said of it.';
 
 create or replace function audit.replay_step(
     state audit.replayed_row, record_id bigint, action text, old_values jsonb, new_values jsonb
@@ -54,7 +32,7 @@ begin
              when action = 'CREATE' then state.row_values is not null
              when state.row_values is null then true
              else row(state.row_values || old_values)::record *<> row(state.row_values)::record
-                  and not audit.fits(state.row_values, old_values) end)
+                  and not audit.row_fits(state.row_values, old_values) end)
     then
         state.broken_at := coalesce(state.broken_at, record_id);
     end if;
@@ -191,7 +169,7 @@ begin
             select %2$s as trail, case when n.%1$I is not null then (%3$s) - $1.redacted end as stored offset 0) v
         cross join lateral (
             select row(v.trail)::record *= row(v.stored)::record
-                   or v.trail is not null and v.stored is not null and audit.fits(v.trail, v.stored) as agrees
+                   or v.trail is not null and v.stored is not null and audit.row_fits(v.trail, v.stored) as agrees
             offset 0) j
         cross join lateral jsonb_populate_record(null::%4$s, case when j.agrees then v.trail end) p
         cross join lateral (
@@ -299,4 +277,3 @@ $$;
 comment on function audit.baselines_digest() is 'SHA-256 over all baselines.';
 
 revoke all on audit.baselines, audit.replay_steps from public;
-revoke all on all functions in schema audit from public;

@@ -9,7 +9,7 @@
 -- transaction that is rolled back had counted is lost with it, as PostgreSQL has it: the count binds whoever comes
 -- through the application, not somebody who runs SQL as its login.
 --
--- This file is re-runnable. It runs as backstitch_owner; a migration applies each change of it.
+-- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 -- Order: attempts, sign-in, transactions, sessions, passwords, what follows a change of a user, rights.
 
 -- Attempts -------------------------------------------------------------------------------------
@@ -77,7 +77,7 @@ as $$
 $$;
 comment on function accounts.typed_name(text) is 'A user name as somebody typed it, fit for the record.';
 
-create or replace function accounts.attempting(address inet) returns audit.actor
+create or replace function accounts.anonymous_actor(address inet) returns audit.actor
 language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -85,27 +85,27 @@ declare
 begin
     nobody.database_role := session_user;
     nobody.application := nullif(current_setting('application_name'), '');
-    nobody.client_address := attempting.address;
+    nobody.client_address := anonymous_actor.address;
     nobody.operation := 'sign in';
     return nobody;
 end
 $$;
-comment on function accounts.attempting(inet) is 'Who tries to sign in: nobody yet, from an address.';
+comment on function accounts.anonymous_actor(inet) is 'Who tries to sign in: nobody yet, from an address.';
 
-create or replace function accounts.tell_failure(person accounts.users, email text, address inet, cause text)
+create or replace function accounts.log_failed_sign_in(person accounts.users, email text, address inet, cause text)
 returns jsonb
 language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
     name constant jsonb := audit.keep_personal('User', person.id, null, 'username',
-                                               to_jsonb(accounts.typed_name(tell_failure.email)));
+                                               to_jsonb(accounts.typed_name(log_failed_sign_in.email)));
 begin
-    perform audit.write_activity(accounts.attempting(address), 'LOGIN_FAILED', 'User', person.id,
+    perform audit.write_activity(accounts.anonymous_actor(address), 'LOGIN_FAILED', 'User', person.id,
                                  jsonb_build_object('username', name, 'cause', cause));
     return name;
 end
 $$;
-comment on function accounts.tell_failure(accounts.users, text, inet, text) is
+comment on function accounts.log_failed_sign_in(accounts.users, text, inet, text) is
     'Records a failed attempt and counts nothing; returns what the record holds of the name that was typed.';
 
 create or replace function accounts.lock_time(failures integer, allowed integer) returns interval
@@ -125,7 +125,7 @@ create or replace function accounts.record_failure(
 language plpgsql volatile set search_path = pg_catalog, pg_temp set timezone = 'UTC'
 as $$
 declare
-    name constant jsonb := accounts.tell_failure(person, email, address, cause);
+    name constant jsonb := accounts.log_failed_sign_in(person, email, address, cause);
     locked text[];
     until timestamptz;
 begin
@@ -139,7 +139,7 @@ begin
     select array_agg(c.kind order by c.kind), max(c.locked_until) into locked, until
     from counted c where c.locked_until is not null;
     if locked is not null then
-        perform audit.write_activity(accounts.attempting(address), 'LOGIN_LOCKED', 'User', person.id,
+        perform audit.write_activity(accounts.anonymous_actor(address), 'LOGIN_LOCKED', 'User', person.id,
                                      jsonb_build_object('username', name, 'locked', locked, 'until', until));
     end if;
 
@@ -172,12 +172,12 @@ as $$
 $$;
 comment on function accounts.password_salt(text) is 'The bcrypt salt with which to compute the proof of a password.';
 
-create or replace function accounts.fits(person accounts.users, proof text) returns boolean
+create or replace function accounts.password_matches(person accounts.users, proof text) returns boolean
 language sql immutable set search_path = pg_catalog, pg_temp
 as $$
     select coalesce(split_part(person.password_hash, ':', 3) = encode(sha256(convert_to(proof, 'UTF8')), 'hex'), false)
 $$;
-comment on function accounts.fits(accounts.users, text) is 'Whether a bcrypt result proves the password of a user.';
+comment on function accounts.password_matches(accounts.users, text) is 'Whether a bcrypt result proves the password of a user.';
 
 create or replace function accounts.open_session(
     person accounts.users, token text, address inet, user_agent text, lifetime interval, idle_limit interval,
@@ -228,7 +228,7 @@ begin
     select * into person from accounts.users u where lower(u.email) = lower(btrim(sign_in.email))
     for no key update;
 
-    if person.is_active and accounts.fits(person, proof) then
+    if person.is_active and accounts.password_matches(person, proof) then
         -- A network is not forgiven for one of its people, or an attacker's own account would clear its count.
         delete from runtime.sign_in_attempts a using accounts.attempts_of(email, token, address) k
         where a.key = k.key and (k.kind <> 'address' or a.failures = 0);
@@ -297,7 +297,7 @@ begin
     end if;
     -- A tab that is opened again brings the same word again. Nobody has guessed at anything.
     if cause = word_is_old then
-        perform accounts.tell_failure(person, email, address, cause);
+        perform accounts.log_failed_sign_in(person, email, address, cause);
     else
         perform accounts.record_failure(person, email, token, address, cause);
     end if;
@@ -523,7 +523,7 @@ begin
         raise exception 'too many wrong passwords of user %', person.id
             using errcode = 'invalid_password', constraint = 'password_attempts', hint = 'Try again in some minutes.';
     end if;
-    if not accounts.fits(person, old_proof) then
+    if not accounts.password_matches(person, old_proof) then
         insert into runtime.sign_in_attempts as a (key, failures, forget_at) values (count_key, 1, now() + interval '1 day')
         on conflict (key) do update set
             failures = coalesce(attempts.failures, 0) + 1, forget_at = now() + interval '1 day',
@@ -652,23 +652,3 @@ create or replace trigger keep_an_admin_on_update after update on accounts.users
     for each statement execute function accounts.keep_an_admin();
 alter table accounts.users enable always trigger end_sessions, enable always trigger keep_an_admin_on_delete,
     enable always trigger keep_an_admin_on_update;
-
--- Rights ---------------------------------------------------------------------------------------
-
-revoke all on schema runtime from public;
-revoke all on all tables in schema runtime from public;
-revoke all on all functions in schema accounts from public;
-
-grant execute on function
-    accounts.password_salt(text),
-    accounts.locked_until(text, text, inet),
-    accounts.sign_in(text, text, text, inet, text, interval, interval, text),
-    accounts.sign_in_by_provider(text, text, text, timestamptz, text, inet, text, interval, interval),
-    accounts.begin(text, text, text),
-    accounts.seen(text)
-to backstitch_app;
-grant execute on function
-    accounts.me(), accounts.sign_out(), accounts.end_sessions(bigint, bigint), accounts.live_sessions(boolean),
-    accounts.my_activity(integer), accounts.change_password(text, text)
-to backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
-grant execute on function accounts.locked_users(), accounts.unlock(bigint) to backstitch_admin;

@@ -1,18 +1,12 @@
--- Backstitch: the doctor. Looks for whatever would let a change past the trail, and says what to do about it.
+-- Backstitch: the doctor's part in the database: what only the owner of the trail may look at.
 --
--- audit.findings() is what start-up and `python -m backstitch doctor` ask; a definer function, so that the
--- application's login can ask it, which may look at nothing by itself. One function per part; each returns what is
+-- Whether functions, triggers, views, constraints and rights are those of this version is judged from outside
+-- (backstitch/doctor.py, db/catalog.sql), because what stands here is as old as the database, and as honest. Start-up
+-- and `python -m backstitch doctor` ask audit.findings(); a definer function, so that the application's login can ask
+-- it, which may look at nothing by itself. One function per part; each returns what is
 -- wrong. An `error` stops the start; a `warning` is said and does not.
 --
--- This file is re-runnable. It runs as backstitch_owner; a migration applies each change of it.
-
-do $$
-begin
-    create type audit.finding as (check_name text, severity text, subject text, problem text, advice text);
-exception when duplicate_object then null;
-end
-$$;
-comment on type audit.finding is 'What a check found. severity is ok, warning or error; an ok has no subject.';
+-- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 
 create or replace function audit.source_is_current(w audit.watched_tables, source text) returns boolean
 language plpgsql stable set search_path = pg_catalog, pg_temp
@@ -96,105 +90,6 @@ $$;
 comment on function audit.table_findings() is
     'Tables of inventory and accounts, and whatever else is watched, that are not truly on the record.';
 
-create or replace function audit.rule_findings() returns setof audit.finding
-language sql stable set search_path = pg_catalog, pg_temp
-as $$
-    select 'triggers of the rules', 'error', e.relation, format('is without its trigger %s', e.name),
-           'run the files of db/ as backstitch_owner, then count the stock'
-    from (select relation, name, kind, function_name,
-                 case when function_name = 'move_stock' then argument else '' end as argument, '' as columns
-          from (values ('inventory.inward_logs', '1'), ('inventory.sales_logs', '-1'),
-                       ('inventory.stock_adjustments', '1')) l (relation, argument)
-          cross join (values ('move_stock_insert', 4, 'move_stock'), ('move_stock_update', 16, 'move_stock'),
-                             ('move_stock_delete', 8, 'move_stock'), ('move_stock_truncate', 34, 'refuse_truncate')
-                     ) m (name, kind, function_name)
-          union all values ('inventory.product_color_stocks', 'check_cell', 31, 'check_cell', '', 'product_id, size'),
-                           ('inventory.product_color_stocks', 'follow_own_colour', 23, 'follow_own_colour', '',
-                            'is_active'),
-                           ('inventory.product_colors', 'follow_colour', 16, 'follow_colour', '', ''),
-                           ('inventory.products', 'check_sizes', 23, 'check_sizes', '', 'sizes'),
-                           ('inventory.sales_logs', 'check_sale_insert', 4, 'check_sale', '', ''),
-                           ('inventory.sales_logs', 'check_sale_update', 16, 'check_sale', '', ''),
-                           ('inventory.sales_logs', 'keep_sale_of_order_insert', 7, 'keep_sale_of_order', '', ''),
-                           ('inventory.sales_logs', 'keep_sale_of_order_update', 19, 'keep_sale_of_order', '', ''),
-                           ('inventory.sales_logs', 'keep_sale_of_order_delete', 11, 'keep_sale_of_order', '', ''),
-                           ('inventory.orders', 'check_order', 31, 'check_order', '', ''),
-                           ('inventory.orders', 'check_order_party', 23, 'check_order_party', '',
-                            'customer_id, agency_id'),
-                           ('inventory.orders', 'follow_order', 16, 'follow_order', '', ''),
-                           ('inventory.orders', 'orders_not_truncated', 34, 'refuse_truncate', '', ''),
-                           ('inventory.order_lines', 'price_line', 7, 'price_line', '', ''),
-                           ('inventory.order_lines', 'check_order_lines_insert', 4, 'check_order_lines', '', ''),
-                           ('inventory.order_lines', 'check_order_lines_update', 16, 'check_order_lines', '', ''),
-                           ('inventory.order_lines', 'check_order_lines_delete', 8, 'check_order_lines', '', ''),
-                           ('inventory.order_lines', 'order_lines_not_truncated', 34, 'refuse_truncate', '', ''),
-                           ('inventory.customers', 'check_party_unused', 11, 'check_party_unused', '', ''),
-                           ('inventory.agencies', 'check_party_unused', 11, 'check_party_unused', '', ''),
-                           ('accounts.users', 'end_sessions', 16, 'end_sessions_of_changed_users', '', ''),
-                           ('accounts.users', 'keep_an_admin_on_delete', 8, 'keep_an_admin', '', ''),
-                           ('accounts.users', 'keep_an_admin_on_update', 16, 'keep_an_admin', '', '')
-          union all
-          select w.relation::text, m.name, m.kind, 'require_reason', w.entity, ''
-          from (select distinct entity from inventory.reason_policies where required) p
-          join audit.watched_tables w using (entity)
-          cross join (values ('reason_insert', 4), ('reason_update', 16), ('reason_delete', 8)) m (name, kind)
-         ) e (relation, name, kind, function_name, argument, columns)
-    where not exists (
-        select from pg_trigger t join pg_proc p on p.oid = t.tgfoid
-        where t.tgrelid = to_regclass(e.relation) and t.tgname = e.name and t.tgtype = e.kind
-            and p.pronamespace = any (array['inventory', 'accounts']::regnamespace[]) and p.proname = e.function_name
-            -- Only the sales of orders are guarded under a condition.
-            and t.tgenabled = 'A' and (t.tgqual is null or e.function_name = 'keep_sale_of_order')
-            and (e.argument = '' or t.tgargs = convert_to(e.argument, 'UTF8') || '\x00')
-            and e.columns = (select coalesce(string_agg(a.attname, ', ' order by k.place), '')
-                             from unnest(t.tgattr) with ordinality k (number, place)
-                             join pg_attribute a on a.attrelid = t.tgrelid and a.attnum = k.number))
-$$;
-comment on function audit.rule_findings() is 'Triggers without which the stock would not follow its movements, nor orders, reasons and users their rules.';
-
-create or replace function audit.function_findings() returns setof audit.finding
-language sql stable set search_path = pg_catalog, pg_temp
-as $$
-    with functions as (
-        select p.*, p.oid::regprocedure::text as name
-        from pg_proc p
-        where p.pronamespace in ('audit'::regnamespace, 'accounts'::regnamespace, 'inventory'::regnamespace))
-    select 'functions', 'error', name, format('belongs to %s', proowner::regrole),
-           format('alter function %s owner to backstitch_owner', name)
-    from functions f
-    -- The trigger function of a table elsewhere belongs to the owner of that table.
-    where proowner <> 'backstitch_owner'::regrole
-        and not exists (select from audit.watched_tables w join pg_class c on c.oid = w.relation
-                        where w.function_name = f.proname and c.relowner = f.proowner
-                            and c.relnamespace not in ('accounts'::regnamespace, 'inventory'::regnamespace))
-    union all
-    select 'functions', 'error', name, 'runs with the rights of its owner and looks for names where others can put them',
-           format('alter function %s set search_path = pg_catalog, pg_temp', name)
-    from functions
-    where prosecdef and not coalesce(proconfig @> array['search_path=pg_catalog, pg_temp'], false)
-    union all
-    select 'functions', 'error', name, 'can be run by everybody', format('revoke all on function %s from public', name)
-    from functions
-    where exists (select from aclexplode(coalesce(proacl, acldefault('f', proowner))) a
-                  where a.grantee = 0 and a.privilege_type = 'EXECUTE')
-$$;
-comment on function audit.function_findings() is 'Functions of the three schemas that somebody else could bend.';
-
-create or replace function audit.policies(relation oid) returns text[]
-language sql stable set search_path = pg_catalog, pg_temp
-as $$
-    select array(
-        select format('%s to %s using %s', p.polname, roles.names, pg_get_expr(p.polqual, p.polrelid))
-        from pg_policy p
-        cross join lateral (
-            select string_agg(case o.role when 0 then 'public' else o.role::regrole::text end, ', '
-                              order by o.role::regrole::text)
-            from unnest(p.polroles) o (role)) roles (names)
-        where p.polrelid = policies.relation
-        order by p.polname)
-$$;
-comment on function audit.policies(oid) is 'The row-level security of a table: its policies, whom they are for and what they show.';
-
 create or replace function audit.role_findings() returns setof audit.finding
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
@@ -225,21 +120,6 @@ as $$
                format('grant %s to %s with inherit false', m.rolname, r.rolname)
         from roles m where m.oid <> r.oid and pg_has_role(r.oid, m.oid, 'usage') and not r.rolsuper
         union all
-        select format('has rights on %s', c.oid::regclass), format('revoke all on %s from %s', c.oid::regclass, r.rolname)
-        from pg_class c
-        where not r.rolsuper
-            and (c.relnamespace in ('audit'::regnamespace, 'runtime'::regnamespace)
-                 or c.oid = to_regclass('accounts.sessions'))
-            and case when c.relkind = 'S' then has_sequence_privilege(r.oid, c.oid, 'usage, select, update')
-                     when c.relkind in ('r', 'p')
-                     then has_table_privilege(r.oid, c.oid, 'select, insert, update, delete, truncate, references, trigger')
-                          or has_any_column_privilege(r.oid, c.oid, 'select, insert, update, references')
-                     when c.relkind = 'v'
-                     then has_table_privilege(r.oid, c.oid, 'insert, update, delete, truncate, trigger') end
-        union all
-        select 'can read the hashes of passwords', format('revoke select on accounts.users from %s', r.rolname)
-        where not r.rolsuper and has_column_privilege(r.oid, 'accounts.users', 'password_hash', 'select')
-        union all
         select 'can create objects in the schema ' || n.nspname, format('revoke create on schema %I from %s', n.nspname, r.rolname)
         from pg_namespace n
         where not r.rolsuper and n.nspname in ('audit', 'accounts', 'inventory', 'public')
@@ -255,14 +135,6 @@ as $$
     from pg_class c
     where c.relkind in ('r', 'p', 'v') and c.relowner <> all (array(select oid from roles) || 'backstitch_owner'::regrole)
         and (c.relnamespace in ('audit'::regnamespace, 'runtime'::regnamespace) or c.oid = to_regclass('public.audit_logs'))
-    union all
-    select 'roles', 'error', 'accounts.users', 'shows everybody to the application''s login before anybody has signed in',
-           'run db/accounts.sql as backstitch_owner'
-    from pg_class c
-    where c.oid = 'accounts.users'::regclass and (not c.relrowsecurity or audit.policies(c.oid) <> array[
-        'for_other_logins to public using (SESSION_USER <> ''backstitch_app''::name)',
-        'for_signed_in to backstitch_admin, backstitch_analyst, backstitch_manager using (( SELECT audit.signed_role() AS '
-        'signed_role) = ANY (ARRAY[''backstitch_admin''::text, ''backstitch_manager''::text, ''backstitch_analyst''::text]))'])
 $$;
 comment on function audit.role_findings() is 'Rights that the application''s login and the roles of its users must not have.';
 
@@ -300,12 +172,11 @@ create or replace function audit.findings() returns setof audit.finding
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     with found as (
-        select * from audit.table_findings() union all select * from audit.rule_findings()
-        union all select * from audit.function_findings() union all select * from audit.role_findings()
+        select * from audit.table_findings() union all select * from audit.role_findings()
         union all select * from audit.partition_findings() union all select * from audit.seal_findings())
     select c.name, coalesce(f.severity, 'ok'), f.subject, f.problem, f.advice
     from unnest(array['tables on the record', 'triggers of the trail', 'trigger functions', 'order of triggers',
-                      'triggers of the rules', 'functions', 'roles', 'partitions ahead', 'default partition', 'seals'])
+                      'roles', 'partitions ahead', 'default partition', 'seals'])
          with ordinality c (name, place)
     left join found f on f.check_name = c.name
     order by c.place, f.subject, f.problem
@@ -329,7 +200,3 @@ as $$
 $$;
 comment on function audit.personal_findings() is
     'Records whose personal values are not what was recorded. Reads the whole trail of their tables.';
-
-revoke all on all functions in schema audit from public;
-grant usage on schema audit to backstitch_app;
-grant execute on function audit.findings() to backstitch_app;

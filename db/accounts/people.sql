@@ -1,0 +1,95 @@
+-- Backstitch: people, as users of the application see them and as the trail forgets them. Signing in is sign_in.sql.
+--
+-- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
+
+create or replace function accounts.demo_accounts()
+returns table (email text, name text, role text)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select u.email, u.name, u.role from accounts.users u
+    where u.email like '%@demo.example' and u.is_active
+    order by u.id
+$$;
+comment on function accounts.demo_accounts() is
+    'The users of the demo data, whose password is public; nobody else has an address under demo.example.';
+
+create or replace function accounts.mentions(words text, names text[]) returns boolean
+language sql immutable set search_path = pg_catalog, pg_temp
+as $$
+    -- As words of their own: Anu is not in “manual”.
+    select exists (select from unnest(names) name
+                   where words ~* ('(^|\W)' || regexp_replace(name, '(\W)', '\\\1', 'g') || '(\W|$)'))
+$$;
+comment on function accounts.mentions(text, text[]) is 'Whether a text has one of the names in it.';
+
+create or replace function accounts.forget_user(user_id bigint, reason text) returns bigint
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    actor audit.actor := audit.current_actor();
+    person accounts.users;
+    known_as text[];
+    pseudonym constant text := format('forgotten-%s@forgotten.example', user_id);
+    new_name constant text := format('Forgotten user %s', user_id);
+    erased bigint;
+begin
+    perform audit.require_execute('accounts.forget_user(bigint, text)');
+    select * into person from accounts.users u where u.id = forget_user.user_id for no key update;
+    if person.id is null or person.id = actor.user_id then
+        raise exception 'user % cannot be forgotten', forget_user.user_id
+            using errcode = 'invalid_parameter_value', constraint = 'forget_another_user',
+                  hint = 'Another admin can forget an admin.';
+    end if;
+    -- Every address and name that the person has had here.
+    known_as := array(
+        select person.email union select person.name
+        union select p.value #>> '{}' from audit.personal_values p
+        where p.entity = 'User' and p.entity_id = person.id and p.field in ('email', 'name'));
+    if coalesce(reason, '') !~ '\S'
+        or accounts.mentions(concat_ws(' ', reason, actor.operation, actor.reason), known_as)
+    then
+        raise exception 'forgetting user % needs a reason that does not name the person', person.id
+            using errcode = 'invalid_parameter_value', constraint = 'forget_with_reason',
+                  hint = 'The reason stays on the record.';
+    end if;
+
+    -- The person as he stands; the trail keeps references to what was.
+    update accounts.users u
+    set email = pseudonym, name = new_name, password_hash = null, is_active = false, must_change_password = false
+    where u.id = person.id;
+    update accounts.sessions s
+    set address = null, user_agent = null, revoked_at = coalesce(s.revoked_at, now())
+    where s.user_id = person.id;
+
+    -- What was, wherever a record refers to it: of the user, of his sessions, of failed sign-ins under his address.
+    delete from audit.personal_values p
+    where (p.entity = 'User' and p.entity_id = person.id
+           and p.value #>> '{}' not in (pseudonym, new_name))
+        or (p.entity = 'Session' and p.parent_id = person.id)
+        or (p.entity = 'User' and p.field = 'username'
+            and lower(btrim(p.value #>> '{}')) in (select lower(known) from unnest(known_as) known));
+    get diagnostics erased = row_count;
+
+    actor.reason := forget_user.reason;
+    perform audit.write_activity(actor, 'MAINTENANCE', 'User', person.id,
+                                 jsonb_build_object('forgotten', true, 'erased_values', erased));
+    return (select count(*) from audit.records r
+            where accounts.mentions(
+                concat_ws(' ', r.operation, r.reason, r.application, r.old_values, r.new_values),
+                array_remove(array_remove(known_as, pseudonym), new_name)));
+end
+$$;
+comment on function accounts.forget_user(bigint, text) is
+    'Replaces a person''s address and name by a pseudonym, ends the sessions and erases the values that the trail '
+    'refers to. For admins, with a reason. No record changes. Returns how many records still mention the address or '
+    'the name in free text (a reason, the search of an export), which nothing can erase.';
+
+-- Who is shown to whom --------------------------------------------------------------------------
+
+-- The application's login can take these roles without a session; then it sees nobody.
+alter table accounts.users enable row level security;
+drop policy if exists for_signed_in on accounts.users;
+create policy for_signed_in on accounts.users to backstitch_admin, backstitch_manager, backstitch_analyst
+    using ((select audit.signed_role()) in ('backstitch_admin', 'backstitch_manager', 'backstitch_analyst'));
+drop policy if exists for_other_logins on accounts.users;
+create policy for_other_logins on accounts.users using (session_user <> 'backstitch_app');

@@ -1,0 +1,74 @@
+"""What Backstitch's objects in a database are, and what they should be.
+
+`present` asks the catalog (catalog.sql); `expected` is what a database has that is as it should be (expected.json).
+Long definitions, those of functions and views, are compared by their SHA-256.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+from db.code import FOLDER, MIGRATION_LOCK
+
+EXPECTED = FOLDER / "expected.json"
+LONGEST = 160  # characters of a definition that is kept as it is
+# What a migration under way makes is seen whole, or not at all.
+WAIT_FOR_MIGRATION = text("select pg_advisory_xact_lock_shared(:key)")
+QUALIFY = text("select set_config('search_path', 'pg_catalog', true)")
+MAJOR = text("select current_setting('server_version_num')::integer / 10000")
+
+
+class Object(NamedTuple):
+    """An object of the database: `kind` is function, trigger, constraint, right ... of db/catalog.sql."""
+
+    kind: str
+    name: str
+
+
+# Definitions by the server's major version, where they differ: PostgreSQL writes some expressions in other words.
+Definition = str | Mapping[str, str]
+
+
+def present(connection: Connection) -> dict[Object, str]:
+    """The objects that the database has, each with its definition or the hash of it. Any login may ask."""
+    connection.execute(WAIT_FOR_MIGRATION, {"key": MIGRATION_LOCK})
+    connection.execute(QUALIFY)
+    found = connection.exec_driver_sql(_query(), execution_options={"no_parameters": True})
+    return {Object(kind, name): _shortened(definition) for kind, name, definition in found}
+
+
+def major(connection: Connection) -> str:
+    """The major version of the server, such as `18`."""
+    return str(connection.execute(MAJOR).scalar_one())
+
+
+@cache
+def expected() -> dict[Object, Definition]:
+    """The objects that a database of this version has, each with its definition or the hash of it."""
+    kinds: dict[str, dict[str, Definition]] = json.loads(EXPECTED.read_text(encoding="utf-8"))
+    return {Object(kind, name): definition for kind, names in kinds.items() for name, definition in names.items()}
+
+
+def agrees(found: str, wanted: Definition, server: str) -> bool:
+    """Whether a definition is the one that a server of this major version should have.
+
+    Of a version for which none was written down, one that another version has is good.
+    """
+    if isinstance(wanted, str):
+        return found == wanted
+    return found == wanted[server] if server in wanted else found in wanted.values()
+
+
+@cache
+def _query() -> str:
+    return (FOLDER / "catalog.sql").read_text(encoding="utf-8")
+
+
+def _shortened(definition: str) -> str:
+    if len(definition) <= LONGEST:
+        return definition
+    return "sha256 " + hashlib.sha256(definition.encode()).hexdigest()

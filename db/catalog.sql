@@ -1,0 +1,132 @@
+-- Backstitch: what the catalog holds of Backstitch, one row per object: kind, name, definition.
+--
+-- A query, run from outside and never installed: whoever can replace functions in a database can replace its judges.
+-- db/expected.json has the answer of a database that is as it should be (bench/expected.py writes it). Runs with
+-- search_path = pg_catalog, so that every name below another schema is qualified. The months of the trail are left out,
+-- but not what hangs on them; so are rights of roles that Backstitch does not know, which have rows of their own.
+
+with schemas as (
+    select oid, nspname, nspowner, nspacl from pg_namespace
+    where nspname in ('audit', 'accounts', 'inventory', 'runtime')),
+relations as (
+    select c.*, c.oid::regclass::text as name,
+           case c.relkind when 'v' then 'view' when 'S' then 'sequence' else 'table' end as kind,
+           exists (select from pg_inherits i
+                   where i.inhrelid = c.oid and i.inhparent = to_regclass('audit.records')
+                       and c.relname ~ '^records_[0-9]{4}_[0-9]{2}$') as is_month
+    from pg_class c
+    where (c.relnamespace in (select s.oid from schemas s) and c.relkind in ('r', 'p', 'f', 'm', 'v', 'S'))
+        or c.oid in (to_regclass('public.audit_logs'), to_regclass('public.backstitch_code'),
+                     to_regclass('public.backstitch_steps'))),
+functions as (
+    select p.*, p.oid::regprocedure::text as name
+    from pg_proc p
+    where p.pronamespace in (select s.oid from schemas s)
+        -- audit.watch makes one for each table that it watches; of tables elsewhere they are not Backstitch's own.
+        and not exists (
+            select from pg_trigger t
+            join pg_class c on c.oid = t.tgrelid
+            join pg_namespace n on n.oid = c.relnamespace
+            where t.tgfoid = p.oid and n.oid not in (select s.oid from schemas s)
+                and p.proname = format('record_%s_%s', n.nspname, c.relname))),
+owned as (
+    select 'schema' as kind, nspname::text as name, nspowner as owner, nspacl as acl, 'n'::"char" as acl_kind from schemas
+    union all
+    select kind, name, relowner, relacl, case kind when 'sequence' then 's'::"char" else 'r'::"char" end
+    from relations where not is_month or relowner <> to_regrole('backstitch_owner') or relacl is not null
+    union all
+    select 'function', name, proowner, proacl, 'f' from functions),
+rights as (
+    select o.kind, o.name, o.owner, a.grantee, a.privilege_type, a.is_grantable
+    from owned o cross join aclexplode(coalesce(o.acl, acldefault(o.acl_kind, o.owner))) a
+    union all
+    select 'column', format('%s.%I', r.name, c.attname), r.relowner, a.grantee, a.privilege_type, a.is_grantable
+    from relations r
+    join pg_attribute c on c.attrelid = r.oid and c.attnum > 0 and not c.attisdropped
+    cross join aclexplode(c.attacl) a),
+named_rights as (
+    select r.*, case r.grantee when 0 then 'public' else coalesce(g.rolname::text, 'a role that is gone') end as role
+    from rights r left join pg_roles g on g.oid = r.grantee
+    where r.grantee <> r.owner)
+
+select 'schema' as kind, nspname::text as name, '' as definition from schemas
+union all
+select 'owner', o.kind || ' ' || o.name, o.owner::regrole::text from owned o
+union all
+select 'right', format('%s on %s %s to %s', r.privilege_type, r.kind, r.name, r.role),
+       case when r.is_grantable then 'with grant option' else '' end
+from named_rights r where r.role in ('public', 'backstitch_app', 'backstitch_admin', 'backstitch_manager',
+                                     'backstitch_analyst', 'backstitch_viewer')
+union all
+select 'foreign right', format('%s on %s %s to %s', r.privilege_type, r.kind, r.name, r.role), ''
+from named_rights r where r.role not in ('public', 'backstitch_app', 'backstitch_admin', 'backstitch_manager',
+                                         'backstitch_analyst', 'backstitch_viewer')
+union all
+select 'function', f.name,
+       concat_ws(' ', f.prokind, (select l.lanname from pg_language l where l.oid = f.prolang), f.provolatile,
+                 f.proparallel, case when f.prosecdef then 'definer' end, case when f.proisstrict then 'strict' end,
+                 case when f.proleakproof then 'leakproof' end, f.proconfig,
+                 pg_get_function_arguments(f.oid), pg_get_function_result(f.oid),
+                 (select concat_ws(' ', a.aggtransfn, a.aggfinalfn, a.agginitval) from pg_aggregate a
+                  where a.aggfnoid = f.oid),
+                 -- A body that PostgreSQL has parsed when it was made is kept as a tree; none of these has one.
+                 pg_get_function_sqlbody(f.oid), f.prosrc)
+from functions f
+union all
+select 'trigger', format('%I on %s', t.tgname, r.name), pg_get_triggerdef(t.oid) || ' enabled ' || t.tgenabled::text
+from pg_trigger t join relations r on r.oid = t.tgrelid where not t.tgisinternal
+union all
+select 'rule', format('%I on %s', w.rulename, r.name), pg_get_ruledef(w.oid)
+from pg_rewrite w join relations r on r.oid = w.ev_class where w.rulename <> '_RETURN'
+union all
+select 'policy', format('%I on %s', p.polname, r.name),
+       concat_ws(' ', p.polcmd, case when not p.polpermissive then 'restrictive' end,
+                 (select string_agg(case o.role when 0 then 'public' else o.role::regrole::text end, ', '
+                                    order by o.role::regrole::text) from unnest(p.polroles) o (role)),
+                 'using', pg_get_expr(p.polqual, p.polrelid), 'check', pg_get_expr(p.polwithcheck, p.polrelid))
+from pg_policy p join relations r on r.oid = p.polrelid
+union all
+select 'view', r.name, concat_ws(' ', r.reloptions, pg_get_viewdef(r.oid)) from relations r where r.kind = 'view'
+union all
+select 'table', r.name, concat_ws(' ', r.relkind, r.relpersistence, r.reloptions,
+                                  case when r.relrowsecurity then 'row security' end,
+                                  case when r.relforcerowsecurity then 'forced' end, pg_get_partkeydef(r.oid))
+from relations r where r.kind = 'table' and not r.is_month
+union all
+select 'child table', c.oid::regclass::text, 'of ' || r.name
+from pg_inherits i join relations r on r.oid = i.inhparent join pg_class c on c.oid = i.inhrelid
+left join relations m on m.oid = c.oid
+where c.relkind in ('r', 'p', 'f') and not coalesce(m.is_month, false)
+union all
+select 'column', format('%s.%I', r.name, a.attname),
+       concat_ws(' ', format_type(a.atttypid, a.atttypmod), case when a.attnotnull then 'not null' end,
+                 'default ' || pg_get_expr(d.adbin, d.adrelid), nullif(a.attidentity::text, ''), nullif(a.attgenerated::text, ''),
+                 'storage ' || a.attstorage::text)
+from relations r
+join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
+left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+where r.kind = 'table' and not r.is_month
+union all
+select 'constraint', format('%I on %s', c.conname, r.name),
+       pg_get_constraintdef(c.oid) || case when c.convalidated then '' else ' not valid' end
+-- PostgreSQL 18 lists NOT NULL here as well; the columns have it.
+from pg_constraint c join relations r on r.oid = c.conrelid where c.contype in ('c', 'f', 'p', 'u', 'x') and not r.is_month
+union all
+select 'constraint', format('%I of %s', c.conname, c.contypid::regtype), pg_get_constraintdef(c.oid)
+from pg_constraint c join pg_type t on t.oid = c.contypid where t.typnamespace in (select s.oid from schemas s)
+union all
+select 'index', i.indexrelid::regclass::text,
+       pg_get_indexdef(i.indexrelid) || case when i.indisvalid and i.indisready then '' else ' invalid' end
+from pg_index i join relations r on r.oid = i.indrelid where not r.is_month
+union all
+select 'sequence', r.name, format('from %s by %s', q.seqstart, q.seqincrement)
+from relations r join pg_sequence q on q.seqrelid = r.oid
+union all
+select 'type', t.oid::regtype::text,
+       case t.typtype when 'd' then format('domain over %s', format_type(t.typbasetype, t.typtypmod))
+            else (select string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', '
+                                    order by a.attnum)
+                  from pg_attribute a where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped) end
+from pg_type t left join pg_class c on c.oid = t.typrelid
+where t.typnamespace in (select s.oid from schemas s) and (t.typtype in ('d', 'e', 'r') or c.relkind = 'c')
+order by 1, 2

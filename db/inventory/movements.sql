@@ -1,0 +1,162 @@
+-- Backstitch: the stock books, kept by the database.
+--
+-- A row of inward_logs moves its cell of the matrix up, a row of sales_logs moves it down, a row of
+-- stock_adjustments (db/adjustments.sql) by its sign, in the same statement, whoever runs it. The
+-- quantity of a cell can be written in no other way: no role has the right to, and the constraint
+-- stock_never_negative holds under any concurrency.
+--
+-- Locks. A statement locks the cells it touches in one order (product, colour, size) before it
+-- moves any, so two bulk statements cannot deadlock.
+--
+-- Isolation: see products.sql.
+--
+-- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
+
+create or replace function inventory.move_stock() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    -- +1 for goods in, -1 for goods out; given where the trigger is created.
+    direction constant integer := tg_argv[0];
+    moves inventory.stock_move[];
+begin
+    -- What the statement changes, netted per cell, in locking order.
+    if tg_op = 'INSERT' then
+        select array_agg((product_id, colour_code, size, moved)::inventory.stock_move
+                         order by product_id, colour_code, size) into moves
+        from (select product_id, colour_code, size, direction * sum(quantity) as moved
+              from new_rows group by 1, 2, 3) net;
+    elsif tg_op = 'DELETE' then
+        select array_agg((product_id, colour_code, size, moved)::inventory.stock_move
+                         order by product_id, colour_code, size) into moves
+        from (select product_id, colour_code, size, -direction * sum(quantity) as moved
+              from old_rows group by 1, 2, 3) net;
+    else
+        select array_agg((product_id, colour_code, size, moved)::inventory.stock_move
+                         order by product_id, colour_code, size) into moves
+        from (select product_id, colour_code, size, direction * sum(quantity) as moved
+              from (select product_id, colour_code, size, quantity from new_rows
+                    union all
+                    select product_id, colour_code, size, -quantity from old_rows) both_sides
+              group by 1, 2, 3 having sum(quantity) <> 0) net;
+    end if;
+
+    -- NO KEY: the foreign keys of other sessions' movements hold KEY SHARE on these cells by now, and
+    -- waiting for those would be a deadlock.
+    perform from inventory.product_color_stocks s
+    join unnest(moves) m using (product_id, colour_code, size)
+    order by s.product_id, s.colour_code, s.size
+    for no key update of s;
+
+    update inventory.product_color_stocks s set quantity = s.quantity + m.moved
+    from unnest(moves) m
+    where s.product_id = m.product_id and s.colour_code = m.colour_code and s.size = m.size;
+    return null;
+end
+$$;
+comment on function inventory.move_stock() is
+    'Moves the cells of the stock matrix by what a statement on a log of movements changed.';
+
+create or replace function inventory.refuse_truncate() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+    raise exception 'TRUNCATE of % is refused: its rows have moved stock', tg_relid::regclass
+        using errcode = 'restrict_violation', constraint = 'movements_not_truncated',
+              hint = 'DELETE moves the stock back.';
+end
+$$;
+comment on function inventory.refuse_truncate() is 'TRUNCATE would leave the stock without its movements.';
+
+do $$
+declare
+    log record;
+begin
+    for log in
+        select * from (values ('inventory.inward_logs', '1'), ('inventory.sales_logs', '-1'),
+                              ('inventory.stock_adjustments', '1')) l (name, direction)
+    loop
+        execute format('create or replace trigger move_stock_insert after insert on %s '
+                       'referencing new table as new_rows '
+                       'for each statement execute function inventory.move_stock(%L)', log.name, log.direction);
+        execute format('create or replace trigger move_stock_update after update on %s '
+                       'referencing old table as old_rows new table as new_rows '
+                       'for each statement execute function inventory.move_stock(%L)', log.name, log.direction);
+        execute format('create or replace trigger move_stock_delete after delete on %s '
+                       'referencing old table as old_rows '
+                       'for each statement execute function inventory.move_stock(%L)', log.name, log.direction);
+        execute format('create or replace trigger move_stock_truncate before truncate on %s '
+                       'for each statement execute function inventory.refuse_truncate()', log.name);
+        execute format('alter table %s enable always trigger move_stock_insert, '
+                       'enable always trigger move_stock_update, enable always trigger move_stock_delete, '
+                       'enable always trigger move_stock_truncate', log.name);
+    end loop;
+end
+$$;
+
+-- Who may be sold to -----------------------------------------------------------------------------
+
+create or replace function inventory.check_sale() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+    bad record;
+begin
+    -- An entry from before a product was restricted can still be corrected, as long as it stays where it went.
+    if tg_op = 'INSERT' then
+        select p.sku, n.store, n.agency, r.rule into bad
+        from new_rows n
+        join inventory.products p on p.id = n.product_id and (p.allowed_stores <> '{}' or p.allowed_agencies <> '{}')
+        cross join lateral inventory.party_refusal(p.allowed_stores, p.allowed_agencies, n.store, n.agency) r (rule)
+        where r.rule is not null limit 1;
+    else
+        select p.sku, n.store, n.agency, r.rule into bad
+        from new_rows n
+        left join old_rows o on o.id = n.id
+        join inventory.products p on p.id = n.product_id and (p.allowed_stores <> '{}' or p.allowed_agencies <> '{}')
+        cross join lateral inventory.party_refusal(p.allowed_stores, p.allowed_agencies, n.store, n.agency) r (rule)
+        where r.rule is not null
+            and (o.product_id, o.store, o.agency) is distinct from (n.product_id, n.store, n.agency) limit 1;
+    end if;
+    if bad.rule is not null then
+        raise exception 'product % does not go to store %, agency %', bad.sku, bad.store, bad.agency
+            using errcode = 'check_violation', constraint = bad.rule,
+                  hint = 'Change the allowed stores and agencies of the product.';
+    end if;
+    return null;
+end
+$$;
+comment on function inventory.check_sale() is 'A product goes to its allowed stores, through its allowed agencies.';
+
+create or replace function inventory.keep_sale_of_order() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- Depth 1: the statement itself touched the row. Deeper: the dispatch of an order wrote it, as the owner; a trigger
+    -- of one's own on a temporary table is as deep.
+    if pg_trigger_depth() < 2 or current_user <> 'backstitch_owner' then
+        raise exception '% of a sale that belongs to an order is refused', tg_op
+            using errcode = 'restrict_violation', constraint = 'sale_of_order',
+                  hint = 'Goods that come back are goods in, of category Return.';
+    end if;
+    return case tg_op when 'DELETE' then old else new end;
+end
+$$;
+comment on function inventory.keep_sale_of_order() is 'The dispatch of an order writes its sales, and nobody else does.';
+
+create or replace trigger check_sale_insert after insert on inventory.sales_logs
+    referencing new table as new_rows for each statement execute function inventory.check_sale();
+create or replace trigger check_sale_update after update on inventory.sales_logs
+    referencing old table as old_rows new table as new_rows for each statement execute function inventory.check_sale();
+create or replace trigger keep_sale_of_order_insert before insert on inventory.sales_logs
+    for each row when (new.order_id is not null) execute function inventory.keep_sale_of_order();
+create or replace trigger keep_sale_of_order_update before update on inventory.sales_logs
+    for each row when (old.order_id is not null or new.order_id is not null)
+    execute function inventory.keep_sale_of_order();
+create or replace trigger keep_sale_of_order_delete before delete on inventory.sales_logs
+    for each row when (old.order_id is not null) execute function inventory.keep_sale_of_order();
+
+alter table inventory.sales_logs
+    enable always trigger check_sale_insert, enable always trigger check_sale_update,
+    enable always trigger keep_sale_of_order_insert, enable always trigger keep_sale_of_order_update,
+    enable always trigger keep_sale_of_order_delete;

@@ -1,0 +1,99 @@
+-- Backstitch: who may do what. Everything else belongs to backstitch_owner alone.
+--
+-- First everything is taken from everybody whom Backstitch knows, then given anew, so that what stands here is what is
+-- granted. Rights that an administrator has given to another login, to read for a report say, stay.
+--
+-- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner, last of all.
+
+do $$
+declare
+    target regclass;
+begin
+    for target in
+        select c.oid from pg_class c
+        where c.relnamespace = any ('{audit, accounts, inventory, runtime}'::regnamespace[])
+            and c.relkind in ('r', 'p', 'v')
+            -- A month of the trail begins with no rights, and is left so unless somebody has granted some.
+            and (not c.relispartition or c.relacl is not null)
+    loop
+        execute format('revoke all on %s from public, backstitch_app, backstitch_admin, backstitch_manager, '
+                       'backstitch_analyst, backstitch_viewer', target);
+    end loop;
+end
+$$;
+revoke all on all sequences in schema audit, accounts, inventory, runtime
+    from public, backstitch_app, backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
+revoke all on all functions in schema audit, accounts, inventory, runtime
+    from public, backstitch_app, backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
+revoke all on schema audit, accounts, inventory, runtime
+    from public, backstitch_app, backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
+revoke all on public.audit_logs, public.backstitch_code, public.backstitch_steps
+    from public, backstitch_app, backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
+
+-- The application's login: what it needs before anybody has signed in, and to see that the database is up to date.
+
+grant select on public.backstitch_code, public.backstitch_steps to backstitch_app;
+grant usage on schema audit, accounts to backstitch_app;
+grant execute on function
+    accounts.demo_accounts(),
+    accounts.password_salt(text),
+    accounts.locked_until(text, text, inet),
+    accounts.sign_in(text, text, text, inet, text, interval, interval, text),
+    accounts.sign_in_by_provider(text, text, text, timestamptz, text, inet, text, interval, interval),
+    accounts.begin(text, text, text),
+    accounts.seen(text),
+    audit.seal(),
+    audit.findings()
+to backstitch_app;
+
+-- Everybody who has signed in: their account, and the business as it stands.
+
+grant usage on schema accounts, inventory to
+    backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
+grant execute on function
+    accounts.me(), accounts.sign_out(), accounts.end_sessions(bigint, bigint), accounts.live_sessions(boolean),
+    accounts.my_activity(integer), accounts.change_password(text, text)
+to backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
+grant select on all tables in schema inventory to
+    backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
+
+-- Managers and admins: the business. Cells start empty and are moved by the triggers; numbers, financial years and
+-- counters of orders are the database's own.
+
+grant insert, update, delete on
+    inventory.products, inventory.product_colors, inventory.inward_logs, inventory.sales_logs,
+    inventory.stock_adjustments, inventory.customers, inventory.agencies, inventory.order_lines
+to backstitch_admin, backstitch_manager;
+grant insert (product_id, colour_code, size), update (is_active), delete on inventory.product_color_stocks
+to backstitch_admin, backstitch_manager;
+grant insert, delete, update (date, customer_id, agency_id, status, dispatch_date, note) on inventory.orders
+to backstitch_admin, backstitch_manager;
+-- A constraint is checked with the rights of whoever writes the row.
+grant execute on function
+    inventory.gstin_valid(text), inventory.financial_year(date), inventory.cell_used(bigint, text, text),
+    audit.undo_steps(bigint, timestamptz, bigint), audit.undo(bigint, timestamptz, bigint)
+to backstitch_admin, backstitch_manager;
+
+-- The trail, as far as the reader may see it (db/audit/reading.sql).
+
+grant usage on schema audit to backstitch_admin, backstitch_manager, backstitch_analyst;
+grant select on audit.trail, public.audit_logs to backstitch_admin, backstitch_manager, backstitch_analyst;
+grant select (id, email, name, role, is_active, must_change_password) on accounts.users
+to backstitch_admin, backstitch_manager, backstitch_analyst;
+grant execute on function
+    accounts.reads_trail(), accounts.reads_whole_trail(), audit.signed_role(), audit.revealed(jsonb, jsonb),
+    audit.record_activity(text, text, bigint, jsonb), audit.chain_head()
+to backstitch_admin, backstitch_manager, backstitch_analyst;
+grant execute on function audit.verify_seals(timestamptz, text[]), audit.seal_status()
+to backstitch_admin, backstitch_analyst;
+
+-- Admins: users, reasons, and what is deleted from the trail.
+
+grant insert (email, name, role, password_hash, is_active, must_change_password),
+      update (email, name, role, password_hash, is_active, must_change_password)
+on accounts.users to backstitch_admin;
+grant insert, update, delete on inventory.reason_policies to backstitch_admin;
+grant execute on function
+    accounts.forget_user(bigint, text), accounts.locked_users(), accounts.unlock(bigint),
+    audit.delete_records(timestamptz, text, timestamptz, text[])
+to backstitch_admin;

@@ -1,0 +1,19 @@
+-- Puts the tables of the first version on the record, with their first rows, and makes the months of the trail.
+
+select audit.make_partitions();
+
+select audit.watch('accounts.users', 'User', redacted => '{password_hash}', personal => '{email,name}');
+select audit.watch('accounts.sessions', 'Session', parent => 'user_id', redacted => '{token_hash}',
+                   personal => '{address,user_agent}');
+select audit.watch('inventory.products', 'Product');
+select audit.watch('inventory.product_colors', 'ProductColor', parent => 'product_id');
+select audit.watch('inventory.product_color_stocks', 'ProductColorStock', parent => 'product_id');
+select audit.watch('inventory.inward_logs', 'InwardLog', parent => 'product_id');
+select audit.watch('inventory.sales_logs', 'SalesLog', parent => 'product_id');
+select audit.watch('inventory.stock_adjustments', 'StockAdjustment', parent => 'product_id');
+select audit.watch('inventory.customers', 'Customer');
+select audit.watch('inventory.agencies', 'Agency');
+select audit.watch('inventory.order_counters', 'OrderCounter');
+select audit.watch('inventory.orders', 'Order', parent => 'customer_id');
+select audit.watch('inventory.order_lines', 'OrderLine', parent => 'order_id');
+select audit.watch('inventory.reason_policies', 'ReasonPolicy');

@@ -1,0 +1,19 @@
+"""What the tests of the database share besides tests/conftest.py."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import homes
+from tests.conftest import APP_PASSWORD, Clone
+
+
+@pytest.fixture
+def environment(clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a command or a start reads: this test's database, as its owner."""
+    monkeypatch.setenv("BACKSTITCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("BACKSTITCH_APP_PASSWORD", APP_PASSWORD)
+    monkeypatch.setenv("DATABASE_URL", clone.url.render_as_string(hide_password=False))
+    yield
+    homes.clear(tmp_path / "home")

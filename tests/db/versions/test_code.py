@@ -1,0 +1,238 @@
+"""A database that claims to be current and is not: what differs is named from outside, by doctor and at the start."""
+
+import shlex
+
+import pytest
+
+from backstitch import __main__, doctor, migrations, settings, startup
+from backstitch.doctor import Finding
+from backstitch.errors import StartError
+from db import catalog, code
+from tests.conftest import Clone
+
+# As a version before this one could have had it: it lets every right pass.
+OLD_FUNCTION = (
+    "create or replace function audit.require_right(target regclass, change text) returns void language plpgsql stable "
+    "set search_path = pg_catalog, pg_temp as 'begin end'"
+)
+NO_DOCTOR = "create or replace function audit.findings() returns setof audit.finding language sql as 'select null::audit.finding where false'"  # noqa: E501
+REAPPLY = "run: python -m backstitch migrate --reapply"
+
+
+def found_after(clone: Clone, damage: str) -> list[Finding]:
+    """What the doctor finds in a transaction that has done the damage, and is rolled back."""
+    with clone.owner.owner_connection() as connection, connection.begin() as transaction:
+        connection.exec_driver_sql("set local allow_system_table_mods = on")
+        connection.exec_driver_sql(damage)
+        found = [finding for finding in doctor.findings(connection) if finding.severity != "ok"]
+        transaction.rollback()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("damage", "check", "severity", "sentence"),
+    [
+        (OLD_FUNCTION, "functions", "error",
+         "function audit.require_right(regclass,text) is not that of this version"),
+        ("alter function accounts.begin(text, text, text) reset search_path", "functions", "error",
+         "function accounts.begin(text,text,text) is not that of this version"),
+        ("alter function audit.seal() security invoker", "functions", "error",
+         "function audit.seal() is not that of this version"),
+        ("create function audit.rows_in_use(bigint) returns bigint language sql as 'select 1::bigint'", "functions",
+         "error", "function audit.rows_in_use(bigint) is not of this version of Backstitch"),
+        ("drop function accounts.unlock(bigint)", "functions", "error", "function accounts.unlock(bigint) is missing"),
+        ("update pg_proc set prosrc = prosrc || ' ' where proname = 'record_inventory_products'", "functions", "error",
+         "function audit.record_inventory_products() is not that of this version"),
+        ("alter table inventory.sales_logs disable trigger move_stock_insert", "triggers", "error",
+         "trigger move_stock_insert on inventory.sales_logs is not that of this version"),
+        ("drop trigger follow_order on inventory.orders", "triggers", "error",
+         "trigger follow_order on inventory.orders is missing"),
+        ("create or replace trigger check_order_party before insert or update of note on inventory.orders for each row "
+         "execute function inventory.check_order_party(); alter table inventory.orders enable always trigger "
+         "check_order_party", "triggers", "error",
+         "trigger check_order_party on inventory.orders is not that of this version"),
+        ("create rule nothing as on insert to audit.records do instead nothing", "triggers", "error",
+         "rule nothing on audit.records is not of this version of Backstitch"),
+        ("create or replace view runtime.sessions as select s.id, s.user_id, s.token_hash, s.address, s.user_agent, "
+         "s.created_at, s.revoked_at, s.created_at as last_seen_at, s.expires_at as ends_at from accounts.sessions s",
+         "views and policies", "error", "view runtime.sessions is not that of this version"),
+        ("alter policy for_signed_in on accounts.users using (true)", "views and policies", "error",
+         "policy for_signed_in on accounts.users is not that of this version"),
+        ("create policy more on accounts.users to backstitch_viewer using (true)", "views and policies", "error",
+         "policy more on accounts.users is not of this version of Backstitch"),
+        ("alter table inventory.inward_logs drop constraint inward_quantity_positive", "tables and constraints",
+         "error", "constraint inward_quantity_positive on inventory.inward_logs is missing"),
+        ("alter table inventory.product_color_stocks drop constraint stock_never_negative, add constraint "
+         "stock_never_negative check (quantity >= -5)", "tables and constraints", "error",
+         "constraint stock_never_negative on inventory.product_color_stocks is not that of this version: it is "
+         "“CHECK ((quantity >= '-5'::integer))” and should be “CHECK ((quantity >= 0))”"),
+        ("drop index inventory.orders_open", "tables and constraints", "error",
+         "index inventory.orders_open is missing"),
+        ("alter table accounts.users alter email drop not null", "tables and constraints", "error",
+         "column accounts.users.email is not that of this version: it is “text storage x” and should be “text not null "
+         "storage x”"),
+        ("alter table inventory.orders add season text", "tables and constraints", "warning",
+         "column inventory.orders.season is not of this version of Backstitch"),
+        ("create table audit.more () inherits (audit.watched_tables)", "tables and constraints", "error",
+         "child table audit.more is not of this version of Backstitch"),
+        ("grant update on inventory.products to backstitch_viewer", "rights and owners", "error",
+         "right UPDATE on table inventory.products to backstitch_viewer is not of this version of Backstitch"),
+        ("grant update (value) on audit.personal_values to backstitch_admin", "rights and owners", "error",
+         "right UPDATE on column audit.personal_values.value to backstitch_admin is not of this version of Backstitch"),
+        ("revoke select on audit.trail from backstitch_analyst", "rights and owners", "error",
+         "right SELECT on view audit.trail to backstitch_analyst is missing"),
+        ("grant execute on function audit.forget_actor() to public", "rights and owners", "error",
+         "right EXECUTE on function audit.forget_actor() to public is not of this version of Backstitch"),
+        ("grant select on audit.trail to pg_monitor", "rights and owners", "warning",
+         "foreign right SELECT on view audit.trail to pg_monitor is not of this version of Backstitch"),
+        ("alter function accounts.me() owner to postgres", "rights and owners", "error",
+         "the owner of function accounts.me() is not that of this version: it is “postgres” and should be "
+         "“backstitch_owner”"),
+        ("update public.backstitch_code set sha256 = repeat('0', 64) where file = 'audit/undo.sql'", "code", "error",
+         "db/audit/undo.sql is not the file that the database was brought up to"),
+        ("delete from public.backstitch_code where file = 'triggers.sql'", "code", "error",
+         "db/triggers.sql is not the file that the database was brought up to"),
+    ],
+)  # fmt: skip
+def test_what_differs_from_this_version_is_named(
+    kept_clone: Clone, damage: str, check: str, severity: str, sentence: str
+) -> None:
+    found = [(finding.check, finding.severity, finding.sentence) for finding in found_after(kept_clone, damage)]
+    assert (check, severity, sentence) in found
+
+
+def test_a_right_on_a_month_of_the_trail_is_named(kept_clone: Clone) -> None:
+    with kept_clone.superuser() as psql:
+        month = psql.execute(
+            "select min(inhrelid::regclass::text) from pg_inherits where inhparent = 'audit.records'::regclass "
+            "and inhrelid <> 'audit.records_default'::regclass"
+        ).fetchone()
+    assert month is not None
+    found = found_after(kept_clone, f"grant insert on {month[0]} to backstitch_app")
+    assert f"right INSERT on table {month[0]} to backstitch_app is not of this version of Backstitch" in [
+        finding.sentence for finding in found
+    ]
+
+
+def test_every_trigger_of_a_rule_is_missed_while_it_is_off(kept_clone: Clone) -> None:
+    with kept_clone.superuser() as psql:
+        triggers = psql.execute(
+            "select t.tgrelid::regclass::text, t.tgname::text from pg_trigger t join pg_class c on c.oid = t.tgrelid "
+            "where not t.tgisinternal and c.relnamespace = any (array['inventory', 'accounts']::regnamespace[])"
+        ).fetchall()
+    off = "; ".join(f"alter table {table} disable trigger {trigger}" for table, trigger in triggers)
+    found = [finding.subject for finding in found_after(kept_clone, off) if finding.check == "triggers"]
+    assert len(triggers) > 100
+    assert sorted(found) == sorted(f"trigger {trigger} on {table}" for table, trigger in triggers)
+
+
+def test_a_doctor_that_is_silenced_hides_nothing_of_the_code(kept_clone: Clone) -> None:
+    sentences = [finding.sentence for finding in found_after(kept_clone, f"{NO_DOCTOR}; {OLD_FUNCTION}")]
+    assert "function audit.findings() is not that of this version" in sentences
+    assert "function audit.require_right(regclass,text) is not that of this version" in sentences
+
+
+def refusal() -> str:
+    with pytest.raises(StartError) as caught, startup.running(settings.load()):
+        pass
+    return str(caught.value)
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("login", ["owner", "application"])
+def test_an_old_function_in_a_database_that_calls_itself_current_stops_the_start(
+    clone: Clone, login: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if login == "application":
+        monkeypatch.setenv("DATABASE_URL", clone.app.url.render_as_string(hide_password=False))
+    with clone.superuser() as psql:
+        psql.execute(OLD_FUNCTION)
+    with clone.owner.owner_connection() as connection:
+        assert migrations.is_current(connection)
+    assert refusal() == (
+        "The trail would not be complete: function audit.require_right(regclass,text) is not that of this version; "
+        "`python -m backstitch doctor` lists what to do."
+    )
+
+
+@pytest.mark.usefixtures("environment")
+def test_code_of_another_hash_is_applied_at_the_start(clone: Clone) -> None:
+    with clone.superuser() as psql:
+        psql.execute(OLD_FUNCTION)
+        psql.execute("update backstitch_code set sha256 = repeat('0', 64) where file = 'audit/actor.sql'")
+        with startup.running(settings.load()):
+            kept = dict(psql.execute("select file, sha256 from backstitch_code").fetchall())
+        assert kept == code.hashes()
+        source = psql.execute("select prosrc from pg_proc where proname = 'require_right'").fetchone()
+        assert source is not None and "is refused" in source[0]
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        OLD_FUNCTION,
+        "alter table inventory.sales_logs disable trigger move_stock_insert",
+        "drop trigger follow_order on inventory.orders",
+        "drop policy for_signed_in on accounts.users",
+        "alter table inventory.inward_logs drop constraint inward_quantity_positive",
+        "drop index inventory.orders_open",
+        "grant update on inventory.products to backstitch_viewer; revoke select on audit.trail from backstitch_analyst",
+        "alter function accounts.me() owner to postgres",
+        "create function audit.rows_in_use(bigint) returns bigint language sql as 'select 1::bigint'",
+        "create rule nothing as on delete to inventory.agencies do instead nothing",
+    ],
+)
+def test_what_is_advised_removes_what_was_found(clone: Clone, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with clone.superuser() as psql:
+        psql.execute(damage)
+    assert __main__.main(["doctor"]) == 1
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    advised = {line for line in lines if line.startswith("run: ")}
+    assert advised
+    for advice in advised:
+        _, *module, command = shlex.split(advice.removeprefix("run: "))[:4]
+        assert module == ["-m", "backstitch"] and command in {"migrate", "psql"}
+        assert __main__.main(shlex.split(advice.removeprefix("run: "))[3:]) == 0
+    assert __main__.main(["doctor"]) == 0
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_database_from_before_versions_is_refused_with_a_sentence(clone: Clone) -> None:
+    with clone.superuser() as psql:
+        psql.execute("drop table backstitch_code")
+    assert refusal() == (
+        "This database was made by Backstitch before version 0.9, which was never released, and cannot be brought up "
+        "to date. Keep a dump of it if you need one, then start with an empty database."
+    )
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_database_of_a_newer_version_is_left_alone(clone: Clone) -> None:
+    with clone.superuser() as psql:
+        psql.execute("update backstitch_code set version = '10.0', sha256 = repeat('0', 64) where file = 'rights.sql'")
+    assert refusal().startswith("This database runs the code of Backstitch 10.0, and this is ")
+
+
+def test_what_is_expected_is_what_a_fresh_database_has(kept_clone: Clone) -> None:
+    with kept_clone.owner.owner_connection() as connection:
+        present, server = catalog.present(connection), catalog.major(connection)
+    expected = catalog.expected()
+    # After a change of a file in db/, run `python -m bench.expected --debian 15`.
+    assert present.keys() == expected.keys()
+    assert [object for object in present if not catalog.agrees(present[object], expected[object], server)] == []
+
+
+def test_every_file_of_sql_is_listed_once_in_its_order() -> None:
+    files = {file.relative_to(code.FOLDER).as_posix() for file in code.FOLDER.rglob("*.sql")}
+    listed = {*code.FILES, "catalog.sql"}
+    assert {file for file in files if not file.startswith("steps/")} == listed
+    assert len(set(code.FILES)) == len(code.FILES)
+
+
+def test_the_header_of_triggers_sql_shows_the_function_that_it_makes(kept_clone: Clone) -> None:
+    with kept_clone.superuser() as psql:
+        made = psql.execute("select prosrc from pg_proc where proname = 'record_inventory_order_counters'").fetchone()
+    assert made is not None
+    shown = "".join(f"--     {line}".rstrip() + "\n" for line in made[0].strip("\n").splitlines())
+    assert shown in (code.FOLDER / "triggers.sql").read_text()
