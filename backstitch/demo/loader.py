@@ -33,17 +33,18 @@ BATCH = 1500  # steps in one go
 Progress = Callable[[int, int, str], None]
 
 ACCOUNTS = text("select email from accounts.demo_accounts()")
-# has_data: what a person could have entered. in_part: a load has begun and not ended. touched: somebody but the loader
-# has done something.
+# has_data: what a person could have entered. in_part: a load has begun and not ended. touched: and somebody but the
+# loader has done something since.
 STATE = text(
     """
     select exists (select from accounts.users) or exists (select from inventory.products)
                or exists (select from inventory.customers) or exists (select from inventory.agencies) as has_data,
-           coalesce((select array_agg(new_values ->> 'state') = '{begun}' from audit.records
-                     where entity = 'DemoData'), false) as in_part,
-           exists (select from audit.records
-                   where application is distinct from :application
-                       and (user_id is not null or entity = 'User')) as touched
+           load.in_part,
+           load.in_part and exists (select from audit.records
+                                    where application is distinct from :application
+                                        and (user_id is not null or entity = 'User')) as touched
+    from (select coalesce(array_agg(new_values ->> 'state') = '{begun}', false) as in_part
+          from audit.records where entity_id is null and entity = 'DemoData') load
     """
 )
 # Nobody has an account yet; but who tried the demo's after a load that failed would have locked it for the next load.
