@@ -18,7 +18,16 @@ KOLKATA = ZoneInfo("Asia/Kolkata")
 HORIZON = 1100  # days from TODAY on which a first start is tried
 PARTS = 10
 # Days on which an earlier story did not load (six failures of one name, a price below zero), and awkward ones.
-KNOWN_DAYS = ("2026-11-26", "2027-05-22", "2027-07-08", "2027-09-05", "2027-09-17", "2028-02-29", "2028-03-01")
+KNOWN_DAYS = (
+    "2026-11-26",
+    "2026-12-04",
+    "2027-05-22",
+    "2027-07-08",
+    "2027-09-05",
+    "2027-09-17",
+    "2028-02-29",
+    "2028-03-01",
+)
 
 
 def story_of(today: date, *, scale: float = 1, seed: int = SEED, zone: ZoneInfo = KOLKATA, days: int = DAYS) -> Story:
