@@ -6,7 +6,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 STAMP_DEV := .venv/.installed-dev
 
-.PHONY: run test lint format bench-audit clean
+.PHONY: run test test-all lint format bench-audit clean
 
 run: $(STAMP)
 	@$(BIN)/python -c 'import socket; socket.create_server(("localhost", $(PORT)))' 2>/dev/null || \
@@ -15,6 +15,10 @@ run: $(STAMP)
 
 test: $(STAMP_DEV)
 	$(BIN)/pytest -n 2 --dist loadgroup -rs
+
+# The slow tests too: some minutes more.
+test-all: $(STAMP_DEV)
+	$(BIN)/pytest -n 2 --dist loadgroup -rs -m ""
 
 lint: $(STAMP_DEV)
 	$(BIN)/ruff check .

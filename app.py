@@ -20,8 +20,8 @@ from starlette.middleware import Middleware
 
 from backstitch import log_format, settings, startup
 from backstitch.audit.sealing import Sealer
-from backstitch.demo import loader as demo_loader
-from backstitch.errors import Refused, StartError
+from backstitch.demo import first_start
+from backstitch.errors import StartError
 from backstitch.startup import Service
 from ui.server import downloads, errors, hardening
 from ui.server.middleware import BrowserCookie, Gate, SecurityHeaders
@@ -49,9 +49,10 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
         os._exit(1)
     watch = asyncio.create_task(_watch(service))
     try:
-        await asyncio.to_thread(startup.allow_single_sign_on, service, allowed=single_sign_on.is_configured())
+        # The demo first, which may make the database anew.
         if service.settings.demo:
-            await asyncio.to_thread(_load_demo, service)
+            await asyncio.to_thread(first_start.load, service)
+        await asyncio.to_thread(startup.allow_single_sign_on, service, allowed=single_sign_on.is_configured())
         # What start-up made stays; the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -62,16 +63,6 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
         running.__exit__(None, None, None)
         # uvicorn raises the signal that ended it once more when all is done; blocked, the exit code stays 0.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-
-
-def _load_demo(service: Service) -> None:
-    """Without demo data the app is as good as with them, so what prevents them is only logged."""
-    try:
-        demo_loader.load_once(service)
-    except Refused as refusal:  # another app on the same database loads them at this moment
-        log.info("The demo data were not loaded: %s", refusal)
-    except Exception:
-        log.exception("The demo data could not be loaded.")
 
 
 async def _watch(service: Service) -> None:

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from backstitch.accounts.permissions import Permission
+from backstitch.demo import first_start
 from backstitch.inventory.stock import reports as stock_reports
 from ui.audit import diffs
 from ui.home import parts as home_parts
@@ -13,6 +14,8 @@ user = session.require(Permission.SEE_INVENTORY)
 low_stock_list.follow()
 
 st.title("Home")
+if user.may(Permission.MANAGE_USERS) and (problem := first_start.problem()):
+    st.warning(problem, icon=":material/warning:")
 
 with session.read() as connection:
     figures = stock_reports.home_figures(connection, today=formats.today())

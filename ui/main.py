@@ -3,6 +3,7 @@
 import streamlit as st
 
 from backstitch import startup
+from backstitch.demo import first_start
 from backstitch.demo import loader as demo_loader
 from ui import HERE, feedback, navigation
 from ui.accounts import own_forms as account_forms
@@ -29,6 +30,8 @@ if person is None:
             with st.container(border=True):
                 st.markdown(f"**Demo data.** Sign in as one of these, password `{demo_loader.PASSWORD}`:")
                 st.markdown("\n".join(f"- `{account}`" for account in accounts))
+        if problem := first_start.problem():
+            st.warning(problem, icon=":material/warning:")
     if signed_in:
         # The next run has no form, and its element that sets the cookie stays long enough to do so.
         st.session_state["cookie_due"] = True

@@ -1,7 +1,10 @@
 """The steps of the demo story, and how they reach the database: each a transaction of the user who takes it.
 
-A batch of steps is one DO block, which signs on, works and commits step by step in the server: the triggers
-see what they see of the application, without a round trip for every statement.
+A batch of steps is one DO block, which establishes the user, works and commits step by step in the server: the
+triggers see what they see of the application, without a round trip for every statement.
+
+The statements are not those of backstitch/inventory: these take ids and versions that a page has read before, and a
+block in the server has no page, so it finds each row by what a person would go by.
 """
 
 import json
@@ -19,10 +22,10 @@ Work = tuple[str, Mapping[str, object] | Sequence[Mapping[str, object]]]
 
 @dataclass(frozen=True)
 class Step:
-    """What somebody does at a moment, in one transaction, which leaves at least one record in the trail.
+    """One transaction of a user at a moment; it leaves at least one record in the trail.
 
-    `session` names the sign-in it belongs to: an address and a number, as in `manager@demo.example 3`. Without an
-    operation the step acts for nobody: it signs in.
+    `session` names the sign-in it belongs to: an address and a number, as in `manager@demo.example 3`. A step without
+    an operation acts for nobody: it is a sign-in.
     """
 
     at: datetime
@@ -32,30 +35,30 @@ class Step:
     reason: str | None = None
 
 
+# An entry to correct is found by all of its values; of two that are alike in each it does not matter which.
 _CELL = (
     "p.sku = $1 ->> 'sku' and l.colour_code = $1 ->> 'code' and l.size = $1 ->> 'size' "
     "and l.date = ($1 ->> 'date')::date and l.quantity = ($1 ->> 'quantity')::integer"
 )
 _INWARD = (
     "select max(l.id) from inventory.inward_logs l join inventory.products p on p.id = l.product_id "
-    f"where {_CELL} and l.stakeholder_name = $1 ->> 'party'"
+    f"where {_CELL} and l.stakeholder_name = $1 ->> 'party' and l.category = $1 ->> 'category'"
 )
 _SALE = (
     "select max(l.id) from inventory.sales_logs l join inventory.products p on p.id = l.product_id "
-    f"where {_CELL} and l.store = $1 ->> 'party' and l.order_id is null"
+    f"where {_CELL} and l.store = $1 ->> 'party' and l.agency = $1 ->> 'agency' and l.order_id is null"
 )
 _ROWS = (
     "jsonb_to_recordset($1) r (sku text, code text, size text, quantity integer, date date, party text, "
     "agency text, category text, reason text, note text) join inventory.products p on p.sku = r.sku"
 )
-# $1 is what the step knows; ids are found by what a person would go by.
+# $1 holds the parameters that the step gives, $2 the transactions of the batch so far.
 STATEMENTS = {
     "sign in": (
         "select accounts.sign_in($1 ->> 'email', $1 ->> 'proof', $1 ->> 'token', ($1 ->> 'address')::inet, "
         "$1 ->> 'browser', interval '1 day')"
     ),
     "sign out": "select accounts.sign_out()",
-    "user": ("update accounts.users set is_active = ($1 ->> 'is_active')::boolean where email = $1 ->> 'email'"),
     "customer": (
         "insert into inventory.customers (store_name, gst_number, phone, address, pincode, payment_days, region) "
         "select r.store_name, r.gst_number, r.phone, r.address, r.pincode, r.payment_days, r.region "
@@ -66,10 +69,6 @@ STATEMENTS = {
         "address, pincode, region_covered) "
         "select r.agency_name, r.owner_mobile, r.accounts_mobile, r.days_of_payment, r.gst_number, r.address, "
         "r.pincode, r.region_covered from jsonb_populate_recordset(null::inventory.agencies, $1) r"
-    ),
-    "edit customer": (
-        "update inventory.customers set payment_days = ($1 ->> 'payment_days')::integer "
-        "where store_name = $1 ->> 'store_name'"
     ),
     "product": (
         "insert into inventory.products (sku, name, category, unit_price, hsn_code, gst_rate, sizes, reorder_level) "
@@ -151,12 +150,17 @@ end
 
 
 def run(database: Database, steps: Sequence[Step], *, tokens: Mapping[str, str], proof: str) -> None:
-    """Takes the steps in their order, through the application's login. `proof` is that of everybody's password."""
-    given = [[tokens[step.session], step.operation, step.reason, _with_secrets(step, tokens, proof)] for step in steps]
+    """Takes the steps in their order, through the application's login.
+
+    `tokens` holds the browser's token of each session, `proof` proves the password, the same for every user.
+    """
+    parameters = [
+        [tokens[step.session], step.operation, step.reason, _with_secrets(step, tokens, proof)] for step in steps
+    ]
     with database.owner_connection() as connection:
         driver = connection.connection.driver_connection
         assert isinstance(driver, psycopg.Connection)
-        block = sql.SQL(_BLOCK).format(statements=_literal(STATEMENTS), steps=_literal(given)).as_string(driver)
+        block = sql.SQL(_BLOCK).format(statements=_literal(STATEMENTS), steps=_literal(parameters)).as_string(driver)
         # In no transaction, as the block makes its own.
         driver.autocommit = True
         driver.execute(sql.SQL("do {}").format(sql.Literal(block)))

@@ -10,13 +10,16 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, text
 
 from backstitch import __main__, doctor, startup
+from backstitch.accounts import users
+from backstitch.accounts.permissions import Role
 from backstitch.audit import integrity, replay
 from backstitch.database import Database, System
-from backstitch.demo import fixtures
+from backstitch.demo import first_start, fixtures
 from backstitch.demo import loader as demo_loader
+from backstitch.demo import steps as demo_steps
 from backstitch.errors import Refused
 from backstitch.postgres.server import Lease
 from backstitch.settings import Settings
@@ -87,10 +90,9 @@ def test_the_demo_is_loaded_whole_and_its_trail_holds(empty: Service, monkeypatc
     assert refused.value.rule == "demo_loaded_in_part"
 
     # What a start that was killed has left in the embedded server's database goes, and the demo comes whole.
-    embedded = replace(empty, lease=cast(Lease, object()))
-    records = demo_loader.load(embedded, scale=0.5, days=DAYS)
+    records = demo_loader.load(embedded(empty), scale=0.5, days=DAYS)
     assert asked(empty, SAID) == [("begun", NOTE), ("loaded", NOTE)]
-    assert not demo_loader.load_once(embedded)
+    assert not demo_loader.load_once(embedded(empty))
 
     assert asked(empty, "select count(*) from audit.records where application = 'backstitch demo'") == [(records + 1,)]
     assert asked(empty, OUT_OF_ORDER) == [(0,)]
@@ -108,6 +110,67 @@ def test_the_demo_is_loaded_whole_and_its_trail_holds(empty: Service, monkeypatc
     with owner.read(System()) as connection:
         assert [found for found in doctor.findings(connection, thorough=True) if found.severity != "ok"] == []
     owner.dispose()
+
+
+def embedded(service: Service) -> Service:
+    """The same service, as if its database were the embedded server's."""
+    return replace(service, lease=cast(Lease, object()))
+
+
+def broken(*_: object, **__: object) -> None:
+    raise RuntimeError("5 steps of the demo left 4 transactions in the trail")
+
+
+def test_a_load_that_fails_leaves_nothing_and_a_sentence_for_the_sign_in_page(
+    empty: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(first_start, "_problem", None)
+    monkeypatch.setattr(demo_steps, "run", broken)
+    first_start.load(embedded(empty))
+    (record,) = [record for record in caplog.records if record.name == first_start.__name__]
+    number = record.getMessage().removeprefix("error ").partition(":")[0]
+    assert record.exc_info and "5 steps of the demo left 4" in str(record.exc_info[1])
+    assert first_start.problem() == (
+        "The demo data could not be loaded. Stop Backstitch and start it again to try once more, or set "
+        f"BACKSTITCH_DEMO=no to work without them. If this stays, report error {number}; the log has the details."
+    )
+    assert asked(empty, SAID) == []
+    assert asked(empty, "select count(*) from accounts.users") == [(0,)]
+
+    # A start that goes well takes the sentence back.
+    monkeypatch.setattr(demo_loader, "load", lambda service: 1)
+    first_start.load(embedded(empty))
+    assert first_start.problem() is None
+
+
+def test_a_part_in_which_somebody_has_worked_is_kept_and_said(empty: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_start, "_problem", None)
+    monkeypatch.setattr(demo_loader, "BATCH", 40)
+    with pytest.raises(KeyboardInterrupt):
+        demo_loader.load(empty, scale=0.5, days=DAYS, progress=killed)
+    assert empty.owner_url
+    owner = Database(empty.owner_url.render_as_string(hide_password=False), pool_size=1)
+    with owner.transaction(System(), operation="create admin") as connection:
+        users.create_user(connection, email="me@example.com", name="Me", role=Role.ADMIN, password="a long password")
+    owner.dispose()
+    first_start.load(embedded(empty))
+    said = first_start.problem()
+    assert said is not None
+    assert said.partition(" The log has details as error ")[0] == (
+        "This database has only a part of the demo data: the load was interrupted. Start anew with an empty database "
+        "to have all of it. Set BACKSTITCH_DEMO=no to keep it as it is."
+    )
+    assert asked(empty, "select count(*) from accounts.users where email = 'me@example.com'") == [(1,)]
+
+
+def test_who_tried_the_accounts_before_they_were_there_has_not_locked_them_for_the_load(empty: Service) -> None:
+    with empty.database.anonymous() as connection:
+        attempt = text("select accounts.sign_in(:email, 'x', 'a browser', '192.0.2.10', 'Firefox', interval '1 hour')")
+        for _ in range(6):
+            connection.execute(attempt, {"email": fixtures.ADMIN})
+    records = demo_loader.load(empty, scale=0.3, days=9)
+    assert records > 100
+    assert asked(empty, SAID) == [("begun", NOTE), ("loaded", NOTE)]
 
 
 def test_real_data_and_a_scale_of_nothing_are_refused_with_a_sentence(

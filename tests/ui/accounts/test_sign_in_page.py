@@ -1,5 +1,6 @@
 """Signing in and out, as the person at the screen sees it."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,6 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from backstitch import startup
 from backstitch.accounts.permissions import Role
+from backstitch.demo import first_start
+from backstitch.demo import loader as demo_loader
 from backstitch.startup import Service
 from tests.conftest import PASSWORD, Clone, email_of
 from tests.ui.conftest import Open
@@ -145,3 +148,26 @@ def test_demo_accounts_are_shown_only_where_there_is_demo_data_and_to_this_machi
     monkeypatch.setattr(ContextProxy, "ip_address", property(lambda self: "198.51.100.7"))
     signed_out.run()
     assert not any("demo" in text.value.lower() for text in signed_out.markdown)
+
+
+def test_a_demo_that_could_not_be_loaded_is_said_on_the_sign_in_page_and_to_an_admin_on_home(
+    signed_out: AppTest, open_page: Open, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed_out.run()
+    assert not signed_out.warning
+
+    def fails(service: Service) -> None:
+        raise RuntimeError("no room left on device")
+
+    monkeypatch.setattr(first_start, "_problem", None)
+    monkeypatch.setattr(demo_loader, "load_once", fails)
+    first_start.load(service)
+    (warning,) = signed_out.run().warning
+    assert re.fullmatch(
+        r"The demo data could not be loaded\. Drop the database, create it again, and start Backstitch to try once "
+        r"more, or set BACKSTITCH_DEMO=no to work without them\. If this stays, report error [0-9a-f]{8}; the log has "
+        r"the details\.",
+        warning.value,
+    )
+    assert [shown.value for shown in open_page("home", Role.ADMIN).warning] == [warning.value]
+    assert not open_page("home", Role.VIEWER).warning
