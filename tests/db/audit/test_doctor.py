@@ -213,7 +213,7 @@ def test_a_watched_table_without_its_triggers_stops_the_start_with_a_sentence(cl
             "be (ENABLE ALWAYS, for every statement) (1 more); `python -m backstitch doctor` lists what to do."
         )
         psql.execute("create table inventory.forgotten (id bigint primary key)")
-        assert "inventory.forgotten is not watched, so its changes leave no record (3 more)" in refusal()
+        assert "inventory.forgotten is not watched, so its changes leave no record (2 more)" in refusal()
 
 
 @pytest.mark.usefixtures("environment")
