@@ -24,7 +24,8 @@ def server() -> datetime:
     ):
         found = connection.execute("select clock_timestamp()").fetchone()
         assert found is not None
-        return found[0].astimezone(UTC)
+        there: datetime = found[0]
+        return there.astimezone(UTC)
 
 
 def browser() -> datetime:
