@@ -158,7 +158,7 @@ def examine(given: argparse.Namespace, configured: Settings) -> int:
 def psql(given: argparse.Namespace, configured: Settings) -> int:
     """Runs psql on the database as the owner's login, with the arguments given; returns its exit code."""
     with startup.owner(configured) as url:
-        command, environment = _psql_call(url, bundled=configured.database_url is None)
+        command, environment = _psql_call(url, configured)
         # Ctrl-C is for psql, which cancels the query; a handler, unlike SIG_IGN, is not inherited.
         before = signal.signal(signal.SIGINT, lambda *_: None)
         try:
@@ -298,16 +298,19 @@ def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _psql_call(url: URL, *, bundled: bool) -> tuple[list[str], dict[str, str]]:
-    """The command and its environment, which holds the password: other users can read a command line."""
-    program = None if bundled else shutil.which("psql")
+def _psql_call(url: URL, configured: Settings) -> tuple[list[str], dict[str, str]]:
+    """The command and its environment, which holds the password: other users can read a command line.
+
+    The session is in the business's zone: a row typed into psql is dated as one that a page writes.
+    """
+    program = shutil.which("psql") if configured.database_url else None
     try:
         program = program or str(postgres_server.bin_dir() / "psql")
     except postgres_server.EmbeddedServerError as error:
         raise StartError("There is no psql here: install PostgreSQL's client programs.") from error
     parts = conninfo_to_dict(startup.conninfo(url))
     password = parts.pop("password", None)
-    environment = os.environ | ({"PGPASSWORD": str(password)} if password else {})
+    environment = os.environ | {"PGTZ": configured.timezone.key} | ({"PGPASSWORD": str(password)} if password else {})
     return [program, f"--dbname={make_conninfo('', **parts)}"], environment
 
 

@@ -11,9 +11,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
@@ -21,8 +20,9 @@ from playwright.sync_api import Page, expect, sync_playwright
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
+from backstitch.inventory.orders.commands import Line  # noqa: E402
 from tests import homes  # noqa: E402
-from tests.e2e import reruns  # noqa: E402
+from tests.e2e import goods, reruns  # noqa: E402
 from tests.e2e.app_process import App, environment  # noqa: E402
 from tests.e2e.conftest import ARGUMENTS, CHROMIUM  # noqa: E402
 from tests.e2e.screen import (  # noqa: E402
@@ -83,12 +83,25 @@ def running(stock_list: Path) -> Iterator[str]:
             command = [sys.executable, "-m", "backstitch", "import-stock", str(stock_list)]
             rejects = Path(folder) / "rejects.csv"
             subprocess.run([*command, "--rejects", str(rejects)], cwd=PROJECT, env=environment(home), check=True)
-            yield f"http://localhost:{app.port}"
+            url = f"http://localhost:{app.port}"
+            with goods.opened(home, url) as shop:
+                put_in(shop)
+            yield url
             app.stop()
         finally:
             if app.process.poll() is None:
                 app.kill()
             homes.clear(home)
+
+
+def put_in(shop: goods.Shop) -> None:
+    """What the pictures show and the story of the day may lack: pieces, a correction, an order to dispatch."""
+    ((leggings,),) = shop.query("select id from inventory.products where sku = 'LG-301'")
+    for _ in range(2):
+        shop.receive(leggings, "BEIGE", S=12, M=18, L=18, XL=12)
+    shop.correct_inward(leggings)
+    lines = [Line(leggings, "BEIGE", size, 6) for size in ("S", "M", "L")]
+    shop.confirmed_order(shop.customer("Zaveri Stores"), lines)
 
 
 def take(page: Page, name: str, height: int = 860) -> None:
@@ -208,7 +221,7 @@ def diff(page: Page) -> None:
 
 def charts(page: Page) -> None:
     """The thirty days up to yesterday: the import of today would dwarf the work of a day."""
-    today = datetime.now(ZoneInfo("Asia/Kolkata")).date()
+    today = goods.today()
     page.goto(f"/audit?period=Custom&from={today - timedelta(days=30)}&to={today - timedelta(days=1)}")
     sees(page, "Audit report")
     page.get_by_role("tab", name="Charts").click()

@@ -14,7 +14,7 @@ from ui.movements import correction as movement_correction
 from ui.movements import entry_forms
 from ui.movements import lookup as movement_lookup
 from ui.movements import tables as movement_tables
-from ui.shared import formats, matrices, session
+from ui.shared import days, matrices, session
 
 CATEGORIES: tuple[Literal["Supply", "Return"], ...] = ("Supply", "Return")
 OWN_COLUMNS = {"category": "Category", "stakeholder_name": "Received from"}
@@ -40,7 +40,7 @@ def record() -> None:
         return
     typed = matrices.entry_grid(matrix, colour.colour_code, key=entry_forms.key("inward", "grid"))
     with st.container(horizontal=True):
-        day = st.date_input("Date", formats.today(), key="inward_date", format="DD/MM/YYYY")
+        day = days.entry_day("Date", key="inward_date", button=entry_forms.key("inward", "save"))
         category = st.selectbox("Category", CATEGORIES, key="inward_category")
         stakeholder = entry_forms.choose_or_type("Received from", stakeholders, key="inward_stakeholder")
         reason = entry_forms.reason("InwardLog", key="inward_reason")

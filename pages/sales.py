@@ -14,7 +14,7 @@ from ui.movements import correction as movement_correction
 from ui.movements import entry_forms
 from ui.movements import lookup as movement_lookup
 from ui.movements import tables as movement_tables
-from ui.shared import formats, matrices, session
+from ui.shared import days, matrices, session
 
 OWN_COLUMNS = {"store": "Store", "agency": "Agency"}
 
@@ -40,7 +40,7 @@ def record() -> None:
         return
     typed = matrices.entry_grid(matrix, colour.colour_code, key=entry_forms.key("sales", "grid"))
     with st.container(horizontal=True):
-        day = st.date_input("Date", formats.today(), key="sales_date", format="DD/MM/YYYY")
+        day = days.entry_day("Date", key="sales_date", button=entry_forms.key("sales", "save"))
         store = entry_forms.choose_allowed("Store", matrix.product.allowed_stores, stores, key="sales_store")
         agency = entry_forms.choose_allowed(
             "Agency (optional)", matrix.product.allowed_agencies, agencies, key="sales_agency"

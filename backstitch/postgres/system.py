@@ -106,8 +106,11 @@ def run(
     output: int = subprocess.PIPE,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program as the account, its output and errors together, in English, out of reach of Ctrl-C."""
-    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PATH") if name in os.environ}
+    """Run a program as the account, its output and errors together, in English, out of reach of Ctrl-C.
+
+    Of the environment it gets where programs and libraries are found, and what the loader puts before them.
+    """
+    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "LD_PRELOAD", "PATH") if name in os.environ}
     return subprocess.run(
         command,
         stdin=subprocess.DEVNULL,

@@ -8,16 +8,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, StorageState, expect, sync_playwright
 
-from backstitch import startup
-from backstitch.postgres import server as postgres_server
 from tests import homes
-from tests.e2e import reruns
+from tests.e2e import goods, reruns
 from tests.e2e.app_process import App
-from tests.e2e.screen import TIMEOUT, Shop, sign_in
+from tests.e2e.goods import Product, Shop
+from tests.e2e.screen import TIMEOUT, sign_in
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = [
@@ -53,15 +51,19 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     app = App(home, BACKSTITCH_DEMO="yes")
     try:
         app.ready()
-        with postgres_server.start(home) as lease:
-            conninfo = lease.server.conninfo(startup.DATABASE_NAME)
-            with psycopg.connect(conninfo, autocommit=True, application_name="psql") as connection:
-                yield Shop(f"http://localhost:{app.port}", connection)
+        with goods.opened(home, f"http://localhost:{app.port}") as opened:
+            yield opened
             assert app.stop() == 0
     finally:
         if app.process.poll() is None:
             app.kill()
         homes.clear(home)
+
+
+@pytest.fixture
+def product(shop: Shop) -> Product:
+    """A product of this test alone, with pieces of each cell on hand."""
+    return shop.product()
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,7 @@
 """What the browser tests see and do on the screen, in the words of the person in front of it."""
 
 import re
-from dataclasses import dataclass
-from typing import Any, LiteralString
 
-import psycopg
 from playwright.sync_api import Locator, Page, Position, expect
 
 from backstitch.demo import loader as demo_loader
@@ -31,19 +28,6 @@ STILL = """() => Promise.allSettled(
     document.getAnimations().filter(a => Number.isFinite(a.effect.getComputedTiming().endTime)).map(a => a.finished)
 )"""
 DRAWN = "() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
-
-
-@dataclass(frozen=True)
-class Shop:
-    """The app's address, and its database as its owner sees it."""
-
-    url: str
-    connection: "psycopg.Connection[Any]"
-
-    def query(self, sql: LiteralString, *values: object) -> list[tuple[Any, ...]]:
-        """A statement typed into psql; what it returns."""
-        cursor = self.connection.execute(sql, values or None)
-        return cursor.fetchall() if cursor.description else []
 
 
 def sign_in(page: Page, who: str = "manager") -> Page:

@@ -4,7 +4,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.screen import PAGES, Shop, done, press, sees, sees_the_sign_in_only, sign_in
+from tests.e2e.goods import Product, Shop
+from tests.e2e.screen import PAGES, done, press, sees, sees_the_sign_in_only, sign_in
 
 pytestmark = pytest.mark.browser
 
@@ -42,7 +43,7 @@ def colours(page: Page) -> tuple[str, str]:
     return background, text
 
 
-def test_a_dark_room_gets_dark_pages_and_a_light_one_light_ones(open_page: OpenPage) -> None:
+def test_a_dark_room_gets_dark_pages_and_a_light_one_light_ones(open_page: OpenPage, product: Product) -> None:
     dark, light = open_page("/", color_scheme="dark"), open_page("/", color_scheme="light")
     for page in (dark, light):
         expect(page.get_by_label("Email")).to_be_visible()

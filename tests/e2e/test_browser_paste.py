@@ -4,21 +4,22 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.screen import Shop, choose, done, press, rows, says, sees
+from tests.e2e.goods import PIECES, Product, Shop
+from tests.e2e.screen import choose, done, press, rows, says, sees
 
 pytestmark = pytest.mark.browser
 
 HEADER = "Date\tColor\tColour Code\tS\tM\tL\tXL\tXXL\tCategory\tStakeholder\n"
-STOCK = "select quantity from inventory.product_color_stocks s join inventory.products p on p.id = s.product_id "
-STOCK += "where p.sku = 'KT-118' and s.colour_code = 'RUST' and s.size = 'M'"
+STOCK = (
+    "select quantity from inventory.product_color_stocks where product_id = %s and colour_code = 'RUST' and size = 'M'"
+)
 LATEST = "select l.size, l.quantity, l.stakeholder_name from inventory.inward_logs l order by l.id desc limit 2"
 
 
-def test_pasted_rows_are_checked_put_right_and_written(open_page: OpenPage, shop: Shop) -> None:
+def test_pasted_rows_are_checked_put_right_and_written(open_page: OpenPage, shop: Shop, product: Product) -> None:
     page = open_page("/paste", "manager")
     sees(page, "Paste from Excel")
-    ((before,),) = shop.query(STOCK)
-    choose(page, "paste_product", "KT-118")
+    choose(page, "paste_product", product.sku)
     expect(page.get_by_text("Columns: Date, Colour, Colour Code, S, M, L, XL, XXL, Category")).to_be_visible()
     block = page.get_by_role("textbox", name="Rows copied from Excel")
     block.fill(HEADER + "05/11/2026\tRust\tRUST\t3\t-4\t\t\t\tSupply\tJaipur Block Prints")
@@ -36,4 +37,4 @@ def test_pasted_rows_are_checked_put_right_and_written(open_page: OpenPage, shop
     says(page, "2 inward entries written, 7 pieces.")
     expect(block).to_have_value("")
     assert sorted(shop.query(LATEST)) == [("M", 4, "Jaipur Block Prints"), ("S", 3, "Jaipur Block Prints")]
-    assert shop.query(STOCK) == [(before + 4,)]
+    assert shop.query(STOCK, product.id) == [(PIECES + 4,)]

@@ -4,16 +4,11 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.screen import Shop, cell, done, enter, press, sees
+from tests.e2e.goods import Product, Shop
+from tests.e2e.screen import cell, done, enter, press, sees
 
 pytestmark = pytest.mark.browser
 
-SOLD_TODAY = """
-    insert into inventory.sales_logs (product_id, colour_code, size, quantity, store, date)
-    select s.product_id, s.colour_code, s.size, n, 'Two at once', (now() at time zone 'Asia/Kolkata')::date
-    from inventory.product_color_stocks s, generate_series(1, 2) n
-    where s.id = (select id from inventory.product_color_stocks where is_active order by quantity desc limit 1)
-"""
 ON_HAND = "select sum(quantity) from inventory.product_color_stocks"
 
 
@@ -34,8 +29,10 @@ def test_a_mistyped_gstin_gets_a_sentence_and_an_unused_customer_can_go_again(op
     ]
 
 
-def test_selected_entries_are_deleted_in_one_step_and_move_the_stock_back(open_page: OpenPage, shop: Shop) -> None:
-    shop.query(SOLD_TODAY)
+def test_selected_entries_are_deleted_in_one_step_and_move_the_stock_back(
+    open_page: OpenPage, shop: Shop, product: Product
+) -> None:
+    shop.sell(product, "Two at once", S=1, M=2)
     ((before,),) = shop.query(ON_HAND)
     page = open_page("/sales", "manager")
     sees(page, "Sales")

@@ -10,7 +10,8 @@ from playwright.sync_api import expect
 from backstitch.demo import loader as demo_loader
 from tests.e2e.app_process import wait_for
 from tests.e2e.conftest import OpenPage
-from tests.e2e.screen import PAGES, Shop, enter, keeps_sign_in, press, sees, sees_the_sign_in_only, sign_in, table
+from tests.e2e.goods import Shop
+from tests.e2e.screen import PAGES, enter, keeps_sign_in, press, sees, sees_the_sign_in_only, sign_in, table
 
 pytestmark = pytest.mark.browser
 

@@ -8,7 +8,7 @@ from websockets.exceptions import InvalidStatus
 
 from backstitch.demo import loader as demo_loader
 from bench.campaigns.tab import Tab, browser_cookies, sign_in
-from tests.e2e.screen import Shop
+from tests.e2e.goods import Shop
 from ui import BROWSER_COOKIE, BROWSER_HEADER
 from ui.navigation import SECTIONS
 

@@ -268,6 +268,21 @@ def test_psql_runs_as_the_owner_with_the_arguments_given(configured: Clone) -> N
     )
 
 
+# At 20:00 UTC it is the next day in India, and still the same day in Honolulu.
+@pytest.mark.parametrize(
+    ("zone", "day"), [("", "2027-02-01"), ("Asia/Kolkata", "2027-02-01"), ("Pacific/Honolulu", "2027-01-31")]
+)
+def test_the_day_of_a_row_typed_into_psql_is_the_businesss(
+    configured: Clone, monkeypatch: pytest.MonkeyPatch, zone: str, day: str
+) -> None:
+    monkeypatch.setenv("BACKSTITCH_TIMEZONE", zone)
+    monkeypatch.setenv("PGTZ", "Pacific/Kiritimati")
+    asked = "select current_setting('TimeZone'), timestamptz '2027-01-31 20:00+00'::date, current_date = "
+    asked += f"(now() at time zone '{zone or 'Asia/Kolkata'}')::date"
+    done = run_apart("psql", "-X", "-At", "-c", asked)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{zone or 'Asia/Kolkata'}|{day}|t\n", "")
+
+
 def test_psql_leaves_its_own_exit_code(configured: Clone) -> None:
     assert run_apart("psql", "-X", "-v", "ON_ERROR_STOP=1", "-f", "nowhere.sql").returncode == 1
     assert run_apart("psql", "-X", "-d", "host=/nowhere").returncode == 2

@@ -9,7 +9,7 @@ from backstitch.errors import Refused
 from backstitch.inventory.movements import commands as movement_commands
 from backstitch.inventory.movements.adjustments import REASONS
 from backstitch.inventory.movements.queries import AdjustmentEntry
-from ui.shared import formats
+from ui.shared import days
 
 AWAY, MORE = "Take away", "Add"
 
@@ -54,8 +54,10 @@ def show(key: str, entry: AdjustmentEntry | None = None) -> Typed:
             placeholder="Why?",
             width=190,
         )
-        first = entry.date if entry else formats.today()
-        day = st.date_input("Date", first, key=key.format("date"), format="DD/MM/YYYY", width=150)
+        if entry:
+            day = st.date_input("Date", entry.date, key=key.format("date"), format="DD/MM/YYYY", width=150)
+        else:
+            day = days.entry_day("Date", key=key.format("date"), button=key.format("save"), width=150)
     note = st.text_input(
         "Note",
         entry.note if entry else "",

@@ -10,7 +10,7 @@ from backstitch.inventory.products.queries import Matrix
 from backstitch.inventory.stock import count as stock_count
 from backstitch.inventory.stock.count import Count
 from ui import feedback
-from ui.shared import formats, session
+from ui.shared import days, formats, session
 from ui.stock import count_sheet
 from ui.stock.count_sheet import Cell
 
@@ -76,7 +76,7 @@ def _table(matrix: Matrix, different: Sequence[Count]) -> None:
 def _form(matrix: Matrix, counts: Sequence[Count], choice: str) -> None:
     with st.form("take_form", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            day = st.date_input("Date", formats.today(), key="take_date", format="DD/MM/YYYY", width=150)
+            day = days.entry_day("Date", key="take_date", button="take_post", width=150)
             note = st.text_input("Note", key="take_note", max_chars=400, placeholder="Who counted, and where")
         submitted = st.form_submit_button("Post the differences", type="primary", key="take_post")
     if not submitted:

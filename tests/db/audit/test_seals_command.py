@@ -1,7 +1,7 @@
 """`python -m backstitch seal` and `verify`, the heads that they print, and those on exports."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -67,7 +67,8 @@ def test_verify_seals_first_and_prints_the_head_and_that_all_is_well(
     assert sentences == [f"Sealed up to here: {records} records.", "Everything is as it was sealed."]
     assert (action, kept) == ("VERIFY", {"chain_head": head, "records": records, "findings": 0})
     _file(head, *sentences)
-    assert run(capsys, "verify", "--head", "heads.txt", "--since", date.today().isoformat())[0] == 0
+    day_in_india = datetime.now(ZoneInfo("Asia/Kolkata")).date()
+    assert run(capsys, "verify", "--head", "heads.txt", "--since", day_in_india.isoformat())[0] == 0
 
 
 def test_verify_names_what_was_altered_and_leaves_1(shop: Clone, capsys: pytest.CaptureFixture[str]) -> None:

@@ -189,6 +189,8 @@ def test_a_record_without_the_values_of_its_action_is_refused_or_found(clone: Cl
 
 def test_partitions_are_made_ahead_once_and_take_their_month(clone: Clone) -> None:
     with clone.superuser() as psql:
+        # A new month may have begun since the template was made.
+        psql.execute("select audit.make_partitions()")
         assert psql.execute("select audit.make_partitions()").fetchone() == (0,)
         assert psql.execute("select audit.make_partitions('2031-12-31', 1)").fetchone() == (2,)
         bounds = psql.execute(
@@ -205,6 +207,18 @@ def test_partitions_are_made_ahead_once_and_take_their_month(clone: Clone) -> No
             "where to_regclass('audit.records_' || to_char(m at time zone 'UTC', 'YYYY_MM')) is null"
         ).fetchone()
         assert ahead == (0,)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12", "Asia/Kolkata"])
+def test_the_partitions_begin_with_the_month_of_utc_in_whatever_zone_they_are_made(clone: Clone, zone: str) -> None:
+    """Where the session's zone is a day ahead at the end of a month, the month that is not over yet needs one too."""
+    with clone.superuser() as psql:
+        found = psql.execute("select 'audit.records_' || to_char(now() at time zone 'UTC', 'YYYY_MM')").fetchone()
+        assert found is not None
+        psql.execute(f"drop table {found[0]}")
+        psql.execute(f"set timezone = '{zone}'")
+        psql.execute("select audit.make_partitions()")
+        assert psql.execute("select to_regclass(%s)::text", found).fetchone() == found
 
 
 def test_a_logged_table_made_unlogged_later_is_noticed(clone: Clone) -> None:

@@ -1,6 +1,8 @@
 """A cell of the stock matrix, opened: its movements, its proof, and adjustments with their refusals."""
 
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -41,10 +43,14 @@ def stocked(shop: Shop) -> Shop:
 
 @pytest.mark.parametrize("role", [Role.MANAGER, Role.VIEWER])
 def test_a_cell_shows_its_movements_with_balances_and_the_proof(open_page: Open, stocked: Shop, role: Role) -> None:
+    today = datetime.now(ZoneInfo("Asia/Kolkata")).date()
+    began = today.year if today.month >= 4 else today.year - 1
+    stocked.run("update inventory.inward_logs set date = %s", date(began, 3, 31))
+    stocked.run("update inventory.sales_logs set date = %s", date(began, 4, 1))
     tab = opened(open_page, role)
     assert [sub.value for sub in tab.subheader] == ["Red · S"]
     assert [markdown.value for markdown in tab.markdown] == [
-        ":material/check_circle: Opening 0 on 01 Apr 2026 + inward 5 − sales 1 + adjustments 0 = **4 on hand**."
+        f":material/check_circle: Opening 5 on 01 Apr {began} + inward 0 − sales 1 + adjustments 0 = **4 on hand**."
     ]
     events = tab.dataframe[1].value
     assert events[["kind", "quantity", "balance", "about"]].values.tolist() == [
