@@ -30,6 +30,7 @@ from ui.shared import single_sign_on
 log = logging.getLogger("backstitch")
 
 WATCH, AFTER_FAILURE = 3, 30  # seconds between two looks at the embedded server
+LOOK_AHEAD = 24 * 60 * 60  # seconds between two looks at the months ahead
 
 
 @asynccontextmanager
@@ -47,7 +48,7 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
         print(f"Backstitch cannot start. {error}", file=sys.stderr, flush=True)
         # Nothing runs yet that would need an orderly end, and uvicorn would print a traceback.
         os._exit(1)
-    watch = asyncio.create_task(_watch(service))
+    watches = [asyncio.create_task(_watch(service)), asyncio.create_task(_look_ahead(service))]
     try:
         # The demo first, which may make the database anew.
         if service.settings.demo:
@@ -59,7 +60,8 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
         with Sealer(service.database):
             yield {}
     finally:
-        watch.cancel()
+        for watch in watches:
+            watch.cancel()
         running.__exit__(None, None, None)
         # uvicorn raises the signal that ended it once more when all is done; blocked, the exit code stays 0.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
@@ -70,6 +72,13 @@ async def _watch(service: Service) -> None:
     while True:
         alive = await asyncio.to_thread(service.revive)
         await asyncio.sleep(WATCH if alive else AFTER_FAILURE)
+
+
+async def _look_ahead(service: Service) -> None:
+    """Makes the partitions of the months ahead each day: an app may run for longer than those of its start last."""
+    while True:
+        await asyncio.sleep(LOOK_AHEAD)
+        await asyncio.to_thread(service.look_ahead)
 
 
 app = st.App(

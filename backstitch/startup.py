@@ -59,6 +59,11 @@ class Service:
     owner_url: URL | None
     lease: postgres_server.Lease | None = None
 
+    def look_ahead(self) -> None:
+        """Makes the trail's partitions of the months ahead, where the owner's login is known. To be called daily."""
+        if self.owner_url is not None:
+            _make_partitions(self.owner_url)
+
     def revive(self) -> bool:
         """Brings the embedded server back if it died; False while it cannot. To be called every few seconds."""
         try:

@@ -2,8 +2,10 @@
 --
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 
-create or replace function audit.make_partitions(first date default current_date, months integer default 3)
-returns integer
+-- The months are UTC's, and so is the first by default: east of UTC, on the last evening of a month, today is in the next.
+create or replace function audit.make_partitions(
+    first date default (now() at time zone 'UTC')::date, months integer default 3
+) returns integer
 language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare

@@ -425,3 +425,45 @@ def test_each_installation_signs_its_cookies_with_a_key_of_its_own_or_the_one_it
     assert len(keys) == 4 and all(len(key) == 43 for key in keys)
     given = settings.load({"BACKSTITCH_HOME": str(tmp_path), "BACKSTITCH_COOKIE_KEY": "k" * 32})
     assert installation.cookie_key(given) == "k" * 32
+
+
+# --- the zone and the months --------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("known_password")
+def test_after_a_start_every_session_of_the_database_is_in_the_zone_of_the_business(
+    home: Path, clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for zone in ("Asia/Kolkata", "Pacific/Kiritimati"):
+        configuration = replace(configured(home, clone.url), timezone=ZoneInfo(zone))
+        with startup.running(configuration), clone.superuser() as psql:
+            shown = psql.execute("show timezone").fetchone()
+            dated = psql.execute("select current_date = (now() at time zone %s)::date", [zone]).fetchone()
+        assert (shown, dated) == ((zone,), (True,))
+
+
+def test_a_login_that_may_not_set_the_zone_says_so_and_starts(
+    home: Path, bare: URL, own_server: URL, caplog: pytest.LogCaptureFixture
+) -> None:
+    with startup.running(configured(home, bare)):
+        pass
+    with psycopg.connect(startup.conninfo(own_server), autocommit=True) as superuser:
+        superuser.execute("alter database shop reset timezone; alter database shop owner to postgres")
+        superuser.execute("grant create, connect on database shop to shop_owner")
+    with startup.running(configured(home, bare)) as service:
+        assert login(service) == ("backstitch_app", False)
+    assert [record.message for record in caplog.records if "time zone" in record.message] == [
+        "The time zone of the database could not be set: must be owner of database shop. Rows typed into psql take the "
+        "day of its session."
+    ]
+
+
+@pytest.mark.usefixtures("known_password")
+def test_an_app_that_runs_for_months_makes_those_ahead(home: Path, clone: Clone) -> None:
+    ahead = "select to_regclass('audit.records_' || to_char(now() at time zone 'UTC' + interval '1 month', 'YYYY_MM'))"
+    with startup.running(configured(home, clone.url)) as service, clone.superuser() as psql:
+        found = psql.execute(ahead + "::text").fetchone()
+        assert found is not None and found[0]
+        psql.execute(f"drop table {found[0]}")
+        service.look_ahead()
+        assert psql.execute(ahead + "::text").fetchone() == found
