@@ -111,7 +111,8 @@ def _code_findings(connection: Connection) -> list[Finding]:
     """The files whose hashes are not those that the database keeps, or that its code is of a time without hashes."""
     check, advice = "code", "run: python -m backstitch migrate"
     if not migrations.keeps_hashes(connection):
-        return [Finding(check, "error", "the database", "keeps no hashes of its code, as every version does", advice)]
+        problem = "keeps no hashes of its code, so it is from before version 0.9, which was never released"
+        return [Finding(check, "error", "the database", problem, "start with an empty database")]
     applied, shipped = code.applied(connection), code.hashes()
     differing = [
         file for file in (*shipped, *sorted(applied.keys() - shipped.keys())) if applied.get(file) != shipped.get(file)

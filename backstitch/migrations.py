@@ -72,7 +72,8 @@ def _refuse_unknown(connection: Connection) -> None:
     if not has_code:
         raise StartError(
             "This database was made by Backstitch before version 0.9, which was never released, and cannot be brought "
-            "up to date. Keep a dump of it if you need one, then start with an empty database."
+            "up to date. Keep a dump of it if you need one, then start with an empty database, or, with the bundled "
+            "server, with another BACKSTITCH_HOME."
         )
     if versions and max(versions) > Version(__version__):
         raise StartError(

@@ -1,6 +1,6 @@
 """Replay: every watched table rebuilt from the trail alone, and compared with the table, in one snapshot.
 
-The database does it (db/replay.sql). Nothing is written and nobody waits, so it can run while people work.
+The database does it (db/audit/replay.sql). Nothing is written and nobody waits, so it can run while people work.
 """
 
 from collections.abc import Iterator, Sequence

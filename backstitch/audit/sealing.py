@@ -1,4 +1,4 @@
-"""Sealing the trail: once, and each second while the app runs. What is sealed and how is in db/seals.sql."""
+"""Sealing the trail: once, and each second while the app runs. What is sealed and how is in db/audit/seals.sql."""
 
 import logging
 import threading

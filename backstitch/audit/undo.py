@@ -1,4 +1,4 @@
-"""Undo from the trail: a record, or all that one transaction did. The rules stand in db/undo.sql.
+"""Undo from the trail: a record, or all that one transaction did. The rules stand in db/audit/undo.sql.
 
 Read the preview with a connection of `Database.read(actor)`; undo with one of `Database.transaction(actor, ...)`.
 """
@@ -55,7 +55,7 @@ class Undoable:
 
     @property
     def values(self) -> dict[str, Any]:
-        """As the functions of db/undo.sql take it."""
+        """As the functions of db/audit/undo.sql take it."""
         return {"transaction_id": self.transaction_id, "near": self.near, "record_id": self.record_id}
 
 

@@ -1,4 +1,4 @@
-"""GSTINs: tidied as they are typed, and what is wrong with one. The database checks them again (db/checks.sql)."""
+"""GSTINs: tidied as they are typed, and what is wrong with one. The database checks them again."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Which changes need a reason. The database refuses those that lack one (db/reasons.sql)."""
+"""Which changes need a reason. The database refuses those that lack one (db/inventory/reasons.sql)."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class ReasonPolicy:
     required: bool
 
 
-# What db/reasons.sql asks for: the triggers say which record types, and their tables which fields.
+# What db/inventory/reasons.sql asks for: the triggers say which record types, and their tables which fields.
 ASKABLE = text(
     """
     select split_part(encode(t.tgargs, 'escape'), '\\000', 1) as entity, array_agg(a.attname::text order by a.attnum)

@@ -1,7 +1,7 @@
 -- Backstitch: the stock books, kept by the database.
 --
 -- A row of inward_logs moves its cell of the matrix up, a row of sales_logs moves it down, a row of
--- stock_adjustments (db/adjustments.sql) by its sign, in the same statement, whoever runs it. The
+-- stock_adjustments (db/inventory/products.sql) by its sign, in the same statement, whoever runs it. The
 -- quantity of a cell can be written in no other way: no role has the right to, and the constraint
 -- stock_never_negative holds under any concurrency.
 --

@@ -9,7 +9,7 @@
 --
 -- Locks. Whoever writes lines locks their orders first, so no line slips past a change of status, and two who take
 -- lines away see what the other left. Whoever orders holds share locks on the customer, the agency, the products and
--- the cells, so that none of them goes out of use meanwhile. Isolation: see db/stock.sql.
+-- the cells, so that none of them goes out of use meanwhile. Isolation: see db/inventory/movements.sql.
 --
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 

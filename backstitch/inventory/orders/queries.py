@@ -13,7 +13,7 @@ from backstitch.inventory.parties.queries import Agency, Customer
 from backstitch.inventory.products.queries import search_pattern
 
 STATUSES = ("draft", "confirmed", "dispatched", "delivered", "cancelled")
-# The ways of an order, as db/orders.sql enforces them.
+# The ways of an order, as db/inventory/orders.sql enforces them.
 MOVES: dict[str, tuple[str, ...]] = {
     "draft": ("confirmed",),
     "confirmed": ("dispatched", "cancelled"),

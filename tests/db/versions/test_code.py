@@ -203,7 +203,8 @@ def test_a_database_from_before_versions_is_refused_with_a_sentence(clone: Clone
         psql.execute("drop table backstitch_code")
     assert refusal() == (
         "This database was made by Backstitch before version 0.9, which was never released, and cannot be brought up "
-        "to date. Keep a dump of it if you need one, then start with an empty database."
+        "to date. Keep a dump of it if you need one, then start with an empty database, or, with the bundled server, "
+        "with another BACKSTITCH_HOME."
     )
 
 
