@@ -6,6 +6,7 @@ from backstitch import startup
 from backstitch.demo import loader as demo_loader
 from ui import HERE, feedback, navigation
 from ui.accounts import own_forms as account_forms
+from ui.audit import filters as audit_filters
 from ui.audit import undo
 from ui.shared import dialogs, links, session, single_sign_on
 
@@ -56,8 +57,8 @@ if person.user.must_change_password:
 
 if links.arrive(page.url_path):
     dialogs.close_all()
-feedback.show_done(undo.offer)
+feedback.show_done(offer_undo=undo.offer, filter_report=audit_filters.show_only)
 undo.show_open()
-with session.given_reason():
+with session.pending_reason():
     page.run()
-feedback.shown()
+feedback.end_run()
