@@ -31,7 +31,7 @@ if person is None:
                 st.markdown(f"**Demo data.** Sign in as one of these, password `{demo_loader.PASSWORD}`:")
                 st.markdown("\n".join(f"- `{account}`" for account in accounts))
     if signed_in:
-        # The next run has no form, and its element that sets the cookie stays long enough to do so.
+        # The element that sets the cookie belongs to the next run, which has no form and stays on the screen.
         st.session_state["cookie_due"] = True
         st.rerun()
     st.stop()
@@ -51,7 +51,7 @@ with st.sidebar:
 if not st.session_state.get("authentication_status"):
     session.leave()
 if person.user.must_change_password:
-    # First of all, on whatever page: an admin knows the password that this person has.
+    # Before any page: an admin knows the password of this person.
     account_forms.first_password()
     st.stop()
 

@@ -1,8 +1,8 @@
-"""Who sits in front of this browser tab, and the database with that person's rights.
+"""The person who uses this browser tab, and transactions with that person's rights.
 
-streamlit-authenticator draws the form, and its component keeps the re-sign-in cookie; the database holds the truth.
-The cookie alone opens nothing: the session in the database belongs to this browser's own HttpOnly
-cookie (set by `ui.server.middleware`), and is checked at every run and at every transaction.
+streamlit-authenticator draws the sign-in form, and its component sets the cookie that signs the browser in again. That
+cookie alone opens nothing: the session in the database belongs to this browser's own HttpOnly cookie (set by
+`ui.server.middleware`), and the database checks it at every run and in every transaction.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ from ui.shared import cookies
 
 log = logging.getLogger(__name__)
 
-NOTE_USE = 60  # seconds between two notes in the database that a tab is in use
+NOTE_USE = 60  # seconds after which a tab that is in use notes that in the database again
 # Keys of st.session_state. A rule can want a reason for a change whose form does not ask for one; then the person types
 # the reason below the refusal, and repeats the change. PENDING_REASON is the change with that reason, until the next
 # run takes it as CURRENT_REASON.
@@ -76,7 +76,7 @@ def _check_password(email: str, password: str) -> bool:
 
 
 def _browser() -> Browser:
-    """This browser: its secret cookie, or, where it refuses cookies, a secret for this tab only."""
+    """This browser with the secret of its cookie; one that refuses cookies gets a secret for this tab only."""
     secret = st.context.cookies.get(BROWSER_COOKIE)
     if not isinstance(secret, str) or not secret:
         secret = st.session_state.setdefault("tab_secret", secrets.token_urlsafe(32))
@@ -147,20 +147,20 @@ def _find_person(email: str, session_id: int | None) -> Person | None:
 
 
 @st.fragment  # the browser's answer reruns this fragment alone, so it cannot cancel a click that comes meanwhile
-def keep_cookie(made: stauth.Authenticate) -> None:
+def keep_cookie(library: stauth.Authenticate) -> None:
     """Sets the cookie after a sign-in. Draws its element until the browser has answered, or a quick click would remove
     it before it works."""
     if st.session_state.get("cookie_due"):
         until = datetime.now(UTC) + startup.current().settings.session_lifetime
         token = cookies.issued(cookies.SignIn(st.session_state["username"], current().session_id), until)
-        if library_patches.set_cookie(made, token, until=until, secure=_over_https()):
+        if library_patches.set_cookie(library, token, until=until, secure=_over_https()):
             del st.session_state["cookie_due"]
 
 
 @st.fragment
-def drop_cookie(made: stauth.Authenticate, then: Callable[[], None]) -> None:
+def drop_cookie(library: stauth.Authenticate, then: Callable[[], None]) -> None:
     """Deletes the cookie after a sign-out, in the same way, and then calls `then`, which may leave the page."""
-    if st.session_state.get("cookie_over") and library_patches.delete_cookie(made):
+    if st.session_state.get("cookie_over") and library_patches.delete_cookie(library):
         del st.session_state["cookie_over"]
         then()
 
@@ -180,10 +180,10 @@ def leave() -> NoReturn:
     st.rerun()
 
 
-def sign_in(made: stauth.Authenticate) -> bool:
+def sign_in(library: stauth.Authenticate) -> bool:
     """Draws the form; True once the person is signed in."""
     with contextlib.suppress(LoginError):
-        made.login(
+        library.login(
             fields={"Form name": "Sign in", "Username": "Email", "Password": "Password", "Login": "Sign in"},
             key="sign_in",
         )
@@ -211,7 +211,7 @@ def sign_in_as(assertion: Assertion) -> str | None:
 
 
 def sign_out() -> None:
-    """Ends the session in the database; the tab forgets the user."""
+    """Ends the session in the database; `leave` removes the user from the tab."""
     person = current()
     with contextlib.suppress(SignedOut):
         sessions.sign_out(startup.current().database, person.actor)
