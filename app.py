@@ -23,7 +23,7 @@ from backstitch.audit.sealing import Sealer
 from backstitch.demo import loader as demo_loader
 from backstitch.errors import Refused, StartError
 from backstitch.startup import Service
-from ui.server import downloads, errors, hardening, library_patches
+from ui.server import downloads, errors, hardening
 from ui.server.middleware import BrowserCookie, Gate, SecurityHeaders
 from ui.shared import single_sign_on
 
@@ -36,7 +36,6 @@ WATCH, AFTER_FAILURE = 3, 30  # seconds between two looks at the embedded server
 async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     """Runs the service as long as the app; a start that fails ends in one sentence and exit code 1."""
     log_format.to_standard_error()
-    library_patches.filter_log()
     try:
         configured = settings.load()
         for sentence in hardening.weakened(st.get_option, demo=configured.demo):

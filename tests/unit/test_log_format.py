@@ -16,8 +16,9 @@ def test_every_payload_stays_in_the_line_of_its_record_and_out_of_the_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(log_format, "LOGGERS", ("tests.of.the.log",))
+    for name in ("tests.of.the.log", "streamlit.error_util", "streamlit.runtime.websocket_session_manager"):
+        monkeypatch.setattr(logging.getLogger(name), "filters", [])
     log = logging.getLogger("tests.of.the.log")
-    monkeypatch.setattr(log, "filters", [])
     monkeypatch.setattr(log, "handlers", [])
     monkeypatch.setattr(log, "propagate", False)
     log_format.to_standard_error()

@@ -2,12 +2,11 @@
 
 MADE_FOR names the versions that this fits. tests/unit/server/test_library_patches.py fails when another version is
 installed or a replaced method has changed, and says what to do then. Of `ui/` this imports only the names of the
-cookies, so `ui/shared/` can use it.
+cookies, so `ui/shared/` can use it. `app.py` must not import it: Streamlit serves a component, such as the one that
+sets the cookie, only if its package is imported while Streamlit runs.
 """
 
 import contextlib
-import logging
-import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -95,31 +94,6 @@ class _DeferredRequests:
             self._is_released = True
             for request in self._pending:
                 request()
-
-
-# Streamlit: its log
-
-SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-SESSION_LOGGER = "streamlit.runtime.websocket_session_manager"
-ERROR_LOGGER, ERROR_MESSAGE = "streamlit.error_util", "Uncaught app execution"
-
-
-def filter_log() -> None:
-    """Keeps refusals and the ids of tabs out of Streamlit's log."""
-    # Streamlit logs what a script raises with its traceback, before the app's own handler decides whether it is a
-    # refusal, and gives an error the id that the user sees.
-    logging.getLogger(ERROR_LOGGER).addFilter(_is_no_script_error)
-    # It names tabs by the ids with which they are resumed.
-    logging.getLogger(SESSION_LOGGER).addFilter(_without_ids)
-
-
-def _is_no_script_error(record: logging.LogRecord) -> bool:
-    return record.msg != ERROR_MESSAGE
-
-
-def _without_ids(record: logging.LogRecord) -> bool:
-    record.msg, record.args = SESSION_ID.sub("(not shown)", record.getMessage()), ()
-    return True
 
 
 # streamlit-authenticator, and extra-streamlit-components, by which it sets its cookie

@@ -2,6 +2,8 @@
 
 import inspect
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,6 +19,8 @@ from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests, ScriptRequestType
 from streamlit_authenticator.models import AuthenticationModel, CookieModel
 
+from backstitch import log_format
+from backstitch.settings import PROJECT
 from ui.server import library_patches
 
 KEY = "a key of thirty-two characters or more"
@@ -122,11 +126,17 @@ def test_the_sign_in_library_asks_our_check_and_leaves_its_cookie_alone(monkeypa
     assert (made.cookie_controller.get_cookie(), written) == (None, []), changed
 
 
-def test_streamlit_logs_script_errors_and_tabs_where_the_filters_are() -> None:
-    for logger, module in (
-        (library_patches.ERROR_LOGGER, error_util),
-        (library_patches.SESSION_LOGGER, websocket_session_manager),
-    ):
-        assert module._LOGGER is logging.getLogger(logger), advice("streamlit", f"{logger} logs under another name")
-    source = inspect.getsource(error_util)
-    assert f'"{library_patches.ERROR_MESSAGE}"' in source, advice("streamlit", "a script's error has another message")
+def test_the_entry_loads_no_component_before_streamlit_runs() -> None:
+    loaded = "import sys, app; print('extra_streamlit_components' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", loaded], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n", "Streamlit would not serve the component, and no browser would keep a sign-in"
+
+
+def test_streamlit_logs_script_errors_and_tabs_where_log_format_filters_them() -> None:
+    for module in (error_util, websocket_session_manager):
+        assert module._LOGGER is logging.getLogger(module.__name__), advice("streamlit", f"{module} logs elsewhere")
+    message = '"Uncaught app execution"'
+    assert message in inspect.getsource(error_util), advice("streamlit", f"{error_util} no longer logs {message}")
+    source = inspect.getsource(log_format)
+    named = [message, f'"{error_util.__name__}"', f'"{websocket_session_manager.__name__}"']
+    assert [text for text in named if text not in source] == []

@@ -16,7 +16,7 @@ from backstitch import log_format, startup
 from backstitch.errors import StartError
 from tests.asynchronous import complete
 from ui import BROWSER_COOKIE, BROWSER_HEADER
-from ui.server import hardening, library_patches
+from ui.server import hardening
 from ui.server.middleware import BrowserCookie, Gate, SecurityHeaders, is_allowed
 from ui.shared import single_sign_on
 
@@ -348,7 +348,6 @@ def test_what_is_weakened_is_in_the_log_and_secrets_are_looked_at_before_anythin
 
     monkeypatch.setattr(hardening, "weakened", lambda option, demo: ["server.address is open."])
     monkeypatch.setattr(log_format, "to_standard_error", lambda: None)
-    monkeypatch.setattr(library_patches, "filter_log", lambda: None)
     monkeypatch.setattr(startup, "running", stopped)
     asked: list[bool] = []
     monkeypatch.setattr(single_sign_on, "require_secret", lambda: asked.append(True))
@@ -370,7 +369,8 @@ def test_no_id_by_which_a_tab_is_resumed_is_in_the_log(
     resuming = logging.getLogger("streamlit.runtime.websocket_session_manager")
     for logger in (resuming, logging.getLogger("streamlit.error_util")):
         monkeypatch.setattr(logger, "filters", [])
-    library_patches.filter_log()
+    monkeypatch.setattr(log_format, "LOGGERS", ())
+    log_format.to_standard_error()
     resuming.warning("Session with id %s is back", "0b5ca1a4-3f2e-4f0e-9d0a-1c2b3a4d5e6f")
     assert caplog.messages == ["Session with id (not shown) is back"]
 
