@@ -28,6 +28,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -255,9 +256,16 @@ def settle(connection: psycopg.Connection) -> None:
     connection.execute("checkpoint")
 
 
+def one_row(connection: psycopg.Connection, query: str) -> tuple[Any, ...]:
+    """The only row of a query."""
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return row
+
+
 def count_records(connection: psycopg.Connection, contender: Contender) -> int:
     """How many records the trail has."""
-    return connection.execute(contender.records).fetchone()[0] if contender.records else 0
+    return int(one_row(connection, contender.records)[0]) if contender.records else 0
 
 
 def check_complete(connection: psycopg.Connection, contender: Contender, expected: int) -> None:
@@ -271,7 +279,7 @@ def sql_bulk(
 ) -> dict[str, float]:
     """One statement a step."""
     figures = {}
-    before = watcher.execute(TRAIL_SIZE).fetchone()[0]
+    before = one_row(watcher, TRAIL_SIZE)[0]
     with server.connect(database, contender.login) as connection:
         for step, statement in BULK.items():
             settle(watcher)
@@ -281,7 +289,7 @@ def sql_bulk(
                     connection.execute(contender.begin)
                 connection.execute(statement.format(rows=work.rows))
             figures[step] = (time.perf_counter() - start) / work.rows * 1e6
-    grown = watcher.execute(TRAIL_SIZE).fetchone()[0] - before
+    grown = one_row(watcher, TRAIL_SIZE)[0] - before
     return figures | {"bytes": grown / (3 * work.rows)}
 
 
@@ -289,10 +297,10 @@ def orm_bulk(
     server: Server, database: str, contender: Contender, work: Work, watcher: psycopg.Connection
 ) -> dict[str, float]:
     """All objects in one unit of work a step."""
-    before = watcher.execute(TRAIL_SIZE).fetchone()[0]
+    before = one_row(watcher, TRAIL_SIZE)[0]
     settle(watcher)
     seconds = json.loads(orm_process(server, database, contender, "bulk", work.orm_rows).communicate()[0])
-    grown = watcher.execute(TRAIL_SIZE).fetchone()[0] - before
+    grown = one_row(watcher, TRAIL_SIZE)[0] - before
     figures = {step: taken / work.orm_rows * 1e6 for step, taken in seconds.items()}
     return figures | {"bytes": grown / (3 * work.orm_rows)}
 
@@ -314,7 +322,7 @@ def orm_process(
 def pgbench(server: Server, database: str, contender: Contender, work: Work) -> int:
     """Transactions of two clients."""
     with server.connect(database) as connection:
-        low, high = connection.execute("select min(id), max(id) from products").fetchone()
+        low, high = one_row(connection, "select min(id), max(id) from products")
     script = f"\\set id random({low}, {high})\n"
     script += f"begin;\n{contender.begin};\n{UPDATE_ONE}commit;\n" if contender.begin else UPDATE_ONE
     place = server.server
@@ -322,8 +330,19 @@ def pgbench(server: Server, database: str, contender: Contender, work: Work) -> 
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
         file.write(script)
         file.flush()
-        command = [place.bin_dir / "pgbench", "-n", "-M", "prepared", "-c", "2", "-j", "2", "-T", str(work.seconds)]
-        command += ["-f", file.name, "-h", place.socket_dir, "-p", str(place.port), "-U", login, database]
+        command = [
+            str(place.bin_dir / "pgbench"),
+            "-n",
+            "-M",
+            "prepared",
+            "-c",
+            "2",
+            "-j",
+            "2",
+            "-T",
+            str(work.seconds),
+        ]
+        command += ["-f", file.name, "-h", str(place.socket_dir), "-p", str(place.port), "-U", login, database]
         environment = os.environ | {"PGPASSWORD": password}
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
     found = re.search(r"actually processed: (\d+)", done.stdout)
@@ -389,7 +408,7 @@ def machine(server: Server) -> dict[str, object]:
         re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text()) if Path("/proc/cpuinfo").exists() else None
     )
     with server.connect("postgres") as connection:
-        database = connection.execute("select version()").fetchone()[0]
+        database = one_row(connection, "select version()")[0]
     packages = (HERE / "requirements.txt").read_text().splitlines()
     names = [line.split("==")[0] for line in packages if "==" in line] + ["SQLAlchemy", "psycopg"]
     return {

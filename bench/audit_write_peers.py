@@ -27,7 +27,7 @@ def postgresql_audit(url: URL, *, statement_level: bool) -> None:
     manager = VersioningManager(use_statement_level_triggers=statement_level)
     manager.init(base)
     configure_mappers()
-    products = audit_write_orm.Product.__table__.to_metadata(MetaData())
+    products = audit_write_orm.table_of_products().to_metadata(MetaData())
     with _connect(url) as connection:
         base.metadata.create_all(connection)
         connection.execute(manager.build_audit_table_query(products))

@@ -1,5 +1,7 @@
 """Inward: record goods in by size, look up, correct and delete entries."""
 
+from datetime import date
+from functools import partial
 from typing import Literal
 
 import streamlit as st
@@ -10,11 +12,12 @@ from backstitch.inventory.movements import queries as movement_queries
 from backstitch.inventory.movements.commands import Inward
 from backstitch.inventory.movements.queries import InwardEntry
 from backstitch.inventory.products import queries as product_queries
+from backstitch.inventory.products.queries import Matrix
 from ui.movements import correction as movement_correction
-from ui.movements import entry_forms
+from ui.movements import entry_forms, recording
 from ui.movements import lookup as movement_lookup
 from ui.movements import tables as movement_tables
-from ui.shared import days, matrices, session
+from ui.shared import session
 
 CATEGORIES: tuple[Literal["Supply", "Return"], ...] = ("Supply", "Return")
 OWN_COLUMNS = {"category": "Category", "stakeholder_name": "Received from"}
@@ -30,43 +33,26 @@ with session.read() as connection:
     stakeholders = movement_queries.stakeholders(connection)
 
 
-# No st.form: that keeps what is typed in the browser until it is sent, and a grid of another shape would lose it. What
-# runs by itself is quick enough to follow the typing, and a second click waits for what the first one does.
-@st.fragment
-def record() -> None:
-    """The form, for the colour of a product."""
-    product_id, matrix, colour = entry_forms.choose_product_and_colour(choices, prefix="inward")
-    if colour is None:
-        return
-    typed = matrices.entry_grid(matrix, colour.colour_code, key=entry_forms.key("inward", "grid"))
-    with st.container(horizontal=True):
-        day = days.entry_day("Date", key="inward_date", button=entry_forms.key("inward", "save"))
-        category = st.selectbox("Category", CATEGORIES, key="inward_category")
-        stakeholder = entry_forms.choose_or_type("Received from", stakeholders, key="inward_stakeholder")
-        reason = entry_forms.reason("InwardLog", key="inward_reason")
-    entry_forms.submit(
-        "inward",
-        "in",
-        typed,
-        operation="record inward",
-        reason=reason,
-        of=matrix,
-        colour=colour,
-        record=lambda connection, quantities: movement_commands.record_inward(
-            connection,
-            product_id=product_id,
-            colour_code=colour.colour_code,
-            quantities=quantities,
-            inward=Inward(day, category, stakeholder),
+def details(matrix: Matrix, day: date) -> recording.Record:
+    """Draws the fields that only goods in have; returns what writes an entry."""
+    category = st.selectbox("Category", CATEGORIES, key="inward_category")
+    stakeholder = entry_forms.choose_or_type("Received from", stakeholders, key="inward_stakeholder")
+    return partial(movement_commands.record_inward, inward=Inward(day, category, stakeholder))
+
+
+if editor:
+    recording.panel(
+        recording.Movement(
+            prefix="inward",
+            entity="InwardLog",
+            direction="in",
+            operation="record inward",
+            fields=details,
+            no_product="Goods come in for a product: add one on the Products page first.",
+            icon=":material/input:",
         ),
+        choices,
     )
-
-
-if editor and choices:
-    with st.expander("Record goods in", expanded=True, icon=":material/add:"):
-        record()
-elif editor:
-    st.info("Goods come in for a product: add one on the Products page first.", icon=":material/input:")
 
 movement_lookup.panel(
     lambda connection, name, day: movement_queries.latest_inward(connection, stakeholder=name, on=day),
@@ -87,7 +73,7 @@ with session.read() as connection:
 
 
 def fields(entry: InwardEntry, key: movement_correction.Key) -> movement_correction.Save:
-    """What can be corrected of an entry."""
+    """Draws the fields of an entry that can be corrected; returns what saves it."""
     quantity = entry_forms.quantity(entry.quantity, key=key("quantity"))
     day = st.date_input("Date", entry.date, key=key("date"), format="DD/MM/YYYY")
     category = st.selectbox("Category", CATEGORIES, CATEGORIES.index(entry.category), key=key("category"))

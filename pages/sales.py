@@ -1,5 +1,8 @@
 """Sales: record goods out by size, look up, correct and delete entries."""
 
+from datetime import date
+from functools import partial
+
 import streamlit as st
 
 from backstitch.accounts.permissions import Permission
@@ -10,11 +13,12 @@ from backstitch.inventory.movements.queries import SalesEntry
 from backstitch.inventory.orders import queries as order_queries
 from backstitch.inventory.parties import queries as party_queries
 from backstitch.inventory.products import queries as product_queries
+from backstitch.inventory.products.queries import Matrix
 from ui.movements import correction as movement_correction
-from ui.movements import entry_forms
+from ui.movements import entry_forms, recording
 from ui.movements import lookup as movement_lookup
 from ui.movements import tables as movement_tables
-from ui.shared import days, matrices, session
+from ui.shared import session
 
 OWN_COLUMNS = {"store": "Store", "agency": "Agency"}
 
@@ -32,43 +36,27 @@ with session.read() as connection:
     )
 
 
-@st.fragment  # and no st.form, as on the page Inward
-def record() -> None:
-    """The form, for the colour of a product."""
-    product_id, matrix, colour = entry_forms.choose_product_and_colour(choices, prefix="sales")
-    if colour is None:
-        return
-    typed = matrices.entry_grid(matrix, colour.colour_code, key=entry_forms.key("sales", "grid"))
-    with st.container(horizontal=True):
-        day = days.entry_day("Date", key="sales_date", button=entry_forms.key("sales", "save"))
-        store = entry_forms.choose_allowed("Store", matrix.product.allowed_stores, stores, key="sales_store")
-        agency = entry_forms.choose_allowed(
-            "Agency (optional)", matrix.product.allowed_agencies, agencies, key="sales_agency"
-        )
-        reason = entry_forms.reason("SalesLog", key="sales_reason")
-    entry_forms.submit(
-        "sales",
-        "out",
-        typed,
-        operation="record sale",
-        reason=reason,
-        of=matrix,
-        colour=colour,
-        record=lambda connection, quantities: movement_commands.record_sale(
-            connection,
-            product_id=product_id,
-            colour_code=colour.colour_code,
-            quantities=quantities,
-            sale=Sale(day, store, agency),
+def details(matrix: Matrix, day: date) -> recording.Record:
+    """Draws the fields that only goods out have; returns what writes an entry."""
+    product = matrix.product
+    store = entry_forms.choose_allowed("Store", product.allowed_stores, stores, key="sales_store")
+    agency = entry_forms.choose_allowed("Agency (optional)", product.allowed_agencies, agencies, key="sales_agency")
+    return partial(movement_commands.record_sale, sale=Sale(day, store, agency))
+
+
+if editor:
+    recording.panel(
+        recording.Movement(
+            prefix="sales",
+            entity="SalesLog",
+            direction="out",
+            operation="record sale",
+            fields=details,
+            no_product="Goods go out of a product's stock: add one on the Products page first.",
+            icon=":material/output:",
         ),
+        choices,
     )
-
-
-if editor and choices:
-    with st.expander("Record goods out", expanded=True, icon=":material/add:"):
-        record()
-elif editor:
-    st.info("Goods go out of a product's stock: add one on the Products page first.", icon=":material/output:")
 
 movement_lookup.panel(
     lambda connection, name, day: movement_queries.latest_sales(connection, store=name, on=day),
@@ -88,7 +76,7 @@ with session.read() as connection:
 
 
 def fields(entry: SalesEntry, key: movement_correction.Key) -> movement_correction.Save:
-    """What can be corrected of an entry."""
+    """Draws the fields of an entry that can be corrected; returns what saves it."""
     quantity = entry_forms.quantity(entry.quantity, key=key("quantity"))
     day = st.date_input("Date", entry.date, key=key("date"), format="DD/MM/YYYY")
     store = st.text_input("Store", entry.store, key=key("store"))

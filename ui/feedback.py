@@ -1,4 +1,4 @@
-"""What a page says after it did something, or did not."""
+"""The sentences with which a page answers: a change was made, or was refused."""
 
 import logging
 import math
@@ -12,10 +12,11 @@ import streamlit as st
 from backstitch.accounts.permissions import Permission
 from backstitch.audit.undo import Undoable
 from backstitch.errors import Refused, SignedOut, StaleEdit
-from ui.audit import filters as audit_filters
-from ui.shared import clicks, formats, links, session
+from ui.server import library_patches
+from ui.shared import formats, links, session
 
-# Seconds. A second click, or one on a link right after Save, draws a page before anybody has read the sentence.
+# Seconds that a sentence stays at least: a second click, or one on a link right after Save, draws a page before anybody
+# has read it.
 STAYS = 1.5
 
 log = logging.getLogger(__name__)
@@ -23,9 +24,9 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Shows a refusal as its sentence; what was entered stays on the screen. Clicks meanwhile wait for its end."""
+    """Shows a refusal as its sentence and keeps the entered values on the screen; defers clicks until its end."""
     try:
-        with clicks.wait():
+        with library_patches.defer_reruns():
             yield
     except StaleEdit:
         raise  # the page shows both versions
@@ -35,11 +36,11 @@ def refusals() -> Iterator[None]:
     except Refused as refusal:
         log.info("refused by %s: %s", refusal.rule, refusal)
         st.error(formats.plain(str(refusal)), icon=":material/block:")
-        if refusal.rule == "reason_required" and st.session_state.get(session.LACKS_REASON):
+        if refusal.rule == "reason_required" and st.session_state.get(session.CHANGE_WITHOUT_REASON):
             _ask_reason()
 
 
-@st.fragment  # what is typed runs this alone, so that the refusal stays until the change is made again
+@st.fragment  # typing reruns this fragment alone, so the refusal stays until the change is repeated
 def _ask_reason() -> None:
     st.text_input(
         "Reason", key="reason_lacking", max_chars=400, on_change=_keep_reason, placeholder="Say why, then save again"
@@ -48,21 +49,25 @@ def _ask_reason() -> None:
 
 def _keep_reason() -> None:
     typed = (st.session_state["reason_lacking"] or "").strip()
-    st.session_state[session.GIVEN] = st.session_state[session.LACKS_REASON], typed
+    change = st.session_state[session.CHANGE_WITHOUT_REASON]
+    st.session_state[session.PENDING_REASON] = change, typed
 
 
 def done(sentence: str, *, on_record: Mapping[str, str] | None = None) -> NoReturn:
-    """Says what was done, at the top of the next run, and starts that run: what follows in this one is not reached.
+    """Ends this run, and shows the sentence at the top of the next one.
 
-    `on_record` filters the audit report to it, for a link next to the sentence; the last write can be undone there.
+    `on_record` filters the audit report to the change, for a link beside the sentence; a button there undoes it.
     """
-    st.session_state["done"] = sentence, dict(on_record or {}), session.last_written()
+    st.session_state["done"] = sentence, dict(on_record or {}), session.last_write()
     st.session_state.pop("done_until", None)
     st.rerun()
 
 
-def show_done(offer_undo: Callable[[Undoable], None]) -> None:
-    """The sentence of the run before, with what leads on from it, until `shown`."""
+def show_done(*, offer_undo: Callable[[Undoable], None], filter_report: Callable[[Mapping[str, str]], None]) -> None:
+    """Shows the sentence of the run before, with a link to its record and a button to undo it.
+
+    `offer_undo` draws that button; `filter_report` sets the filters of the audit report, where it is the page.
+    """
     if time.monotonic() >= st.session_state.get("done_until", math.inf):
         del st.session_state["done"], st.session_state["done_until"]
     if "done" not in st.session_state:
@@ -71,22 +76,22 @@ def show_done(offer_undo: Callable[[Undoable], None]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.success(formats.plain(sentence), icon=":material/check_circle:")
         if on_record and session.current().user.may(Permission.READ_TRAIL):
-            _lead_to_record(on_record)
+            _link_to_record(on_record, filter_report)
         if undoable is not None:
             offer_undo(undoable)
 
 
-def shown() -> None:
-    """The run has come to its end: what it showed is not for the next one, unless that begins before it can be read."""
+def end_run() -> None:
+    """Marks the sentence as shown: the next run shows it again only if it begins before anybody can have read it."""
     if "done" in st.session_state:
         st.session_state.setdefault("done_until", time.monotonic() + STAYS)
-    st.session_state.pop(session.WRITTEN, None)
+    st.session_state.pop(session.LAST_WRITE, None)
 
 
-def _lead_to_record(on_record: Mapping[str, str]) -> None:
-    label, icon = "See it on the record", ":material/history:"
+def _link_to_record(on_record: Mapping[str, str], filter_report: Callable[[Mapping[str, str]], None]) -> None:
+    label, icon = "View in audit report", ":material/history:"
     if links.is_here("audit"):
-        # The filters on the screen stand over those of a link to the page that it is on.
-        st.button(label, icon=icon, key="see_record", on_click=audit_filters.show_only, args=(on_record,))
+        # On the report itself a link would lose to the filters on the screen.
+        st.button(label, icon=icon, key="view_record", on_click=filter_report, args=(on_record,))
     else:
         st.page_link("../pages/audit.py", label=label, icon=icon, query_params=on_record)

@@ -7,6 +7,7 @@ from backstitch.demo import first_start
 from backstitch.demo import loader as demo_loader
 from ui import HERE, feedback, navigation
 from ui.accounts import own_forms as account_forms
+from ui.audit import filters as audit_filters
 from ui.audit import undo
 from ui.shared import dialogs, links, session, single_sign_on
 
@@ -33,7 +34,7 @@ if person is None:
         if problem := first_start.problem():
             st.warning(problem, icon=":material/warning:")
     if signed_in:
-        # The next run has no form, and its element that sets the cookie stays long enough to do so.
+        # The element that sets the cookie belongs to the next run, which has no form and stays on the screen.
         st.session_state["cookie_due"] = True
         st.rerun()
     st.stop()
@@ -53,14 +54,14 @@ with st.sidebar:
 if not st.session_state.get("authentication_status"):
     session.leave()
 if person.user.must_change_password:
-    # First of all, on whatever page: an admin knows the password that this person has.
+    # Before any page: an admin knows the password of this person.
     account_forms.first_password()
     st.stop()
 
 if links.arrive(page.url_path):
     dialogs.close_all()
-feedback.show_done(undo.offer)
+feedback.show_done(offer_undo=undo.offer, filter_report=audit_filters.show_only)
 undo.show_open()
-with session.given_reason():
+with session.pending_reason():
     page.run()
-feedback.shown()
+feedback.end_run()

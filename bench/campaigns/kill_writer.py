@@ -33,7 +33,7 @@ def changes(connection: psycopg.Connection, dice: random.Random, name: str) -> t
                 for _ in range(number)
             )
             query = INSERT.format(log=log, other=other, rows=rows)
-            inserted += connection.execute(query, [name] * number).rowcount  # type: ignore[call-overload]
+            inserted += connection.execute(query, [name] * number).rowcount
         else:
             some = SOME.format(log=log, other=other)
             change = (
@@ -42,7 +42,7 @@ def changes(connection: psycopg.Connection, dice: random.Random, name: str) -> t
                 else (f"update inventory.{log} set date = date - 1" if draw < 0.95 else f"delete from inventory.{log}")
             )
             query = f"{change} where id in ({some})"
-            number = connection.execute(query, (name, dice.choice([1, 5]))).rowcount  # type: ignore[call-overload]
+            number = connection.execute(query, (name, dice.choice([1, 5]))).rowcount
             if change.startswith("delete"):
                 deleted += number
             else:

@@ -209,7 +209,7 @@ class Campaign:
             )
             row = psql.execute(query, parameters).fetchone()
             parameters["past"] = row[0] if row else 0
-        found = psql.execute(ORPHANS.format(log=log), parameters).fetchall()  # type: ignore[call-overload]
+        found = psql.execute(ORPHANS.format(log=log), parameters).fetchall()
         if self.since:  # judged by the full check, which sees all of both sides
             found = [one for one in found if not self._elsewhere(psql, entity, log, one[0])]
         return found
@@ -222,7 +222,7 @@ class Campaign:
             "count(*) filter (where action = 'CREATE') - count(*) filter (where action = 'DELETE') "
             "from audit.records where entity = %(entity)s and entity_id = %(id)s"
         )
-        row = psql.execute(query, {"id": number, "entity": entity}).fetchone()  # type: ignore[call-overload]
+        row = psql.execute(query, {"id": number, "entity": entity}).fetchone()
         return bool(row and row[0])
 
     def rebuild(self) -> list[Any]:
@@ -232,7 +232,7 @@ class Campaign:
             return [
                 row
                 for entity, log in LOGS.items()
-                for row in psql.execute(REBUILT.format(log=log), {"entity": entity}).fetchall()  # type: ignore[call-overload]
+                for row in psql.execute(REBUILT.format(log=log), {"entity": entity}).fetchall()
             ]
 
 

@@ -98,7 +98,7 @@ def run(place: Shop, *, count: int, seed: int, every: int) -> dict[str, Any]:
 
 def figures(psql: Connection, ledgers: list[Ledger], before: int) -> dict[str, Any]:
     outcomes: Counter[tuple[str, str]] = sum((ledger.outcomes for ledger in ledgers), Counter())
-    refusals = Counter()
+    refusals: Counter[str] = Counter()
     kinds: dict[str, dict[str, int]] = {}
     for (kind, outcome), number in outcomes.items():
         kinds.setdefault(kind, Counter())["done" if outcome == "done" else "refused"] += number

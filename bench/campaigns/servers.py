@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from psycopg.pq import PGconn, Ping
 from sqlalchemy import URL, make_url
@@ -136,7 +137,7 @@ def as_account(command: Sequence[str], account: pwd.struct_passwd | None) -> Non
         raise RuntimeError(done.stdout)
 
 
-def identity(account: pwd.struct_passwd | None) -> dict[str, object]:
+def identity(account: pwd.struct_passwd | None) -> dict[str, Any]:
     if account is None:
         return {}
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}

@@ -131,9 +131,9 @@ class Session:
         outcome = "done"
         try:
             if made.rows is None:
-                self.connection.execute(made.text)  # type: ignore[call-overload]
+                self.connection.execute(made.text)
             else:
-                with self.connection.cursor().copy(made.text) as copy:  # type: ignore[call-overload]
+                with self.connection.cursor().copy(made.text) as copy:
                     for row in made.rows:
                         copy.write_row(row)
         except psycopg.Error as error:
@@ -174,7 +174,7 @@ class Session:
 
     def setting(self, dice: Random) -> None:
         if not self.aborted:
-            self.connection.execute(f"set {dice.choice(SETTINGS)}")  # type: ignore[call-overload]
+            self.connection.execute(f"set {dice.choice(SETTINGS)}")
 
     def end(self, *, commit: bool) -> None:
         """Commits or rolls back, and enters what was committed into the ledger."""
@@ -221,7 +221,7 @@ class Session:
 
 def prepare(psql: Connection) -> None:
     """The awkward tables beside the inventory, all empty but for the parents."""
-    psql.execute(statements.AWKWARD)  # type: ignore[call-overload]
+    psql.execute(statements.AWKWARD)
 
 
 def database_setting(psql: Connection, setting: str) -> None:

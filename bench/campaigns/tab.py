@@ -11,6 +11,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
 
 WIDGETS = ("text_input", "text_area", "button", "selectbox", "number_input", "checkbox")
 TEXTS = {"heading": "body", "markdown": "body", "alert": "body", "text": "body", "code": "code_text"}
@@ -43,15 +44,13 @@ class Tab:
 
     def __post_init__(self) -> None:
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        session = [self.session_id] if self.session_id else []
+        protocols = ["streamlit", self.cookies.get("_streamlit_xsrf", "xsrf"), *session]
         self.connection: ClientConnection = connect(
             f"ws{self.url.removeprefix('http')}/_stcore/stream",
-            subprotocols=[  # type: ignore[list-item]
-                "streamlit",
-                self.cookies.get("_streamlit_xsrf", "xsrf"),
-                *([self.session_id] if self.session_id else []),
-            ],
+            subprotocols=[Subprotocol(protocol) for protocol in protocols],
             additional_headers=({"Cookie": cookies} if cookies else {}) | self.headers,
-            origin=self.origin or f"http://{urlsplit(self.url).netloc}",  # type: ignore[arg-type]
+            origin=Origin(self.origin or f"http://{urlsplit(self.url).netloc}"),
             max_size=None,
             open_timeout=self.timeout,
             ping_interval=None,
@@ -75,7 +74,7 @@ class Tab:
     def finished(self) -> "Tab":
         """The tab once a run has come to its end; a run that starts another is not the end."""
         while True:
-            message = ForwardMsg.FromString(self.connection.recv(timeout=self.timeout))  # type: ignore[arg-type]
+            message = ForwardMsg.FromString(self.connection.recv(timeout=self.timeout))
             kind = message.WhichOneof("type")
             if kind == "new_session":
                 self.session_id = message.new_session.initialize.session_id

@@ -9,7 +9,7 @@ from django.db import models
 
 
 @pghistory.track(pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())
-class Product(models.Model):
+class Product(models.Model):  # type: ignore[misc]  # Django is not installed where types are checked
     """`products`, which the bench itself creates."""
 
     id = models.BigAutoField(primary_key=True)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from backstitch.settings import PROJECT
 
@@ -80,7 +81,9 @@ class App:
 
     def tab(self) -> ClientConnection:
         """A browser tab's connection."""
-        return connect(f"ws://localhost:{self.port}/_stcore/stream", subprotocols=["streamlit"], max_size=None)
+        return connect(
+            f"ws://localhost:{self.port}/_stcore/stream", subprotocols=[Subprotocol("streamlit")], max_size=None
+        )
 
     def page(self) -> list[str]:
         """What a new tab shows: texts of headings, paragraphs, buttons and alerts, from top to bottom."""
@@ -88,7 +91,7 @@ class App:
             run = BackMsg()
             run.rerun_script.query_string = ""
             tab.send(run.SerializeToString())
-            texts = []
+            texts: list[str] = []
             while True:
                 message = ForwardMsg.FromString(tab.recv(timeout=30))
                 if message.WhichOneof("type") == "script_finished":

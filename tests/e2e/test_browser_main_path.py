@@ -60,7 +60,7 @@ def test_goods_that_come_in_through_the_grid_are_on_the_record_with_the_name(
     expect(cell(on_hand, 2, 0)).to_have_text(str(PIECES + 2))
     expect(cell(table(page, "inward_grid_1"), 1, 0)).to_have_text("")
 
-    page.get_by_role("link", name="See it on the record").click()
+    page.get_by_role("link", name="View in audit report").click()
     sees(page, "Audit report")
     assert parse_qs(urlsplit(page.url).query) == {"product": [product.label]}
     expect(cell(table(page), 2, 0)).to_have_text("Ravi Menon")

@@ -38,7 +38,7 @@ def test_a_write_is_undone_where_it_was_said_and_a_step_from_the_report(
     assert shop.query(ON_HAND, product.id) == [(PIECES,), (PIECES,)]
 
     # The undo is a step like any other: it stands first in the report, and can be undone.
-    page.get_by_role("link", name="See it on the record").click()
+    page.get_by_role("link", name="View in audit report").click()
     sees(page, "Audit report")
     expect(cell(table(page), 7, 0)).to_have_text("undo")
     page.get_by_role("tab", name="Operations").click()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 
 from backstitch import startup
 from backstitch.accounts import browsers, passwords, sessions
@@ -145,6 +146,6 @@ def _where(event: AccountEvent) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def moment(label: str) -> object:
+def moment(label: str) -> ColumnConfig:
     """A column of times in the business's zone."""
     return st.column_config.DatetimeColumn(label, format="DD MMM YYYY, HH:mm", timezone=str(formats.timezone()))

@@ -18,6 +18,7 @@ from ui.shared.dialogs import Dialog
 # What is open survives a rerun: "new", a UserLine as it was read, a OneTime, or nothing.
 DIALOG = Dialog("user_dialog")
 ON_RECORD = {"type": "User"}
+ROLES = list(Role)
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def _add() -> None:
     with st.form("new_user", border=False):
         name = st.text_input("Name", key="new_user_name", max_chars=120)
         email = st.text_input("Email", key="new_user_email", max_chars=254)
-        role = st.selectbox("Role", list(Role), len(Role) - 1, format_func=_role, key="new_user_role")
+        role = st.selectbox("Role", ROLES, len(ROLES) - 1, format_func=_role, key="new_user_role")
         reason = st.text_input("Reason", key="new_user_reason", max_chars=500)
         outside = single_sign_on.is_configured() and st.checkbox(
             "Signs in with single sign-on only, without a password here", key="new_user_outside"
@@ -98,9 +99,7 @@ def _edit(line: UserLine) -> None:
     with st.form("edit_user", border=False):
         name = st.text_input("Name", line.name, key=f"edit_user_name_{line.id}", max_chars=120)
         email = st.text_input("Email", line.email, key=f"edit_user_email_{line.id}", max_chars=254)
-        role = st.selectbox(
-            "Role", list(Role), list(Role).index(line.role), format_func=_role, key=f"edit_user_role_{line.id}"
-        )
+        role = st.selectbox("Role", ROLES, ROLES.index(line.role), format_func=_role, key=f"edit_user_role_{line.id}")
         reason = st.text_input(
             "Reason", key=f"edit_user_reason_{line.id}", help="A change of role needs one.", max_chars=500
         )

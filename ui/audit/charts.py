@@ -106,16 +106,17 @@ def _by_day(data: pd.DataFrame, now: datetime) -> alt.LayerChart:
         .add_params(alt.selection_point(CLICKED, fields=["iso_day", "action"]))
     )
     today = pd.DataFrame({"day": [pd.Timestamp(now.date())], "note": ["today, so far"]})
-    mark = (
+    note = (
         alt.Chart(today[today["day"].isin(data["day"])])
         .mark_text(align="right", baseline="top", dy=2, fontSize=11, opacity=0.7)
         .encode(x="yearmonthdate(day):T", y=alt.value(0), text="note:N")
     )
-    return bars + mark
+    layers: alt.LayerChart = bars + note
+    return layers
 
 
 def _ranking(data: pd.DataFrame, column: str, title: str) -> alt.Chart:
-    return (
+    chart: alt.Chart = (
         alt.Chart(data)
         .mark_bar()
         .encode(
@@ -131,10 +132,11 @@ def _ranking(data: pd.DataFrame, column: str, title: str) -> alt.Chart:
         .properties(height=alt.Step(BAR))
         .add_params(alt.selection_point(CLICKED, fields=[column]))
     )
+    return chart
 
 
 def _heat_map(data: pd.DataFrame) -> alt.Chart:
-    return (
+    chart: alt.Chart = (
         alt.Chart(data)
         .mark_rect()
         .encode(
@@ -149,3 +151,4 @@ def _heat_map(data: pd.DataFrame) -> alt.Chart:
         )
         .properties(height=HEIGHT)
     )
+    return chart

@@ -19,7 +19,8 @@ def rows(opened: Order, theirs: Order, details: OrderDetails, lines: tuple[Line,
     """What differs, a row each."""
     now, read = _stored(theirs), _stored(opened)
     mine = {"Status": read["Status"], **_meant(details)}
-    cells = {(line.product_id, line.colour_code, line.size): "" for line in (*theirs.lines, *opened.lines, *lines)}
+    every: list[OrderLine | Line] = [*theirs.lines, *opened.lines, *lines]
+    cells = {(line.product_id, line.colour_code, line.size): "" for line in every}
     names = {
         (line.product_id, line.colour_code, line.size): f"{line.sku} {line.color} {line.size}"
         for line in (*theirs.lines, *opened.lines)

@@ -1,5 +1,8 @@
 """The list of orders: filters, the table, and what can be done with the orders that are selected."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
 import streamlit as st
 
 from backstitch.inventory.orders import queries as order_queries
@@ -10,7 +13,7 @@ from ui.shared import formats, links, session
 
 STEP = 100
 ALL = 0  # no party has this id; a choice of None comes back from another page as no choice
-COLOURS = {
+COLOURS: Mapping[str, Literal["gray", "blue", "orange", "green", "red"]] = {
     "draft": "gray",
     "confirmed": "blue",
     "dispatched": "orange",
@@ -134,27 +137,31 @@ def _table(found: list[OrderSummary], editable: bool) -> list[OrderSummary]:
         selection_mode="multi-row",
         alt="Orders, newest first",
         column_order=["name", "open", "date", "store", "agency", "status", "pieces", "value", "gst", "total", "note"],
-        column_config={
-            "name": st.column_config.TextColumn("Order", pinned=True),
-            "open": st.column_config.ButtonColumn(
-                "",
-                key="order_open",
-                type="tertiary",
-                on_click=lambda: open_order(found[st.session_state["order_open"].row].id),
-            ),
-            "date": st.column_config.DateColumn("Date", format=formats.DATE),
-            "store": "Party",
-            "agency": "Agency",
-            "status": st.column_config.MultiselectColumn(
-                "Status",
-                options=[status.capitalize() for status in order_queries.STATUSES],
-                color=[COLOURS[status] for status in order_queries.STATUSES],
-            ),
-            "pieces": st.column_config.NumberColumn("Pieces", format="localized"),
-            "value": st.column_config.NumberColumn("Value", format=formats.money_format()),
-            "gst": st.column_config.NumberColumn("GST", format=formats.money_format()),
-            "total": st.column_config.NumberColumn("Total", format=formats.money_format()),
-            "note": "Note",
-        },
+        column_config=_columns(found),
     )
     return [found[row] for row in st.session_state[key].selection.rows] if editable else []
+
+
+def _columns(found: Sequence[OrderSummary]) -> dict[str, Any]:
+    return {
+        "name": st.column_config.TextColumn("Order", pinned=True),
+        "open": st.column_config.ButtonColumn(
+            "",
+            key="order_open",
+            type="tertiary",
+            on_click=lambda: open_order(found[st.session_state["order_open"].row].id),
+        ),
+        "date": st.column_config.DateColumn("Date", format=formats.DATE),
+        "store": "Party",
+        "agency": "Agency",
+        "status": st.column_config.MultiselectColumn(
+            "Status",
+            options=[status.capitalize() for status in order_queries.STATUSES],
+            color=[COLOURS[status] for status in order_queries.STATUSES],
+        ),
+        "pieces": st.column_config.NumberColumn("Pieces", format="localized"),
+        "value": st.column_config.NumberColumn("Value", format=formats.money_format()),
+        "gst": st.column_config.NumberColumn("GST", format=formats.money_format()),
+        "total": st.column_config.NumberColumn("Total", format=formats.money_format()),
+        "note": "Note",
+    }

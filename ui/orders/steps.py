@@ -7,7 +7,7 @@ since is never taken along unseen.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import streamlit as st
 
@@ -67,7 +67,9 @@ def buttons(summaries: Sequence[OrderSummary]) -> None:
             DELETE: ("Delete", ":material/delete:"),
             COPY: ("Copy", ":material/content_copy:"),
         }.get(what) or (VERBS[what], ICONS[what])
-        main = "primary" if what in ("confirmed", "dispatched", "delivered") else "secondary"
+        main: Literal["primary", "secondary"] = (
+            "primary" if what in ("confirmed", "dispatched", "delivered") else "secondary"
+        )
         st.button(label, icon=icon, type=main, key=f"order_{what}", on_click=_open, args=(what, *step))
 
 

@@ -13,17 +13,17 @@ from ui.parties.kinds import EXAMPLES, Details, Kind, Party
 from ui.shared import formats, session, versions
 
 
-def _open(kind: Kind, party_id: int) -> None:
+def _open(kind: Kind[Party, Details], party_id: int) -> None:
     with session.read() as connection:
         kind.dialog.open(kind.one(connection, party_id))
 
 
-def _close(kind: Kind) -> None:
+def _close(kind: Kind[Party, Details]) -> None:
     kind.dialog.close()
     kind.pending.close()
 
 
-def page(kind: Kind, *, editable: bool) -> None:
+def page(kind: Kind[Party, Details], *, editable: bool) -> None:
     """The title, the list with its search, and the dialog that is open."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title(kind.words.capitalize(), width="content")
@@ -51,11 +51,11 @@ def page(kind: Kind, *, editable: bool) -> None:
         st.dialog(title, icon=kind.icon, on_dismiss=lambda: _close(kind))(_dialog)(kind, opened, editable)
 
 
-def _table(kind: Kind, found: Sequence[Party], editable: bool) -> None:
+def _table(kind: Kind[Party, Details], found: Sequence[Party], editable: bool) -> None:
     table = formats.frame(found, kind.record)
     table["state"] = table["is_active"].map({True: "", False: "Deactivated"})
     table["open"] = ":material/edit: Edit" if editable else ":material/visibility: View"
-    others = [name for name in kind.fields if name != kind.name]
+    others: list[str] = [name for name in kind.fields if name != kind.name]
     st.dataframe(
         table,
         key=f"{kind.word}_table",
@@ -64,23 +64,27 @@ def _table(kind: Kind, found: Sequence[Party], editable: bool) -> None:
         height="content" if len(found) < 15 else "auto",
         alt=f"{kind.words.capitalize()} by name",
         column_order=[kind.name, "open", *others, "state"],
-        column_config={
-            **kind.fields,
-            kind.name: st.column_config.TextColumn(kind.fields[kind.name], pinned=True),
-            kind.days: st.column_config.NumberColumn("Days", format="%d", help=kind.fields[kind.days]),
-            "state": "State",
-            "open": st.column_config.ButtonColumn(
-                "",
-                key=f"{kind.word}_open",
-                type="tertiary",
-                on_click=lambda: _open(kind, found[st.session_state[f"{kind.word}_open"].row].id),
-            ),
-        },
+        column_config=_columns(kind, found),
     )
     st.caption(formats.counted(len(found), kind.word) if len(found) == 1 else f"{len(found):,} {kind.words}")
 
 
-def _dialog(kind: Kind, read: Party | None, editable: bool) -> None:
+def _columns(kind: Kind[Party, Details], found: Sequence[Party]) -> dict[str, Any]:
+    return {
+        **kind.fields,
+        kind.name: st.column_config.TextColumn(kind.fields[kind.name], pinned=True),
+        kind.days: st.column_config.NumberColumn("Days", format="%d", help=kind.fields[kind.days]),
+        "state": "State",
+        "open": st.column_config.ButtonColumn(
+            "",
+            key=f"{kind.word}_open",
+            type="tertiary",
+            on_click=lambda: _open(kind, found[st.session_state[f"{kind.word}_open"].row].id),
+        ),
+    }
+
+
+def _dialog(kind: Kind[Party, Details], read: Party | None, editable: bool) -> None:
     # A click inside runs the dialog alone, with what it was opened with; the party may have been read anew.
     found = kind.dialog.opened()
     read = found if read is not None and isinstance(found, kind.record) else read
@@ -107,7 +111,7 @@ def _dialog(kind: Kind, read: Party | None, editable: bool) -> None:
         _further(kind, read)
 
 
-def _fields(kind: Kind, read: Party | None, *, disabled: bool) -> dict[str, str]:
+def _fields(kind: Kind[Party, Details], read: Party | None, *, disabled: bool) -> dict[str, str]:
     # A field that outlived the version it was filled from would carry old figures past the check for a stale edit.
     version = f"{read.id}_{read.version}" if read else "new"
     left, right = st.columns(2)
@@ -127,7 +131,7 @@ def _fields(kind: Kind, read: Party | None, *, disabled: bool) -> dict[str, str]
     return typed
 
 
-def _details(kind: Kind, typed: Mapping[str, str]) -> Details:
+def _details(kind: Kind[Party, Details], typed: Mapping[str, str]) -> Details:
     """What was typed, with the days as a number; raises Refused when they are none."""
     days = typed[kind.days].strip()
     if not re.fullmatch(r"-?[0-9]{0,6}", days) or days == "-":
@@ -136,7 +140,7 @@ def _details(kind: Kind, typed: Mapping[str, str]) -> Details:
     return kind.details(**fields)
 
 
-def _save(kind: Kind, read: Party | None, details: Details, *, seen: Sequence[Duplicate] = ()) -> None:
+def _save(kind: Kind[Party, Details], read: Party | None, details: Details, *, seen: Sequence[Duplicate] = ()) -> None:
     """Saves, unless there is a party that may be the same and nobody has seen it yet."""
     name = getattr(details, kind.name).strip()
     with session.read() as connection:
@@ -162,7 +166,7 @@ def _save(kind: Kind, read: Party | None, details: Details, *, seen: Sequence[Du
     feedback.done(sentence_done, on_record={"type": kind.entity})
 
 
-def _ask(kind: Kind) -> Sequence[Duplicate]:
+def _ask(kind: Kind[Party, Details]) -> Sequence[Duplicate]:
     """The parties that may be the one being saved; returns them when it is to be saved all the same."""
     alike: Sequence[Duplicate] = kind.pending.opened() or ()
     if not alike:
@@ -180,7 +184,7 @@ def _ask(kind: Kind) -> Sequence[Duplicate]:
     return alike if st.form_submit_button("Save anyway", key=f"{kind.word}_anyway") else ()
 
 
-def _further(kind: Kind, read: Party) -> None:
+def _further(kind: Kind[Party, Details], read: Party) -> None:
     """Deactivate or restore; delete what nothing refers to."""
     with session.read() as connection:
         uses = kind.uses(connection, read.id)
@@ -203,7 +207,7 @@ def _further(kind: Kind, read: Party) -> None:
                 _delete(kind, read, name)
 
 
-def _delete(kind: Kind, read: Party, name: str) -> None:
+def _delete(kind: Kind[Party, Details], read: Party, name: str) -> None:
     try:
         with session.write(f"delete {kind.word}", of=read.id) as connection:
             kind.delete(connection, read)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
 
@@ -11,12 +12,12 @@ from backstitch.inventory.parties.commands import AgencyDetails, CustomerDetails
 from backstitch.inventory.parties.queries import Agency, Customer, Duplicate
 from ui.shared.dialogs import Dialog
 
-Party = Customer | Agency
-Details = CustomerDetails | AgencyDetails
+Party = TypeVar("Party", Customer, Agency)
+Details = TypeVar("Details", CustomerDetails, AgencyDetails)
 
 
 @dataclass(frozen=True)
-class Kind:
+class Kind(Generic[Party, Details]):
     """What tells customers from agencies. `fields` are those of the form, by the name of the column."""
 
     word: str
@@ -55,7 +56,7 @@ EXAMPLES = {
     "accounts_mobile": "98200 12345",
     "pincode": "400050",
 }
-CUSTOMERS = Kind(
+CUSTOMERS = Kind[Customer, CustomerDetails](
     word="customer",
     words="customers",
     icon=":material/storefront:",
@@ -88,7 +89,7 @@ CUSTOMERS = Kind(
         connection, customer_id=read.id, version=read.version
     ),
 )
-AGENCIES = Kind(
+AGENCIES = Kind[Agency, AgencyDetails](
     word="agency",
     words="agencies",
     icon=":material/handshake:",

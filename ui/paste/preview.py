@@ -1,6 +1,6 @@
 """What the Paste page shows of a checked sheet: problems, the rows with wrong cells marked, what changes and goes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -163,7 +163,7 @@ def gone(found: Iterable[Gone], kind: Kind) -> None:
 
 
 def _table(
-    records: list[dict[str, object]], total: int, *, key: str, alt: str, widths: Mapping[str, Any] | None = None
+    records: Sequence[Mapping[str, object]], total: int, *, key: str, alt: str, widths: Mapping[str, Any] | None = None
 ) -> None:
     if not records:
         return

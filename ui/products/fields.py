@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 import streamlit as st
 
@@ -40,7 +41,7 @@ class Typed:
 def show(product: Product | None, *, disabled: bool = False) -> Typed:
     """Draws the fields, for a new product or filled with one."""
 
-    def line(label: str, name: str, value: object, **options: object) -> str:
+    def line(label: str, name: str, value: object, **options: Any) -> str:
         typed = st.text_input(
             label, "" if value is None else str(value), key=key(name, product), disabled=disabled, **options
         )

@@ -48,7 +48,7 @@ def show(ids: Sequence[int], page: Hashable) -> None:
     read: list[Product] = st.session_state[READ]
     typed: _Typed = st.session_state.get(TYPED, {})
     edited = st.data_editor(
-        pd.DataFrame([_row(product) | typed.get(product.id, {}) for product in read], columns=list(HEADINGS)),
+        pd.DataFrame([{**_row(product), **typed.get(product.id, {})} for product in read], columns=list(HEADINGS)),
         key=_key(),
         hide_index=True,
         height="content" if len(read) <= 15 else 600,

@@ -1,6 +1,6 @@
 """The sizes and colours of a product: what is removed, taken out of use, brought back and renamed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
@@ -14,7 +14,9 @@ from backstitch.inventory.products.queries import Colour, Matrix, Product
 from ui import feedback
 from ui.shared import formats, session
 
-OUTCOMES: dict[Outcome | Literal["restored"], str] = {
+Change = Outcome | Literal["restored"]
+
+OUTCOMES: Mapping[Change, str] = {
     "removed": "removed",
     "deactivated": "taken out of use, because it has a history",
     "restored": "taken back into use",
@@ -120,6 +122,7 @@ def _rename(matrix: Matrix, colour: Colour, name: str, done: Done) -> None:
 
 def _switch_colour(matrix: Matrix, colour: Colour, done: Done) -> None:
     product = matrix.product
+    outcome: Change = "restored"
     with feedback.refusals():
         if colour.is_active:
             with session.write("remove colour", of=colour.id) as connection:
@@ -127,7 +130,6 @@ def _switch_colour(matrix: Matrix, colour: Colour, done: Done) -> None:
                     connection, product_id=product.id, colour_code=colour.colour_code
                 )
         else:
-            outcome = "restored"
             with session.write("take colour back into use", of=colour.id) as connection:
                 product_matrix.restore_colour(connection, product_id=product.id, colour_code=colour.colour_code)
         done(product, f"{product.sku} {colour.color} was {OUTCOMES[outcome]}.")
@@ -143,9 +145,9 @@ def _change_size(matrix: Matrix, done: Done) -> None:
 
 
 def _switch_size(product: Product, size: str, out: bool, done: Done) -> None:
+    outcome: Change = "restored"
     with feedback.refusals():
         if out:
-            outcome = "restored"
             with session.write("take size back into use", of=(product.id, size)) as connection:
                 product_matrix.restore_size(connection, product_id=product.id, size=size)
         else:

@@ -55,7 +55,7 @@ class BrowserCookie:
         digest = hashlib.sha256((known or secrets.token_urlsafe(32)).encode("utf-8", "surrogateescape")).hexdigest()
         name = BROWSER_HEADER.lower().encode()
         headers = [(key, value) for key, value in scope["headers"] if key.lower() != name]
-        scope = scope | {"headers": [*headers, (name, digest.encode())]}
+        scope = {**scope, "headers": [*headers, (name, digest.encode())]}
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start" and not known:

@@ -32,8 +32,9 @@ def read(token: object) -> SignIn | None:
     except (jwt.PyJWTError, ValueError):
         return None
     name, session, until = claims.get("username"), claims.get("session"), claims.get("exp_date")
-    fits = isinstance(name, str) and name and isinstance(until, int | float) and until > time.time()
-    return SignIn(name, session) if fits and type(session) is int else None
+    if not (isinstance(name, str) and name and isinstance(until, int | float) and until > time.time()):
+        return None
+    return SignIn(name, session) if type(session) is int else None
 
 
 def _key() -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import fields
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,7 @@ def timezone() -> ZoneInfo:
     return startup.current().settings.timezone
 
 
-def today() -> Any:
+def today() -> date:
     """Today's date in the business's zone."""
     return datetime.now(timezone()).date()
 

@@ -1,8 +1,8 @@
-"""Who sits in front of this browser tab, and the database with that person's rights.
+"""The person who uses this browser tab, and transactions with that person's rights.
 
-streamlit-authenticator draws the form, and its component keeps the re-sign-in cookie; the database holds the truth.
-The cookie alone opens nothing: the session in the database belongs to this browser's own HttpOnly
-cookie (set by `ui.server.middleware`), and is checked at every run and at every transaction.
+streamlit-authenticator draws the sign-in form, and its component sets the cookie that signs the browser in again. That
+cookie alone opens nothing: the session in the database belongs to this browser's own HttpOnly cookie (set by
+`ui.server.middleware`), and the database checks it at every run and in every transaction.
 """
 
 import contextlib
@@ -13,13 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import NoReturn
 
 import streamlit as st
 import streamlit_authenticator as stauth
 from sqlalchemy import Connection
-from streamlit_authenticator.models import AuthenticationModel
 from streamlit_authenticator.utilities import LoginError
 
 from backstitch import installation, startup
@@ -31,17 +30,20 @@ from backstitch.audit.undo import Undoable
 from backstitch.database import SignedIn
 from backstitch.errors import Refused, SignedOut
 from ui import BROWSER_COOKIE, SIGN_IN_COOKIE
+from ui.server import library_patches
 from ui.shared import cookies
 
 log = logging.getLogger(__name__)
 
-NOTE_USE = 60  # seconds between two notes in the database that a tab is in use
-# Typed when a change was refused for want of a reason that its form does not ask for: the change and the reason.
-GIVEN = "reason_given"
-GIVEN_NOW = "reason_given_now"
-LACKS_REASON = "lacks_reason"
-WRITTEN = "written"
-NOT_RIGHT = "Email or password is not right. Check both and try again."
+NOTE_USE = 60  # seconds after which a tab that is in use notes that in the database again
+# Keys of st.session_state. A rule can want a reason for a change whose form does not ask for one; then the person types
+# the reason below the refusal, and repeats the change. PENDING_REASON is the change with that reason, until the next
+# run takes it as CURRENT_REASON.
+CHANGE_WITHOUT_REASON = "change_without_reason"
+PENDING_REASON = "pending_reason"
+CURRENT_REASON = "current_reason"
+LAST_WRITE = "last_write"
+WRONG_PASSWORD = "Email or password is not right. Check both and try again."
 
 
 @dataclass(frozen=True)
@@ -53,33 +55,28 @@ class Person:
     session_id: int
 
 
-class _CheckedByDatabase(AuthenticationModel):  # type: ignore[misc]
-    """The library's model of a sign-in, with one difference: the database checks the password."""
-
-    def check_credentials(self, username: str, password: str) -> bool:
-        """Whether the password is right; opens the session and hands the library this one user."""
-        service = startup.current()
-        try:
-            right = sessions.sign_in(
-                service.database,
-                email=username,
-                password=password,
-                browser=_browser(),
-                lifetime=service.settings.session_lifetime,
-                idle_limit=service.settings.session_idle,
-            )
-        except Locked as locked:
-            st.session_state["sign_in_refused"] = str(locked)
-            return False
-        if not right:
-            st.session_state["sign_in_refused"] = NOT_RIGHT
-            return False
-        self.credentials["usernames"][username] = {"email": username, "name": username, "roles": []}
-        return True
+def _check_password(email: str, password: str) -> bool:
+    """Whether the database accepts the password; if so, opens the session."""
+    service = startup.current()
+    try:
+        is_right = sessions.sign_in(
+            service.database,
+            email=email,
+            password=password,
+            browser=_browser(),
+            lifetime=service.settings.session_lifetime,
+            idle_limit=service.settings.session_idle,
+        )
+    except Locked as locked:
+        st.session_state["sign_in_refused"] = str(locked)
+        return False
+    if not is_right:
+        st.session_state["sign_in_refused"] = WRONG_PASSWORD
+    return is_right
 
 
 def _browser() -> Browser:
-    """This browser: its secret cookie, or, where it refuses cookies, a secret for this tab only."""
+    """This browser with the secret of its cookie; one that refuses cookies gets a secret for this tab only."""
     secret = st.context.cookies.get(BROWSER_COOKIE)
     if not isinstance(secret, str) or not secret:
         secret = st.session_state.setdefault("tab_secret", secrets.token_urlsafe(32))
@@ -91,41 +88,24 @@ def _browser() -> Browser:
 
 
 def _address() -> str | None:
-    """The address of the browser; None for this machine, and for what is no address."""
+    """The address of the browser; None for this machine, and for a text that is no address."""
     try:
-        given = ipaddress.ip_address(st.context.ip_address or "")
+        address = ipaddress.ip_address(st.context.ip_address or "")
     except ValueError:
         return None
-    if isinstance(given, ipaddress.IPv6Address):
-        # Proxies that serve both kinds tell ::ffff:203.0.113.5, which would make one network of all of IPv4; what
-        # follows a % names a network card.
-        given = given.ipv4_mapped or ipaddress.IPv6Address(int(given))
-    return None if given.is_loopback else str(given)
+    if isinstance(address, ipaddress.IPv6Address):
+        # Proxies that serve both kinds report ::ffff:203.0.113.5, which would make one network of all of IPv4. The
+        # part after a % names a network card.
+        address = address.ipv4_mapped or ipaddress.IPv6Address(int(address))
+    return None if address.is_loopback else str(address)
 
 
 def authenticator() -> stauth.Authenticate:
-    """The library's form, cookie and sign-out button, made afresh each run with no credentials in it."""
+    """The library's form, cookie and sign-out button, made afresh each run."""
     settings = startup.current().settings
-    credentials: dict[str, dict[str, object]] = {"usernames": {}}
-    # The library draws a component that would read the cookies in the browser, and run the script again when it
-    # has, over whatever was clicked meanwhile. The connection brings the cookies, so it leaves before it loads.
-    reader = st.empty()
-    with reader:
-        made = stauth.Authenticate(
-            credentials,
-            cookie_name=SIGN_IN_COOKIE,
-            cookie_key=installation.cookie_key(settings),
-            cookie_expiry_days=settings.session_lifetime / timedelta(days=1),
-            auto_hash=False,
-            login_sleep_time=0,
-        )
-    reader.empty()
-    # The cookie is read here (ui/shared/cookies.py): the library raises for an odd one.
-    made.cookie_controller.get_cookie = lambda: None
-    # And set by keep_cookie: the library's names no session, and goes over plain HTTP too.
-    made.cookie_controller.set_cookie = lambda: None
-    made.authentication_controller.authentication_model = _CheckedByDatabase(credentials, auto_hash=False)
-    return made
+    return library_patches.authenticator(
+        cookie_key=installation.cookie_key(settings), lifetime=settings.session_lifetime, check=_check_password
+    )
 
 
 def _over_https() -> bool:
@@ -137,11 +117,11 @@ def resume() -> Person | None:
     """The person of this tab, or of the browser's cookie after a reload; None when nobody is signed in."""
     email, session_id = st.session_state.get("username"), None
     if not email and not st.session_state.get("logout"):
-        said = cookies.read(st.context.cookies.get(SIGN_IN_COOKIE))
-        email, session_id = (said.email, said.session_id) if said else (None, None)
+        cookie = cookies.read(st.context.cookies.get(SIGN_IN_COOKIE))
+        email, session_id = (cookie.email, cookie.session_id) if cookie else (None, None)
     if not email:
         return None
-    person = _checked(email, session_id)
+    person = _find_person(email, session_id)
     if person is None:
         forget()
         return None
@@ -150,10 +130,11 @@ def resume() -> Person | None:
     return person
 
 
-def _checked(email: str, session_id: int | None) -> Person | None:
+def _find_person(email: str, session_id: int | None) -> Person | None:
+    """The person whose session is live in the database; None for a session that is over."""
     database, actor = startup.current().database, sessions.actor(_browser().secret, email, session_id)
     if time.monotonic() >= st.session_state.get("note_use_at", 0):
-        # False for a session that is over, which is now on the record.
+        # It returns False for a session that is over, and records that.
         if not sessions.seen(database, actor):
             return None
         st.session_state["note_use_at"] = time.monotonic() + NOTE_USE
@@ -165,33 +146,27 @@ def _checked(email: str, session_id: int | None) -> Person | None:
     return Person(user, actor, session_id) if user else None
 
 
-@st.fragment  # the browser's answer runs this alone, and so cannot take away what was clicked meanwhile
-def keep_cookie(made: stauth.Authenticate) -> None:
-    """Sets the cookie after a sign-in: drawn until the browser says it is done, lest a quick click take it away."""
+@st.fragment  # the browser's answer reruns this fragment alone, so it cannot cancel a click that comes meanwhile
+def keep_cookie(library: stauth.Authenticate) -> None:
+    """Sets the cookie after a sign-in. Draws its element until the browser has answered, or a quick click would remove
+    it before it works."""
     if st.session_state.get("cookie_due"):
         until = datetime.now(UTC) + startup.current().settings.session_lifetime
-        sign_in = cookies.SignIn(st.session_state["username"], current().session_id)
-        made.cookie_controller.cookie_model.cookie_manager.set(
-            SIGN_IN_COOKIE, cookies.issued(sign_in, until), expires_at=until, secure=_over_https()
-        )
-        if st.session_state.get("set"):
+        token = cookies.issued(cookies.SignIn(st.session_state["username"], current().session_id), until)
+        if library_patches.set_cookie(library, token, until=until, secure=_over_https()):
             del st.session_state["cookie_due"]
 
 
 @st.fragment
-def drop_cookie(made: stauth.Authenticate, then: Callable[[], None]) -> None:
-    """Deletes the cookie after a sign-out, in the same way; `then` may leave the page."""
-    if st.session_state.get("cookie_over"):
-        # The library's own list of cookies does not matter; the browser's does.
-        with contextlib.suppress(KeyError):
-            made.cookie_controller.cookie_model.cookie_manager.delete(SIGN_IN_COOKIE)
-        if st.session_state.get("delete"):
-            del st.session_state["cookie_over"]
-            then()
+def drop_cookie(library: stauth.Authenticate, then: Callable[[], None]) -> None:
+    """Deletes the cookie after a sign-out, in the same way, and then calls `then`, which may leave the page."""
+    if st.session_state.get("cookie_over") and library_patches.delete_cookie(library):
+        del st.session_state["cookie_over"]
+        then()
 
 
 def forget() -> None:
-    """Drops what this tab remembers of the user; the cookie is not asked again in this tab."""
+    """Removes the user from the state of this tab, which does not read the cookie again."""
     for key in list(st.session_state):
         if key not in {"tab_secret", "assertion_tried"}:
             del st.session_state[key]
@@ -199,16 +174,16 @@ def forget() -> None:
 
 
 def leave() -> NoReturn:
-    """Drops what this tab remembers of a user who has just been signed out, and the cookie; ends this run."""
+    """Removes a user who has just signed out from this tab, with the cookie, and ends this run."""
     forget()
     st.session_state["cookie_over"] = True
     st.rerun()
 
 
-def sign_in(made: stauth.Authenticate) -> bool:
+def sign_in(library: stauth.Authenticate) -> bool:
     """Draws the form; True once the person is signed in."""
     with contextlib.suppress(LoginError):
-        made.login(
+        library.login(
             fields={"Form name": "Sign in", "Username": "Email", "Password": "Password", "Login": "Sign in"},
             key="sign_in",
         )
@@ -218,37 +193,37 @@ def sign_in(made: stauth.Authenticate) -> bool:
     return bool(st.session_state.get("authentication_status"))
 
 
-def sign_in_as(said: Assertion) -> str | None:
-    """Signs in whom the identity provider names; the tab then remembers them. Or says why not."""
+def sign_in_as(assertion: Assertion) -> str | None:
+    """Signs in the person whom the identity provider names; returns the cause where it cannot."""
     service = startup.current()
     cause = sessions.sign_in_by_provider(
         service.database,
-        said,
+        assertion,
         secret=installation.single_sign_on_key(service.settings),
         browser=_browser(),
         lifetime=service.settings.session_lifetime,
         idle_limit=service.settings.session_idle,
     )
     if cause is None:
-        st.session_state["username"] = said.email.strip().lower()
+        st.session_state["username"] = assertion.email.strip().lower()
         st.session_state["authentication_status"] = True
     return cause
 
 
 def sign_out() -> None:
-    """Ends the session in the database; the tab forgets the user."""
+    """Ends the session in the database; `leave` removes the user from the tab."""
     person = current()
     with contextlib.suppress(SignedOut):
         sessions.sign_out(startup.current().database, person.actor)
 
 
 def establish(person: Person) -> None:
-    """Makes `person` the one whom this run of the script serves."""
+    """Sets the person whom this run of the script serves."""
     st.session_state["person"] = person
 
 
 def current() -> Person:
-    """The person of this run. Pages run only after `ui/main.py` has established one."""
+    """The person of this run; `ui/main.py` establishes one before a page runs."""
     person = st.session_state.get("person")
     if not isinstance(person, Person):
         st.stop()
@@ -256,7 +231,7 @@ def current() -> Person:
 
 
 def require(permission: Permission) -> User:
-    """First line of a page: the user, or a sentence and the end of the run."""
+    """Returns the user, or ends the run with a sentence; the first line of every page."""
     user = current().user
     if not user.may(permission):
         st.error("Your role does not include this page. Ask an admin if you need it.", icon=":material/lock:")
@@ -271,47 +246,49 @@ def read() -> Iterator[Connection]:
         yield connection
 
 
-def last_written() -> Undoable | None:
-    """What undoes the last change of this tab, until a run of its page came to its end."""
-    found: Undoable | None = st.session_state.get(WRITTEN)
-    return found
+def last_write() -> Undoable | None:
+    """The last change of this tab, to be undone; None once a run of the page has come to its end."""
+    change: Undoable | None = st.session_state.get(LAST_WRITE)
+    return change
 
 
 @contextmanager
-def given_reason() -> Iterator[None]:
-    """Around a run of the page. What was typed for want of a reason is good for the next run only, or it would be
-    recorded as the reason of the next thing to be refused, which may be another."""
-    st.session_state[GIVEN_NOW] = st.session_state.pop(GIVEN, None)
+def pending_reason() -> Iterator[None]:
+    """Around a run of the page: offers a reason that was typed below a refusal to this run only.
+
+    A later refusal may be of another change, which would be recorded with this reason.
+    """
+    st.session_state[CURRENT_REASON] = st.session_state.pop(PENDING_REASON, None)
     try:
         yield
     finally:
-        st.session_state.pop(GIVEN_NOW, None)  # a sign-out may have taken it
+        st.session_state.pop(CURRENT_REASON, None)  # a sign-out may have removed it
 
 
 @contextmanager
 def write(operation: str, *, of: object = None, reason: str | None = None) -> Iterator[Connection]:
     """A transaction as the signed-in user; `operation` says in words what it does.
 
-    `reason` is None where the form does not ask for one: should a rule want one, `feedback.refusals` asks, and what
-    was typed there is taken when the same is done again, to the same record, which `of` tells. What undoes it is there
-    for `feedback.done` when it has committed. Within `feedback.refusals`, or a second click would end this run between
+    `reason` is None where the form does not ask for one. If a rule wants one, `feedback.refusals` asks for it, and the
+    same operation on the same record, which `of` identifies, takes that reason. After the commit, `feedback.done` finds
+    the change to undo in `last_write`. Call it within `feedback.refusals`, or a second click would end this run between
     the commit and what the page does about it.
     """
     change = (operation, of)
-    st.session_state[LACKS_REASON] = change if reason is None else None
+    st.session_state[CHANGE_WITHOUT_REASON] = change if reason is None else None
     # A dialog runs by itself, without the page around it.
-    given = st.session_state.pop(GIVEN, None) or st.session_state.get(GIVEN_NOW)
-    why = (reason or "").strip() or (given[1] if given and given[0] == change else None)
+    pending = st.session_state.pop(PENDING_REASON, None) or st.session_state.get(CURRENT_REASON)
+    why = (reason or "").strip() or (pending[1] if pending and pending[0] == change else None)
     try:
         with startup.current().database.transaction(current().actor, operation=operation, reason=why) as connection:
             yield connection
             undoable = undo.this_transaction(connection)
-        st.session_state[WRITTEN] = undoable
+        st.session_state[LAST_WRITE] = undoable
     except Refused:
-        st.session_state[GIVEN] = given  # for another try
+        st.session_state[PENDING_REASON] = pending  # for another try
         raise
 
 
 def is_local() -> bool:
-    """Whether the browser runs on this machine, as far as its address tells."""
+    """Whether the browser runs on this machine, as far as its address shows."""
     return _address() is None

@@ -81,7 +81,7 @@ def forget(name: str) -> None:
 
 
 def _grid(name: str, shape: Shape, of: Hashable) -> _Grid:
-    grids = st.session_state.setdefault(_GRIDS, {})
+    grids: dict[str, _Grid] = st.session_state.setdefault(_GRIDS, {})
     grid = grids.get(name)
     if grid is None or grid.of != of:
         if grid:

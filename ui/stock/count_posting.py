@@ -11,8 +11,8 @@ from backstitch.inventory.stock import count as stock_count
 from backstitch.inventory.stock.count import Count
 from ui import feedback
 from ui.shared import days, formats, session
+from ui.shared.typed_grid import Cell
 from ui.stock import count_sheet
-from ui.stock.count_sheet import Cell
 
 SHOWN = 5  # sentences on wrong figures
 

@@ -21,7 +21,7 @@ from backstitch.inventory.paste.entries import Entry
 from backstitch.inventory.paste.products import ProductPaste
 
 Record = TypeVar("Record")
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int], object]
 """Called with how much is written so far, and of how much."""
 
 BATCH = 1000  # records in a statement: few statements for the triggers, yet progress that moves

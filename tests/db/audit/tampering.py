@@ -48,7 +48,7 @@ def seal_all(psql: Connection) -> int:
     deadline = time.monotonic() + 20
     sealed = 0
     while True:
-        sealed += one(psql, "select audit.seal()")
+        sealed += int(one(psql, "select audit.seal()"))
         if one(psql, "select unsealed from audit.seal_status()") == 0:
             return sealed
         assert time.monotonic() < deadline, "records stay unsealed"
@@ -300,7 +300,7 @@ def altered_seal(psql: Connection, history: History, chance: random.Random) -> s
         ]
     )
     psql.execute(f"update audit.seals set {assignment} where id = %s", (seal,))
-    named = {("altered_seal", seal)}
+    named: set[Named] = {("altered_seal", seal)}
     is_last = seal == history.seals[-1]
     if ("hash" in assignment or "to_transaction" in assignment) and not is_last:
         named.add(("broken_link", seal + 1))

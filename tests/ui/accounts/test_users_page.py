@@ -40,7 +40,7 @@ def is_signed_in(clone: Clone, role: Role) -> bool:
 
 def leads_to(tab: AppTest) -> str:
     """What the link beside the sentence filters the report to."""
-    (link,) = [link for link in tab.page_link if link.value == "See it on the record"]
+    (link,) = [link for link in tab.page_link if link.value == "View in audit report"]
     return str(link.proto.query_string)
 
 

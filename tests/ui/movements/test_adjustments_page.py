@@ -104,7 +104,7 @@ def test_a_corrected_entry_moves_the_stock_and_is_on_the_record_with_why(
     assert sentences(tab.success) == ["Stock adjustment 1 of AN201 was saved."]
     link = tab.page_link[0]
     assert (link.value, link.proto.query_string) == (
-        "See it on the record",
+        "View in audit report",
         "product=AN201+%C2%B7+Leggings&type=Stock+adjustment",
     )
     old = {"quantity": -2, "reason": "damaged", "note": "torn"}

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from backstitch.accounts.permissions import Role
 from tests.ui.conftest import Open
 from tests.ui.shop import Shop, click, run, sentences, type_in_grid
-from ui.movements import entry_forms
+from ui.movements import recording
 
 NOTHING = "Enter a quantity for at least one size. Nothing was saved."
 
@@ -44,7 +44,7 @@ def test_what_is_typed_is_sent_at_once_and_a_second_click_writes_nothing_and_com
     assert filled.session_state["inward_saved_at"] < time.monotonic()
     filled.session_state["inward_saved_at"] = time.monotonic() + 60
     assert not click(filled, "inward_save_1").error
-    filled.session_state["inward_saved_at"] = time.monotonic() - entry_forms.DOUBLE_CLICK
+    filled.session_state["inward_saved_at"] = time.monotonic() - recording.DOUBLE_CLICK
     assert sentences(click(filled, "inward_save_1").error) == [NOTHING]
     assert shop.stock(1) == {("RED", "S"): 1, ("TEAL", "S"): 4, ("TEAL", "L"): 2}
 

@@ -114,7 +114,7 @@ def test_goods_in_move_the_stock_and_are_on_the_record_with_user_and_operation(o
     tab = click(filled_in(open_page, product, S="4", L=" 12 "), "inward_save_0")
     assert sentences(tab.success) == ["Recorded 16 pieces of AN201 Red in: S 4, L 12."]
     assert [(link.value, link.proto.query_string) for link in tab.page_link] == [
-        ("See it on the record", "product=AN201+%C2%B7+Leggings")
+        ("View in audit report", "product=AN201+%C2%B7+Leggings")
     ]
     assert shop.stock(product) == {("RED", "S"): 9, ("RED", "L"): 12}
     today = formats.today()
@@ -264,7 +264,7 @@ def test_a_correction_moves_the_stock_by_the_difference_and_is_on_the_record(ope
     tab = saving(opening(open_page, shop), quantity="7", stakeholder="Arvind Mills")
     assert sentences(tab.success) == ["Inward entry 1 of AN201 was saved."]
     assert [(link.value, link.proto.query_string) for link in tab.page_link] == [
-        ("See it on the record", "product=AN201+%C2%B7+Leggings&type=Inward+entry")
+        ("View in audit report", "product=AN201+%C2%B7+Leggings&type=Inward+entry")
     ]
     assert "entry_dialog" not in tab.session_state
     assert listed(tab) == [(DAY, "AN201", "Red", "S", 7, "Supply", "Arvind Mills")]
@@ -350,7 +350,7 @@ def test_a_deleted_entry_takes_its_stock_with_it(open_page: Open, shop: Shop) ->
     tab = click(opening(open_page, shop), "edit_inward_delete")
     assert sentences(tab.success) == ["Inward entry 1 was deleted; 5 pieces of AN201 Red S went out of stock with it."]
     assert [(link.value, link.proto.query_string) for link in tab.page_link] == [
-        ("See it on the record", "product=AN201+%C2%B7+Leggings&type=Inward+entry")
+        ("View in audit report", "product=AN201+%C2%B7+Leggings&type=Inward+entry")
     ]
     assert shop.inward() == [] and shop.stock(product) == {}
     entry = {

@@ -65,7 +65,7 @@ def test_goods_out_move_the_stock_and_are_on_the_record_with_user_and_operation(
     choose_or_type(tab, "sales_agency", "Kapoor & Sons")
     click(tab, "sales_save_0")
     assert sentences(tab.success) == ["Recorded 5 pieces of AN201 Red out: S 5."]
-    assert [link.value for link in tab.page_link] == ["See it on the record"]
+    assert [link.value for link in tab.page_link] == ["View in audit report"]
     assert shop.stock(product) == {}
     today = formats.today()
     assert listed(tab) == [(today, "AN201", "Red", "S", 5, "Bandra", "Kapoor & Sons")]

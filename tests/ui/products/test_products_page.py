@@ -158,7 +158,7 @@ def test_a_new_product_gets_its_colours_and_an_empty_matrix_on_the_record(open_p
         description="Straight",
     )
     assert sentences(tab.success) == ["KT-1 was added."]
-    assert [link.value for link in tab.page_link] == ["See it on the record"]
+    assert [link.value for link in tab.page_link] == ["View in audit report"]
     assert not tab.error and "product_dialog" not in tab.session_state
     assert shown(tab, "sku", "name", "category", "colours", "on_hand") == [("KT-1", "Kurta", "Kurta", 2, 0)]
     wrote = shop.trail()

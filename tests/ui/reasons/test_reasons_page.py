@@ -41,7 +41,7 @@ def test_an_admin_asks_for_a_reason_and_for_none_and_both_are_on_the_record(open
     asking(tab, "InwardLog", "quantity", "audit of October")
     assert sentences(tab.success) == ["Inward entry, Quantity: a reason is asked for from now on."]
     assert [(link.value, link.proto.query_string) for link in tab.page_link] == [
-        ("See it on the record", "type=Reason+policy")
+        ("View in audit report", "type=Reason+policy")
     ]
     assert rules(tab) == [("Inward entry", "Quantity"), *first]
     assert "Quantity" not in tab.selectbox(key="reason_field_InwardLog").options
@@ -85,8 +85,8 @@ def test_a_form_without_a_field_for_it_asks_for_the_reason_that_a_rule_wants(ope
         tab.text_input(key="reason_lacking").set_value("moved")
         meanwhile()
         refused()
-    tab.session_state[session.GIVEN] = ("edit customer", made.id + 1), "moved"
+    tab.session_state[session.PENDING_REASON] = ("edit customer", made.id + 1), "moved"
     assert sentences(click(tab, "customer_save").error) == [LACKING]
-    tab.session_state[session.GIVEN] = ("edit customer", made.id), "moved"
+    tab.session_state[session.PENDING_REASON] = ("edit customer", made.id), "moved"
     assert sentences(click(tab, "customer_save").success) == ["Mehta & Co was saved."]
     assert shop.run(why + " order by id")[1:] == [("edit customer", "moved")]

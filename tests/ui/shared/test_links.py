@@ -93,7 +93,7 @@ def test_on_the_report_itself_the_link_to_an_undo_shows_the_undo_alone(open_page
     shop.receive(product, S=5)
     tab = open_page("audit", Role.MANAGER, type="Inward entry", text="Mill")
     tab.session_state["done"] = ("Undone.", {"action": "Added"}, None)
-    click(run(tab), "see_record")
+    click(run(tab), "view_record")
     assert (tab.multiselect(key="type").value, tab.text_input(key="text").value) == ([], "")
     assert tab.multiselect(key="action").value == ["CREATE"]
     assert set(tab.dataframe[0].value["action"]) == {"Added"} and len(tab.dataframe[0].value) > 1
