@@ -11,7 +11,7 @@ from backstitch.errors import Refused, StaleEdit
 from backstitch.inventory.movements import adjustments
 from backstitch.inventory.movements import commands as movement_commands
 from backstitch.inventory.movements import queries as movement_queries
-from backstitch.inventory.movements.adjustments import Adjustment, because
+from backstitch.inventory.movements.adjustments import Adjustment, combined_reason
 from backstitch.inventory.movements.commands import InwardRow, SalesRow
 from backstitch.inventory.movements.queries import LogFilter
 from backstitch.inventory.products import commands as product_commands
@@ -32,7 +32,7 @@ def business(clone: Clone) -> Business:
 
 
 def adjust(business: Business, quantity: int, reason: str = "damaged", note: str = "") -> None:
-    with business.write(reason=because(reason, note)) as connection:
+    with business.write(reason=combined_reason(reason, note)) as connection:
         correction = Adjustment(business.product, "RED", "S", quantity, DAY, reason, note)
         adjustments.adjust(connection, adjustments=[correction])
 
@@ -227,7 +227,7 @@ def test_the_proof_the_events_and_the_low_cells_tell_how_the_stock_came_about(bu
         ] == [10]
         assert movement_queries.latest_inward(connection, stakeholder="nobody") == []
         assert movement_queries.latest_sales(connection, store="Mehta Stores", on=date(2026, 1, 1)) == []
-        assert movement_queries.agencies_named(connection) == ["Rao & Sons"]
+        assert movement_queries.agency_names(connection) == ["Rao & Sons"]
     assert events == [
         CellEvent("Inward", 1, date(2026, 10, 1), 10, "Arvind Mills", "Supply", None, 10),
         CellEvent("Adjustment", 1, DAY, -5, "", "theft or loss", None, 5),
