@@ -101,12 +101,12 @@ PRODUCT_COUNT = text(
 )
 CATEGORIES = text("select distinct category from inventory.products where category <> '' order by 1")
 CHOICES = text("select id, sku, name from inventory.products where is_active or :inactive order by sku")
-WHOLE_PRODUCT = """
+SELECT_PRODUCT = """
     select id, sku, name, description, category, unit_price, hsn_code, gst_rate, sizes, reorder_level,
            allowed_stores, allowed_agencies, is_active, xmin::text as version
     from inventory.products
 """
-PRODUCTS = text(WHOLE_PRODUCT + "where id = any(cast(:ids as bigint[])) order by sku")
+PRODUCTS = text(SELECT_PRODUCT + "where id = any(cast(:ids as bigint[])) order by sku")
 COLOURS = text(
     "select id, color, colour_code, is_active, xmin::text as version from inventory.product_colors "
     "where product_id = :id order by color, colour_code"
@@ -193,10 +193,10 @@ def product(connection: Connection, *, product_id: int) -> Product:
 
 def products(connection: Connection, *, ids: Sequence[int]) -> list[Product]:
     """Those of the products that are there, by SKU."""
-    return [whole_product(row) for row in connection.execute(PRODUCTS, {"ids": list(ids)})]
+    return [product_from_row(row) for row in connection.execute(PRODUCTS, {"ids": list(ids)})]
 
 
-def whole_product(row: Row[Any]) -> Product:
+def product_from_row(row: Row[Any]) -> Product:
     """The product in a row of WHOLE_PRODUCT."""
     lists = {name: tuple(row._mapping[name]) for name in ("sizes", "allowed_stores", "allowed_agencies")}
     return Product(**{**row._mapping, **lists})
