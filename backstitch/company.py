@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from backstitch.errors import StartError
-from backstitch.india.gst import gstin_problem, tidy_gstin
+from backstitch.india.gst import gstin_problem, normalise_gstin
 
 PICTURES = ("PNG", "JPEG")  # what a spreadsheet shows
 
@@ -34,7 +34,7 @@ def load(environment: Mapping[str, str]) -> Company:
 
 
 def _gstin(typed: str) -> str:
-    gstin = tidy_gstin(typed)
+    gstin = normalise_gstin(typed)
     problem = gstin_problem(gstin) if gstin else None
     if problem:
         raise StartError(f"BACKSTITCH_COMPANY_GSTIN is “{typed}”. {problem}")

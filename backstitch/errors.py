@@ -87,7 +87,7 @@ SENTENCES = {
     "customer_name_not_blank": "A customer needs a store name of at most 120 characters.",
     "agency_name_not_blank": "An agency needs a name of at most 120 characters.",
     "agency_name_unique": "There is an agency with this name already.",
-    "gstin_valid": "This is not a GSTIN: it has 15 signs, and the last one checks the others. Look for a typing "
+    "gstin_valid": "This is not a GSTIN: it has 15 characters, and the last one checks the others. Look for a typing "
     "mistake.",
     "mobile_ten_digits": "A mobile number has 10 digits and starts with 6, 7, 8 or 9.",
     "accounts_mobile_ten_digits": "The mobile number for accounts has 10 digits and starts with 6, 7, 8 or 9.",

@@ -9,7 +9,7 @@ import xlsxwriter
 import xlsxwriter.exceptions
 
 from backstitch.audit.rows import Cell, ExportRow
-from backstitch.files.excel_cells import fitting
+from backstitch.files.excel_cells import fit_cell
 
 ROWS_OF_A_SHEET = 1_048_575  # and the header
 LARGEST_EXACT = 10**15  # Excel keeps 15 digits of a number
@@ -98,7 +98,7 @@ class ExcelFile:
             case int() | Decimal() if -LARGEST_EXACT < cell < LARGEST_EXACT:
                 sheet.write_number(row, column, cell)
             case _:
-                sheet.write_string(row, column, fitting(str(cell)))
+                sheet.write_string(row, column, fit_cell(str(cell)))
 
 
 def _width(cell: Cell) -> int:

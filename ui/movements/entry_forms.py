@@ -103,7 +103,7 @@ def submit(
         feedback.done(
             f"Recorded {formats.counted(sum(quantities.values()), 'piece')} of {product.sku} {colour.color} {way}: "
             f"{recorded}.",
-            on_record={"product": product_queries.choice(product.sku, product.name)},
+            on_record={"product": product_queries.choice_label(product.sku, product.name)},
         )
 
 

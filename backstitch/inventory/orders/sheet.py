@@ -1,4 +1,4 @@
-"""The order sheet: an order as an Excel workbook that prints on A4, made and on the record before it leaves."""
+"""Exports an order as an Excel workbook that prints on A4; the export is on the record before the file is sent."""
 
 import hashlib
 import io
@@ -14,7 +14,7 @@ from PIL import Image
 from backstitch.company import Company
 from backstitch.database import Actor, Database
 from backstitch.files import export_record
-from backstitch.files.excel_cells import fitting
+from backstitch.files.excel_cells import fit_cell
 from backstitch.inventory.orders import grid as order_grid
 from backstitch.inventory.orders import queries
 from backstitch.inventory.orders.grid import Grid
@@ -67,7 +67,7 @@ class OrderSheet:
 
 
 def export(database: Database, actor: Actor, *, order_id: int, company: Company, currency: str) -> OrderSheet:
-    """The sheet of an order; that it was taken away goes on the record. Raises Refused (`order_gone`) and SignedOut."""
+    """Makes the sheet of an order and records the export. Raises Refused (`order_gone`) and SignedOut."""
     with database.read(actor) as connection:
         order = queries.order(connection, order_id=order_id)
         sizes = {
@@ -86,12 +86,12 @@ def export(database: Database, actor: Actor, *, order_id: int, company: Company,
 
 
 def file_name(order: Order) -> str:
-    """order_2026-27_12.xlsx; order_draft_7.xlsx while it has no number."""
+    """The name of the file: order_2026-27_12.xlsx; order_draft_7.xlsx while the order has no number."""
     return f"order_{order.summary.name.lower().replace('/', '_').replace(' ', '_')}.xlsx"
 
 
 def workbook(order: Order, *, sizes: Mapping[int, Sequence[str]], company: Company, currency: str) -> bytes:
-    """The workbook; `sizes` are those of each product, `currency` the sign of the prices."""
+    """The workbook of an order; `sizes` maps product id to sizes, `currency` is the symbol of the prices."""
     file = io.BytesIO()
     with xlsxwriter.Workbook(file, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}) as book:
         _Sheet(book, order, order_grid.grids(order.lines, sizes=sizes), company, currency).draw()
@@ -99,7 +99,7 @@ def workbook(order: Order, *, sizes: Mapping[int, Sequence[str]], company: Compa
 
 
 class _Sheet:
-    """Draws one order, from the top down; `self._row` is the next free row."""
+    """Draws one order from the top down; `self._row` is the next free row."""
 
     def __init__(
         self, book: xlsxwriter.Workbook, order: Order, grids: Sequence[Grid], company: Company, currency: str
@@ -115,7 +115,7 @@ class _Sheet:
         self._row = 0
 
     def draw(self) -> None:
-        """The whole sheet."""
+        """Draws the whole sheet."""
         self._set_up_page()
         self._head()
         self._parties()
@@ -132,7 +132,7 @@ class _Sheet:
         sheet.set_margins(left=0.5, right=0.5, top=0.5, bottom=0.75)
         sheet.center_horizontally()
         sheet.hide_gridlines(2)
-        # An ampersand is a code in a footer, two are the sign.
+        # A single ampersand starts a code in a footer; two print one.
         name = f"{self._title()} · {self._order.customer.store_name[:LONGEST_FOOTER_NAME]}".replace("&", "&&")
         sheet.set_footer(f"&L{name}&RPage &P of &N")
         for first, last, width in (
@@ -158,7 +158,7 @@ class _Sheet:
         for line in lines:
             self._put(0, self._sizes, line, "plain")
         if company.logo and company.logo.is_file():
-            # Beside the name: it must not lie over the title.
+            # The logo stands beside the name and must not cover the title.
             self._row = max(self._row, top + math.ceil(LOGO_HEIGHT * 0.75 / LINE_HEIGHT) + 1)
             self._logo(top, company.logo.read_bytes())
         self._put(0, self._value, self._title(), "title", height=24)
@@ -171,7 +171,7 @@ class _Sheet:
         self._sheet.insert_image(row, self._pieces, "logo", options)
 
     def _parties(self) -> None:
-        """The party and the agency at the left, what is said of the order at the right."""
+        """Writes customer and agency on the left, the fields of the order on the right."""
         summary, customer, agency = self._order.summary, self._order.customer, self._order.agency
         left = [
             ("To", customer.store_name, "bold"),
@@ -244,7 +244,7 @@ class _Sheet:
         return [quantities.get(size) or None for size in columns] + [None] * (self._sizes - len(columns))
 
     def _line(self, values: Sequence[Any], styles: Sequence[str]) -> None:
-        """A row of cells: None is empty, a text stays one."""
+        """Writes a row of cells, one style per cell; None leaves a cell empty."""
         for column, (value, style) in enumerate(zip(values, styles, strict=True)):
             self._write(self._row, column, column, value, style)
         self._row += 1
@@ -273,7 +273,7 @@ class _Sheet:
         self._row += 1
 
     def _write(self, row: int, first: int, last: int, value: Any, style: str) -> None:
-        """A value over the columns from `first` to `last`."""
+        """Writes a value into the columns from `first` to `last`, merged."""
         format, sheet = self._formats[style], self._sheet
         if last > first:
             sheet.merge_range(row, first, row, last, "", format)
@@ -281,7 +281,7 @@ class _Sheet:
             case None | "":
                 sheet.write_blank(row, first, None, format)
             case str():
-                sheet.write_string(row, first, fitting(value), format)
+                sheet.write_string(row, first, fit_cell(value), format)
             case int() | Decimal():
                 sheet.write_number(row, first, value, format)
             case _:
@@ -296,5 +296,5 @@ def _columns(grid: Grid) -> tuple[str, ...]:
 
 
 def percent(rate: Decimal) -> str:
-    """2.50 -> `2.5`, 10.00 -> `10`."""
+    """A rate without trailing zeroes: 2.50 -> `2.5`, 10.00 -> `10`."""
     return f"{rate.normalize():f}"

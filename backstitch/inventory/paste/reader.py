@@ -74,7 +74,7 @@ def read_file(name: str, data: bytes) -> Sheet:
         )
     if data.startswith(b"PK"):
         return _sheet(name, xlsx_in.rows(name, data))
-    text, _ = csv_in.decoded(name, data)
+    text, _ = csv_in.decode(name, data)
     return _sheet(name, _records(name, text))
 
 

@@ -6,7 +6,7 @@ from datetime import date
 
 import xlsxwriter
 
-from backstitch.files.excel_cells import fitting
+from backstitch.files.excel_cells import fit_cell
 from backstitch.inventory.paste import columns
 from backstitch.inventory.paste.columns import Kind
 
@@ -48,7 +48,7 @@ def workbook(kind: Kind, *, today: date, sizes: Sequence[str] = ()) -> bytes:
     for column, heading in enumerate(headings):
         number = heading in NUMBERS or heading in sizes
         sheet.set_column(column, column, max(10, len(_example(kind, heading, today, sizes)) + 2))
-        sheet.write_string(0, column, fitting(heading), bold)
+        sheet.write_string(0, column, fit_cell(heading), bold)
         for row in range(1, ROWS + 1):
             sheet.write_blank(row, column, None, plain if number else as_text)
         example = _example(kind, heading, today, sizes)

@@ -75,13 +75,18 @@ def test_wrong_details_are_refused_by_the_database_and_nothing_is_written(busine
 
 
 def test_python_and_the_database_agree_on_what_a_gstin_is(business: Business) -> None:
-    signs = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    asked = [GSTIN[:14] + sign for sign in signs] + [GSTIN[:place] + "7" + GSTIN[place + 1 :] for place in range(15)]
-    asked += [f"{state:02}AAPFU0939F1Z{sign}" for state in (0, 1, 38, 39, 99) for sign in signs] + ["", GSTIN + "V"]
+    characters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    gstins = [GSTIN[:14] + character for character in characters] + [
+        GSTIN[:index] + "7" + GSTIN[index + 1 :] for index in range(15)
+    ]
+    gstins += [f"{state:02}AAPFU0939F1Z{character}" for state in (0, 1, 38, 39, 99) for character in characters] + [
+        "",
+        GSTIN + "V",
+    ]
     with business.clone.superuser() as psql:
-        told = psql.execute("select g, inventory.gstin_valid(g) from unnest(%s::text[]) g", (asked,)).fetchall()
-    assert [valid for _, valid in told] == [gstin_problem(gstin) is None for gstin, _ in told]
-    assert sum(valid for _, valid in told) == 4
+        rows = psql.execute("select g, inventory.gstin_valid(g) from unnest(%s::text[]) g", (gstins,)).fetchall()
+    assert [valid for _, valid in rows] == [gstin_problem(gstin) is None for gstin, _ in rows]
+    assert sum(valid for _, valid in rows) == 4
 
 
 def test_likely_duplicates_are_named_with_what_is_alike(business: Business) -> None:
@@ -90,7 +95,7 @@ def test_likely_duplicates_are_named_with_what_is_alike(business: Business) -> N
         assert party_commands.duplicate_customers(connection, details=typed) == [
             Duplicate(business.customer, "Mehta Stores", ("name", "GSTIN", "mobile"))
         ]
-        assert party_commands.duplicate_customers(connection, details=typed, besides=business.customer) == []
+        assert party_commands.duplicate_customers(connection, details=typed, exclude_id=business.customer) == []
         assert party_commands.duplicate_customers(connection, details=CustomerDetails("Mehta")) == []
         second = AgencyDetails("Patil", accounts_mobile="+91 9820054321")
         assert party_commands.duplicate_agencies(connection, details=second) == [

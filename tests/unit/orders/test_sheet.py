@@ -12,14 +12,14 @@ from openpyxl.worksheet.worksheet import Worksheet
 from PIL import Image
 
 from backstitch.company import Company
-from backstitch.india.gst import check_sign
+from backstitch.india.gst import check_digit
 from backstitch.inventory.orders import grid as order_grid
 from backstitch.inventory.orders import sheet as order_sheet
 from backstitch.inventory.orders.queries import Order, OrderLine, OrderSummary
 from backstitch.inventory.parties.queries import Agency, Customer
 
 MUMBAI, PUNE, BENGALURU = (
-    first + check_sign(first) for first in ("27AAPFU0939F1Z", "27AAPFA0939F1Z", "29AAPFU0939F1Z")
+    first + check_digit(first) for first in ("27AAPFU0939F1Z", "27AAPFA0939F1Z", "29AAPFU0939F1Z")
 )
 COMPANY = Company("Aarna & Co", "Plot 12\nMumbai", MUMBAI)
 SIZES = {1: ("S", "M", "L"), 2: ("FREE",)}
