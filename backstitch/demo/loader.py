@@ -193,7 +193,7 @@ class _Loader:
 
     def _begin(self) -> str:
         """Partitions and users; returns what is kept of the password, which is the same for all and public."""
-        hashed = passwords.stored(PASSWORD)
+        hashed = passwords.hash_password(PASSWORD)
         with self.owner.transaction(System(), operation="load demo data") as connection:
             months = self.days // 28 + 2
             connection.execute(MAKE_PARTITIONS, {"first": self.story.first - timedelta(days=1), "months": months})

@@ -154,7 +154,7 @@ def _checked(email: str, session_id: int | None) -> Person | None:
     database, actor = startup.current().database, sessions.actor(_browser().secret, email, session_id)
     if time.monotonic() >= st.session_state.get("note_use_at", 0):
         # False for a session that is over, which is now on the record.
-        if not sessions.seen(database, actor):
+        if not sessions.mark_seen(database, actor):
             return None
         st.session_state["note_use_at"] = time.monotonic() + NOTE_USE
     try:
