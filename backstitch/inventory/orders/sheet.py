@@ -58,6 +58,9 @@ FORMATS: dict[str, dict[str, Any]] = {
 }
 
 
+Fact = tuple[str, Any, str]  # label, value and format of a line above the grids
+
+
 @dataclass(frozen=True)
 class OrderSheet:
     """A finished workbook."""
@@ -172,52 +175,55 @@ class _Sheet:
 
     def _parties(self) -> None:
         """Writes customer and agency on the left, the fields of the order on the right."""
-        summary, customer, agency = self._order.summary, self._order.customer, self._order.agency
-        left = [
-            ("To", customer.store_name, "bold"),
-            ("GSTIN", customer.gst_number, "plain"),
-            ("Phone", customer.phone, "plain"),
-            ("Address", " ".join(filter(None, (customer.address, customer.pincode))), "plain"),
-        ]
-        if agency:
-            left += [
-                ("Agency", agency.agency_name, "bold"),
-                ("GSTIN", agency.gst_number, "plain"),
-                ("Phone", agency.owner_mobile, "plain"),
-            ]
-        left.append(("Note", summary.note, "plain"))
-        right: list[tuple[str, Any, str]] = [
-            ("Date", summary.date, "day"),
-            ("Financial year", summary.financial_year, "plain"),
-            ("Status", summary.status.capitalize(), "plain"),
-            ("Dispatched", summary.dispatch_date, "day"),
-            ("Payment, days", str(customer.payment_days or ""), "plain"),
-        ]
-        facts = [fact for fact in left if fact[1]], [fact for fact in right if fact[1]]
+        left, right = ([fact for fact in facts if fact[1]] for facts in (self._party_facts(), self._order_facts()))
         top = self._row
-        for row, (label, value, style) in enumerate(facts[0], start=top):
+        for row, (label, value, style) in enumerate(left, start=top):
             self._write(row, 0, 0, label, "label")
             self._write(row, 1, self._sizes, value, style)
             wrapped = sum(
                 math.ceil(max(len(line), 1) / (self._sizes * self._size_width)) for line in value.splitlines()
             )
             self._sheet.set_row(row, min(LINE_HEIGHT * wrapped, TALLEST))
-        for row, (label, value, style) in enumerate(facts[1], start=top):
+        for row, (label, value, style) in enumerate(right, start=top):
             self._write(row, self._pieces, self._price, label, "label")
             self._write(row, self._gst, self._value, value, style)
-        self._row = top + max(map(len, facts)) + 1
+        self._row = top + max(len(left), len(right)) + 1
 
-    def _grid(self, grid: Grid, columns: Sequence[str]) -> None:
-        self._write(
-            self._row,
-            0,
-            self._sizes,
-            grid.sku if grid.sku == grid.product else f"{grid.sku} · {grid.product}",
-            "product",
-        )
+    def _party_facts(self) -> list[Fact]:
+        customer, agency = self._order.customer, self._order.agency
+        facts: list[Fact] = [
+            ("To", customer.store_name, "bold"),
+            ("GSTIN", customer.gst_number, "plain"),
+            ("Phone", customer.phone, "plain"),
+            ("Address", " ".join(filter(None, (customer.address, customer.pincode))), "plain"),
+        ]
+        if agency:
+            facts += [
+                ("Agency", agency.agency_name, "bold"),
+                ("GSTIN", agency.gst_number, "plain"),
+                ("Phone", agency.owner_mobile, "plain"),
+            ]
+        return [*facts, ("Note", self._order.summary.note, "plain")]
+
+    def _order_facts(self) -> list[Fact]:
+        summary, customer = self._order.summary, self._order.customer
+        return [
+            ("Date", summary.date, "day"),
+            ("Financial year", summary.financial_year, "plain"),
+            ("Status", summary.status.capitalize(), "plain"),
+            ("Dispatched", summary.dispatch_date, "day"),
+            ("Payment, days", str(customer.payment_days or ""), "plain"),
+        ]
+
+    def _grid_title(self, grid: Grid) -> None:
+        title = grid.sku if grid.sku == grid.product else f"{grid.sku} · {grid.product}"
+        self._write(self._row, 0, self._sizes, title, "product")
         self._write(self._row, self._pieces, self._pieces, "HSN" if grid.hsn_code else "", "product")
         self._write(self._row, self._price, self._value, grid.hsn_code, "product")
         self._row += 1
+
+    def _grid(self, grid: Grid, columns: Sequence[str]) -> None:
+        self._grid_title(grid)
         headings = [*columns, *[""] * (self._sizes - len(columns)), "Pieces", f"Price ({self._currency})", "GST %"]
         self._line(["Colour", *headings, f"Value ({self._currency})"], ["first_heading", *["heading"] * (self._value)])
         for row in grid.rows:

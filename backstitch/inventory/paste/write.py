@@ -200,6 +200,20 @@ def _write_orders(connection: Connection, checked: Checked, progress: Progress) 
 
 def _write_products(connection: Connection, pasted: Sequence[ProductPaste], progress: Progress) -> Written:
     changed = [one for one in pasted if one.changes]
+    steps = [
+        (statement, batch) for statement, records in _product_records(changed).items() for batch in _batched(records)
+    ]
+    for done, (statement, batch) in enumerate(steps, start=1):
+        written = connection.execute(statement, {"records": json.dumps(batch, default=str)}).rowcount
+        if statement is UPDATE_PRODUCTS and written < len(batch):
+            raise _outdated()
+        progress(done, len(steps))
+    created = sum(one.product is None for one in changed)
+    return Written(created, changed=len(changed) - created)
+
+
+def _product_records(changed: Sequence[ProductPaste]) -> dict[TextClause, Sequence[Mapping[str, Any]]]:
+    """The records of each statement, statements in the order in which they must run."""
     fresh = [one.values | {"sku": one.sku} for one in changed if one.product is None]
     known = [
         one.values | {"id": one.product.id, "version": one.product.version}
@@ -212,19 +226,4 @@ def _write_products(connection: Connection, pasted: Sequence[ProductPaste], prog
         for one in changed
         if one.colours or one.new_sizes
     ]
-    steps: list[tuple[TextClause, Sequence[Mapping[str, Any]]]] = [
-        (statement, batch)
-        for statement, records in (
-            (INSERT_PRODUCTS, fresh),
-            (UPDATE_PRODUCTS, known),
-            (INSERT_COLOURS, colours),
-            (INSERT_CELLS, cells),
-        )
-        for batch in _batched(records)
-    ]
-    for done, (statement, batch) in enumerate(steps, start=1):
-        found = connection.execute(statement, {"records": json.dumps(batch, default=str)}).rowcount
-        if statement is UPDATE_PRODUCTS and found < len(batch):
-            raise _outdated()
-        progress(done, len(steps))
-    return Written(len(fresh), changed=len(changed) - len(fresh))
+    return {INSERT_PRODUCTS: fresh, UPDATE_PRODUCTS: known, INSERT_COLOURS: colours, INSERT_CELLS: cells}

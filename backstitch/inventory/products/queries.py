@@ -142,21 +142,7 @@ def list_products(
             "size": size,
         },
     )
-    return [
-        ProductLine(
-            id=row.id,
-            sku=row.sku,
-            name=row.name,
-            category=row.category,
-            unit_price=row.unit_price,
-            colours=row.colours,
-            sizes=tuple(row.sizes),
-            on_hand=row.on_hand,
-            low_cells=row.low_cells,
-            is_active=row.is_active,
-        )
-        for row in rows
-    ]
+    return [ProductLine(**{**row._mapping, "sizes": tuple(row.sizes)}) for row in rows]
 
 
 def count_products(connection: Connection, *, search: str = "", category: str = "", inactive: bool = False) -> int:

@@ -168,7 +168,7 @@ def _split_rows(rows: Iterable[StockRow], known: _Known) -> tuple[list[StockRow]
 
 
 def _stored_colour_code(row: StockRow, known: _Known) -> str:
-    """A colour of this name may have been given any code by hand."""
+    """The colour code of a row: that of the stored colour with this name, which a user may have chosen freely."""
     product = known.products.get(row.design)
     if product is None:
         return row.colour_code

@@ -20,7 +20,7 @@ def business(clone: Clone) -> Business:
     return open_business(clone)
 
 
-def test_a_customer_is_kept_tidied_and_a_stale_edit_shows_both(business: Business) -> None:
+def test_a_customer_is_stored_normalised_and_a_stale_edit_shows_both_versions(business: Business) -> None:
     with business.read() as connection:
         read = party_queries.customer(connection, customer_id=business.customer)
         assert party_queries.customer_choices(connection) == {business.customer: "Mehta Stores"}
@@ -89,7 +89,7 @@ def test_python_and_the_database_agree_on_what_a_gstin_is(business: Business) ->
     assert sum(valid for _, valid in rows) == 4
 
 
-def test_likely_duplicates_are_named_with_what_is_alike(business: Business) -> None:
+def test_likely_duplicates_are_named_with_what_matches(business: Business) -> None:
     typed = CustomerDetails("MEHTA  stores.", gst_number=GSTIN.lower(), phone="0 98200 12345")
     with business.write() as connection:
         assert party_commands.duplicate_customers(connection, details=typed) == [
@@ -142,6 +142,6 @@ def test_used_parties_are_deactivated_and_unused_ones_deleted(business: Business
     with business.read() as connection:
         assert set(party_queries.customer_choices(connection)) == {business.customer}
         assert [c.store_name for c in party_queries.customers(connection, inactive=True)] == ["Bandra", "Mehta Stores"]
-        with pytest.raises(Refused) as gone:
+        with pytest.raises(Refused) as refusal:
             party_queries.customer(connection, customer_id=fresh)
-    assert gone.value.rule == "party_gone"
+    assert refusal.value.rule == "party_gone"

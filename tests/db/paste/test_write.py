@@ -186,7 +186,7 @@ def test_each_wrong_value_is_marked_by_row_and_column_with_its_sentence_and_noth
     assert len(WRONG) >= 60 and shop.trail() == before
 
 
-def test_problems_that_lie_between_rows_are_found(shop: Shop) -> None:
+def test_problems_between_rows_are_found(shop: Shop) -> None:
     """Stock that runs out row by row, stores that a product may not go to, orders that contradict themselves."""
     sales = [
         row(Kind.SALES, Quantity="3"),
@@ -276,7 +276,7 @@ def test_inward_is_written_in_one_operation_and_moves_the_stock(shop: Shop) -> N
     assert bulk(shop) == ["BULK_CREATE inward entries, 2 rows"]
 
 
-def test_what_is_there_for_the_product_date_and_party_is_replaced_on_request_only(shop: Shop) -> None:
+def test_stored_rows_of_the_same_product_date_and_party_are_replaced_on_request_only(shop: Shop) -> None:
     write(shop, checked(shop, Kind.INWARD, LONG, row(Kind.INWARD), row(Kind.INWARD, Date="04/11/2026")))
     fresh = (LONG, row(Kind.INWARD, Quantity="1", Stakeholder="MILL"))
     kept = checked(shop, Kind.INWARD, *fresh)
@@ -341,7 +341,7 @@ def test_orders_are_created_as_drafts_and_drafts_replaced(shop: Shop) -> None:
     assert stored() == [("draft", day, "Bandra", "Kapoor", 1, Decimal("500.00"), "")]
 
 
-def test_a_known_sku_changes_the_given_columns_only_and_an_unknown_one_is_added(shop: Shop) -> None:
+def test_a_known_sku_changes_the_filled_columns_only_and_a_new_one_is_added(shop: Shop) -> None:
     shop.run("delete from inventory.product_color_stocks where product_id = 1 and size = 'L' and colour_code = 'RED'")
     found = checked(
         shop,

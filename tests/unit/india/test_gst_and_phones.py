@@ -11,7 +11,7 @@ from backstitch.india.phone import normalise_mobile
 GSTIN = "27AAPFU0939F1ZV"
 
 
-def test_a_gstin_is_tidied_checked_and_tells_its_state() -> None:
+def test_a_gstin_is_normalised_and_checked_and_names_its_state() -> None:
     assert normalise_gstin(" 27 aapfu-0939f1zv ") == GSTIN
     assert gstin_problem(GSTIN) is None
     assert gstin_problem("29AAGCB7383J1Z4") is None

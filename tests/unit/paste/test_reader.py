@@ -194,11 +194,11 @@ def test_a_quantity_is_a_whole_number_of_pieces(text: str, quantity: int) -> Non
 
 
 @pytest.mark.parametrize(("text", "amount"), [("₹ 1,149.50", "1149.50"), ("Rs. 899", "899.00"), ("5%", "5.00")])
-def test_an_amount_may_have_its_sign(text: str, amount: str) -> None:
+def test_an_amount_may_have_a_currency_sign(text: str, amount: str) -> None:
     assert paste_values.amount(text, largest=Decimal(10_000), what="A price") == Decimal(amount)
 
 
-def test_a_wrong_value_is_quoted_short_on_one_line_and_visibly() -> None:
+def test_a_wrong_value_is_quoted_shortened_on_one_line_without_unprintable_characters() -> None:
     with pytest.raises(CellError) as wrong:
         paste_values.quantity("a\u202eb\n" + "x" * 500)
     assert str(wrong.value) == "“a�b�" + "x" * 35 + "…” is not a number in plain digits."
@@ -292,7 +292,7 @@ def test_rows_shorter_than_the_template_have_its_headings_all_the_same() -> None
     assert [layout.heading(name) for name in layout.fields] == template(Kind.INWARD, sizes=())
 
 
-def test_a_column_of_remarks_is_left_out_and_said_to_be() -> None:
+def test_a_column_of_remarks_is_left_out_with_a_warning() -> None:
     layout = detect_columns(
         paste_reader.read_block(GOOD + "\tOur remark\tTotal\n1\t2\t3\t4\t5\t6\tlate lorry\t12"),
         kind=Kind.INWARD,
