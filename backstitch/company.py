@@ -1,4 +1,4 @@
-"""The business itself, as its papers name it: name, address, GSTIN and logo, from the environment."""
+"""The business as its documents name it: name, address, GSTIN and logo, from the environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from backstitch.errors import StartError
-from backstitch.india.gst import gstin_problem, tidy_gstin
+from backstitch.india.gst import gstin_problem, normalise_gstin
 
-PICTURES = ("PNG", "JPEG")  # what a spreadsheet shows
+IMAGE_FORMATS = ("PNG", "JPEG")  # what a spreadsheet shows
 
 
 @dataclass(frozen=True)
 class Company:
-    """What is not known is empty. `address` may have several lines."""
+    """The business; unknown fields are empty. `address` may have several lines."""
 
     name: str = ""
     address: str = ""
@@ -23,7 +23,7 @@ class Company:
 
 
 def load(environment: Mapping[str, str]) -> Company:
-    """The company of BACKSTITCH_COMPANY_NAME, _ADDRESS, _GSTIN and _LOGO; raises StartError for a wrong one."""
+    """The company of BACKSTITCH_COMPANY_NAME, _ADDRESS, _GSTIN and _LOGO; raises StartError for an invalid value."""
     return Company(
         name=environment.get("BACKSTITCH_COMPANY_NAME", "").strip(),
         # A line of an .env file cannot hold a line break; `\n` in it stands for one.
@@ -34,7 +34,7 @@ def load(environment: Mapping[str, str]) -> Company:
 
 
 def _gstin(typed: str) -> str:
-    gstin = tidy_gstin(typed)
+    gstin = normalise_gstin(typed)
     problem = gstin_problem(gstin) if gstin else None
     if problem:
         raise StartError(f"BACKSTITCH_COMPANY_GSTIN is “{typed}”. {problem}")
@@ -46,7 +46,7 @@ def _logo(name: str) -> Path | None:
         return None
     path = Path(name).expanduser().absolute()
     try:
-        with Image.open(path, formats=PICTURES) as image:
+        with Image.open(path, formats=IMAGE_FORMATS) as image:
             image.verify()
     except UnidentifiedImageError:
         raise StartError(f"BACKSTITCH_COMPANY_LOGO is “{name}”, which is no picture; use a PNG or JPEG file.") from None

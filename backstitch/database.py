@@ -1,7 +1,7 @@
 """The database: the one way to write, `transaction(...)`, and the one way to read, `read(...)`.
 
-Both start with one call that tells the database who is acting, for this transaction only. Nothing
-about the actor is ever kept on a connection, so nothing can leak through the pool or PgBouncer.
+Both start with one call that tells the database who is acting, for this transaction only. A connection keeps nothing
+about the actor, so nothing can leak through the pool or PgBouncer.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ from backstitch.errors import SENTENCES, Refused, SignedOut, explain
 
 @dataclass(frozen=True)
 class SignedIn:
-    """A person, by the token of the session; the database checks it at each transaction.
+    """A user, identified by the token of the session; the database checks it in each transaction.
 
-    The token is the same whenever that user signs in with that browser; `session_id` is of one sign-in.
+    The token is the same for all sign-ins of a user with one browser; `session_id` identifies one sign-in.
     """
 
     token: str = field(repr=False)
@@ -29,25 +29,25 @@ class SignedIn:
 
 @dataclass(frozen=True)
 class System:
-    """Nobody: maintenance by the owner of the database. The record names the login instead."""
+    """Maintenance by the owner of the database, without a user. The record names the database login instead."""
 
 
 Actor = SignedIn | System
 
-# For the transaction only, as the actor is: PgBouncer in transaction mode would lose a setting of the connection.
-IN_ZONE = "set_config('TimeZone', coalesce(:zone, current_setting('TimeZone')), true)"
-BEGIN = text(f"select set_config('role', accounts.begin(:token, :operation, :reason), true), {IN_ZONE}")
+# Set for the transaction only, like the actor: PgBouncer in transaction mode would lose a setting of the connection.
+SET_ZONE = "set_config('TimeZone', coalesce(:zone, current_setting('TimeZone')), true)"
+BEGIN = text(f"select set_config('role', accounts.begin(:token, :operation, :reason), true), {SET_ZONE}")
 SESSION = text("select cast(current_setting('backstitch.session_id') as bigint)")
 BEGIN_SYSTEM = text(
     "select set_config('backstitch.operation', coalesce(:operation, ''), true), "
-    f"set_config('backstitch.reason', coalesce(:reason, ''), true), {IN_ZONE}"
+    f"set_config('backstitch.reason', coalesce(:reason, ''), true), {SET_ZONE}"
 )
 
 
 class Database:
     """Owns the connections to one database. `url` is a SQLAlchemy URL with the psycopg driver.
 
-    `zone` is where the database's `current_date` is today, in `transaction` and `read`; None: where the server is.
+    `zone` is the time zone of `current_date` in `transaction` and `read`; None: that of the server.
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class Database:
             max_overflow=pool_size,
             pool_pre_ping=True,
             pool_timeout=15,
-            # Rules about several rows hold at this level only, and a server can prefer another.
+            # The database's rules about several rows hold only at this level, and the server's default may be another.
             isolation_level="READ COMMITTED",
-            # An error that reaches the log must not take tokens and password hashes with it.
+            # An error in the log must not contain tokens and password hashes.
             hide_parameters=True,
             connect_args={
                 "application_name": application,
                 "connect_timeout": 10,
-                # PgBouncer in transaction mode hands each transaction another server connection.
+                # No prepared statements: PgBouncer in transaction mode can give each transaction another connection.
                 "prepare_threshold": None,
             },
         )
@@ -80,10 +80,10 @@ class Database:
         """A transaction that writes as `actor`; commits at the end of the block, rolls back on any error.
 
         `operation` says in words what the user is doing and `reason` why; both go on the record.
-        Raises Refused with a sentence for what the database's rules refuse. When the connection breaks, its rule is
-        `database_unreachable` if nothing was saved, and `commit_unknown` if that cannot be known.
+        Raises Refused with a sentence for what the database's rules refuse. When the connection breaks, the rule is
+        `database_unreachable` if nothing was saved, and `commit_unknown` if the commit may have succeeded.
         """
-        with self._explained() as progress, self._engine.begin() as connection:
+        with self._translate_errors() as progress, self._engine.begin() as connection:
             self._begin(connection, actor, operation, reason)
             yield connection
             progress.committing = True
@@ -91,7 +91,7 @@ class Database:
     @contextmanager
     def read(self, actor: Actor) -> Iterator[Connection]:
         """A read-only transaction with the rights of `actor`: one snapshot for all its statements."""
-        with self._explained(), self._engine.connect() as connection:
+        with self._translate_errors(), self._engine.connect() as connection:
             connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with connection.begin():
                 self._begin(connection, actor)
@@ -99,8 +99,8 @@ class Database:
 
     @contextmanager
     def anonymous(self) -> Iterator[Connection]:
-        """A transaction of nobody: good for the few functions that sign-in needs, and for nothing else."""
-        with self._explained() as progress, self._engine.begin() as connection:
+        """A transaction without an actor: it may only call the few functions that sign-in needs."""
+        with self._translate_errors() as progress, self._engine.begin() as connection:
             yield connection
             progress.committing = True
 
@@ -117,22 +117,22 @@ class Database:
     def _begin(
         self, connection: Connection, actor: Actor, operation: str | None = None, reason: str | None = None
     ) -> None:
-        said = {"operation": operation, "reason": reason, "zone": self._zone}
+        parameters = {"operation": operation, "reason": reason, "zone": self._zone}
         if isinstance(actor, SignedIn):
-            connection.execute(BEGIN, said | {"token": actor.token})
+            connection.execute(BEGIN, parameters | {"token": actor.token})
             if actor.session_id is not None and actor.session_id != connection.execute(SESSION).scalar_one():
                 raise SignedOut(SENTENCES["session_live"], rule="session_live")
         else:
-            connection.execute(BEGIN_SYSTEM, said)
+            connection.execute(BEGIN_SYSTEM, parameters)
 
     @contextmanager
-    def _explained(self) -> Iterator["_Progress"]:
+    def _translate_errors(self) -> Iterator["_Progress"]:
         progress = _Progress()
         try:
             yield progress
         except DBAPIError as error:
-            if _lost(error):
-                raise _unheard(progress) from error
+            if _is_connection_error(error):
+                raise _connection_lost(progress) from error
             refusal = explain(error)
             if refusal is None:
                 raise
@@ -141,12 +141,12 @@ class Database:
 
 @dataclass
 class _Progress:
-    """How far a transaction has come. Once it is `committing`, a lost connection may have lost the answer only."""
+    """The progress of a transaction. When a connection breaks while `committing`, the commit may have succeeded."""
 
     committing: bool = False
 
 
-def _unheard(progress: _Progress) -> Refused:
+def _connection_lost(progress: _Progress) -> Refused:
     if progress.committing:
         return Refused(
             "The connection to the database broke while this was being saved. It is not known whether it was saved; "
@@ -158,8 +158,8 @@ def _unheard(progress: _Progress) -> Refused:
     )
 
 
-def _lost(error: DBAPIError) -> bool:
-    """Whether the connection broke, rather than the statement; psycopg gives no SQLSTATE then."""
+def _is_connection_error(error: DBAPIError) -> bool:
+    """Whether the connection broke rather than a statement failed; psycopg then gives no SQLSTATE."""
     return error.connection_invalidated or (
         isinstance(error.orig, psycopg.OperationalError) and error.orig.sqlstate is None
     )

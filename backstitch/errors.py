@@ -1,4 +1,4 @@
-"""What goes wrong, in sentences: a database constraint becomes what a manager understands.
+"""Errors with sentences for users, and the sentences for the database's constraints.
 
 The names of the constraints come from db/; `diag.constraint_name` is mapped, never message text.
 """
@@ -14,7 +14,7 @@ class StartError(RuntimeError):
 
 
 class Refused(Exception):
-    """A change that was not made. The message is a sentence for the person who asked for it.
+    """A request that was refused. The message is a sentence for the user.
 
     `rule` names what refused it: a database constraint, or a rule of the library.
     """
@@ -27,8 +27,8 @@ class Refused(Exception):
 class StaleEdit(Refused):
     """Somebody else changed the record since it was read.
 
-    `theirs` is the record as it stands now, or None when it is gone; `yours` is what was to be saved. Of a bulk
-    edit both are tuples, of the records that changed.
+    `theirs` is the record as it is now, or None when it was deleted; `yours` is what was to be saved. For a bulk edit
+    both are tuples of the records that changed.
     """
 
     def __init__(self, sentence: str, *, theirs: Any = None, yours: Any = None) -> None:
@@ -87,7 +87,7 @@ SENTENCES = {
     "customer_name_not_blank": "A customer needs a store name of at most 120 characters.",
     "agency_name_not_blank": "An agency needs a name of at most 120 characters.",
     "agency_name_unique": "There is an agency with this name already.",
-    "gstin_valid": "This is not a GSTIN: it has 15 signs, and the last one checks the others. Look for a typing "
+    "gstin_valid": "This is not a GSTIN: it has 15 characters, and the last one checks the others. Look for a typing "
     "mistake.",
     "mobile_ten_digits": "A mobile number has 10 digits and starts with 6, 7, 8 or 9.",
     "accounts_mobile_ten_digits": "The mobile number for accounts has 10 digits and starts with 6, 7, 8 or 9.",
@@ -161,7 +161,7 @@ SENTENCES_BY_STATE = {
 
 
 def explain(error: DBAPIError) -> Refused | None:
-    """The refusal behind a database error, or None when it is not one a user can do anything about."""
+    """The Refused for a database error, or None for an error about which a user can do nothing."""
     original = error.orig
     if not isinstance(original, psycopg.Error):
         return None

@@ -1,4 +1,4 @@
-"""The folder of an installation (BACKSTITCH_HOME), and the secrets that belong to it and to no repository."""
+"""Makes the folder of an installation (BACKSTITCH_HOME), and reads and makes the secrets in it."""
 
 import contextlib
 import os
@@ -13,14 +13,14 @@ from backstitch.settings import Settings
 
 
 def prepare_home(home: Path) -> None:
-    """Makes the folder of this installation, readable by this account only."""
-    with _writing(home):
+    """Makes the folder of this installation, readable only by this account."""
+    with _translate_errors(home):
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         (home / "secrets").mkdir(exist_ok=True, mode=0o700)
 
 
 @contextmanager
-def _writing(home: Path) -> Iterator[None]:
+def _translate_errors(home: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -30,21 +30,21 @@ def _writing(home: Path) -> Iterator[None]:
 
 
 def secret(home: Path, name: str) -> str:
-    """The secret `name` of this installation: 32 random bytes as text, made at first use, mode 0600."""
+    """The secret `name` of this installation: 32 random bytes as text, made at first use with mode 0600."""
     path = home / "secrets" / name
     if not path.exists():
-        with _writing(home), tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="ascii") as fresh:
+        with _translate_errors(home), tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="ascii") as fresh:
             fresh.write(secrets.token_urlsafe(32))
             fresh.flush()
             os.fsync(fresh.fileno())
-            # A link appears whole or not at all, and never replaces what another process made first.
+            # A link appears with its whole content, and never replaces a file that another process made first.
             with contextlib.suppress(FileExistsError):
                 os.link(fresh.name, path)
     return path.read_text(encoding="ascii")
 
 
 def cookie_key(settings: Settings) -> str:
-    """The key that signs the sign-in cookies, given or this installation's own."""
+    """The key that signs the sign-in cookies: that of the settings, or this installation's own."""
     return settings.cookie_key or secret(settings.home, "cookie_key")
 
 

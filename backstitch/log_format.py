@@ -1,4 +1,4 @@
-"""Where the log goes: the standard error, which a terminal shows and a service manager or a container keeps."""
+"""Sends the log to standard error, which a terminal shows and a service manager or a container keeps."""
 
 import logging
 import re
@@ -11,37 +11,39 @@ ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] 
 
 
 class _Records(logging.Formatter):
-    """A record as one line with time, level and source, and its traceback indented below it.
+    """Formats a record as one line with time, level and source, and its traceback indented below.
 
-    What somebody typed can be in both: it makes no line that looks like a record, and tells the terminal nothing.
+    Both can contain what a user typed: escaped, it cannot forge a record or control the terminal.
     """
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        return _visible(super().formatMessage(record))
+        return _escape_unprintable(super().formatMessage(record))
 
     def formatException(self, ei: ExceptionInfo) -> str:
-        return "\n".join(f"  {_visible(line)}" for line in super().formatException(ei).split("\n"))
+        return "\n".join(f"  {_escape_unprintable(line)}" for line in super().formatException(ei).split("\n"))
 
 
-def _visible(text: str) -> str:
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+def _escape_unprintable(text: str) -> str:
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
 
 
 def to_standard_error() -> None:
-    """Lets what the library and the pages log appear, from INFO on."""
+    """Sends the records of the library and the pages, from INFO on, to standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Records())
     for name in LOGGERS:
         logger = logging.getLogger(name)
         logger.setLevel(logging.INFO)
         logger.addHandler(handler)
-    # Streamlit logs what a script raises with its traceback, before the app's own handler decides whether it
-    # is a refusal, and gives an error the id that the user sees.
+    # Streamlit logs an exception of a script with its traceback before the app's own handler sees it. That handler
+    # logs it again, unless it is a refusal, under the id that the user sees.
     logging.getLogger("streamlit.error_util").addFilter(lambda record: record.msg != "Uncaught app execution")
-    # It names tabs by the ids with which they are resumed.
+    # This logger writes session ids, with which a tab can be resumed.
     logging.getLogger("streamlit.runtime.websocket_session_manager").addFilter(_without_ids)
 
 

@@ -1,4 +1,4 @@
-"""The environment, read once into one typed, frozen object."""
+"""Reads the environment once into one typed, frozen object."""
 
 import os
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Settings:
-    """What can be set from outside. Each field names its environment variable in docs/operations.md.
+    """The settings. docs/operations.md lists the environment variable of each field.
 
-    `home` holds what belongs to this installation and to no repository: the embedded server's data,
-    the cookie key, the password of the application's database login, the logs.
+    `home` is the folder of this installation: the bundled server's data and log, the cookie key, the password of the
+    application's database login.
     """
 
     home: Path
@@ -37,7 +37,7 @@ class Settings:
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from `environment`; raises StartError with a sentence for a value that cannot be used."""
+    """The settings of `environment`; raises StartError with a sentence for an invalid value."""
     return Settings(
         home=Path(environment.get("BACKSTITCH_HOME") or PROJECT / ".backstitch").expanduser().absolute(),
         database_url=environment.get("DATABASE_URL") or None,

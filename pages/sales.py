@@ -32,7 +32,7 @@ with session.read() as connection:
     every_product = product_queries.product_choices(connection, inactive=True)
     stores = entry_forms.names(movement_queries.stores(connection), party_queries.customer_choices(connection).values())
     agencies = entry_forms.names(
-        movement_queries.agencies_named(connection), party_queries.agency_choices(connection).values()
+        movement_queries.agency_names(connection), party_queries.agency_choices(connection).values()
     )
 
 

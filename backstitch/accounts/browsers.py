@@ -1,8 +1,8 @@
-"""What a browser calls itself, in words."""
+"""Describes a user agent in words."""
 
 import re
 
-# The first that fits: many name others too, to be taken for them.
+# The first match counts: most user agents also name other browsers.
 BROWSERS = (
     ("Edge", r"\bEdgA?/|\bEdgiOS/"),
     ("Opera", r"\bOPR/|\bOpera"),
@@ -23,7 +23,7 @@ SYSTEMS = (
 
 
 def in_words(user_agent: str | None) -> str:
-    """`Firefox on Windows`; what cannot be told is left out. It is what the browser says, and no proof."""
+    """Browser and system of a user agent, as far as known: `Firefox on Windows`. A browser can state anything."""
     browser, system = (
         next((name for name, pattern in names if re.search(pattern, user_agent or "")), None)
         for names in (BROWSERS, SYSTEMS)

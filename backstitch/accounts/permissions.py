@@ -1,4 +1,4 @@
-"""Who may do what: one table, shown by the navigation, checked by each page and, as grants, by the database."""
+"""The permissions of each role: the navigation shows them, each page checks them, the database enforces its grants."""
 
 from enum import StrEnum
 
@@ -13,7 +13,7 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
-    """What a role may do."""
+    """The permissions that a role can have."""
 
     SEE_INVENTORY = "see inventory"
     EDIT_INVENTORY = "edit inventory"

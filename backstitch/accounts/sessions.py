@@ -1,4 +1,4 @@
-"""Signing in and out, and one's own account. The database decides; this module proves and names the session."""
+"""Signs users in and out, and reads and changes their own account. The database decides on every sign-in."""
 
 import hashlib
 import math
@@ -15,8 +15,8 @@ from backstitch.database import SESSION, Database, SignedIn
 from backstitch.errors import Refused
 
 IDLE_LIMIT = timedelta(hours=8)
-USED_BEFORE = "the provider's word is old"
-MOST_TYPED = 1000  # characters of a name; nobody's is as long
+ASSERTION_USED = "the provider's word is old"  # an answer of accounts.sign_in_by_provider
+LONGEST_EMAIL = 1000  # characters
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class User:
 
 @dataclass(frozen=True)
 class Browser:
-    """Where a sign-in comes from. `secret` is the browser's own random cookie."""
+    """The browser of a sign-in. `secret` is its random cookie."""
 
     secret: str
     address: str | None = None
@@ -45,7 +45,7 @@ class Browser:
 
 @dataclass(frozen=True)
 class Assertion:
-    """What an identity provider said: `email` is verified by it, `identity` is of this one word of it alone."""
+    """An assertion of an identity provider: `email` is verified, `identity` is unique to this assertion."""
 
     email: str
     identity: str
@@ -54,7 +54,7 @@ class Assertion:
 
 @dataclass(frozen=True)
 class Session:
-    """A sign-in that lives. `is_this` is the one that asked."""
+    """A live session. `is_this` marks the session of the current transaction."""
 
     id: int
     user_id: int
@@ -70,7 +70,7 @@ class Session:
 
 @dataclass(frozen=True)
 class AccountEvent:
-    """Something that happened to an account: `details` are those of the record, without values of fields."""
+    """An event of an account, such as a sign-in: `details` are those of the record, without values of fields."""
 
     id: int
     recorded_at: datetime
@@ -83,7 +83,7 @@ class AccountEvent:
 
 
 class Locked(Refused):
-    """Too many failed sign-ins. `until` is when the next one is tried."""
+    """Too many sign-ins have failed. No sign-in is tried before `until`."""
 
     def __init__(self, until: datetime) -> None:
         minutes = max(1, math.ceil((until - datetime.now(UTC)) / timedelta(minutes=1)))
@@ -105,7 +105,7 @@ SIGN_IN_BY_PROVIDER = text(
 SEEN = text("select accounts.seen(:token)")
 SIGN_OUT = text("select accounts.sign_out()")
 ME = text("select id, email, name, role, must_change_password from accounts.me()")
-# The one in use first, then by when they were last seen.
+# The current session first, then the others by the time they were last seen.
 LIVE = text(
     "select id, user_id, email, name, host(address) as address, user_agent, created_at, last_seen_at, ends_at, is_this "
     "from accounts.live_sessions(:everybody)"
@@ -121,9 +121,9 @@ CHANGE_PASSWORD = text("select accounts.change_password(:proof, :stored)")
 
 
 def actor(browser_secret: str, email: str, session_id: int | None = None) -> SignedIn:
-    """The session of `email` in the browser that holds `browser_secret`; the database knows whether it lives.
+    """The actor for the session of `email` in the browser with `browser_secret`; the database checks it when used.
 
-    With `session_id` only that one, and not what came of a later sign-in there.
+    With `session_id` only that session is meant, not one of a later sign-in in the same browser.
     """
     token = hashlib.sha256(f"{browser_secret}\n{email.strip().lower()}".encode()).hexdigest()
     return SignedIn(token, session_id)
@@ -138,28 +138,28 @@ def sign_in(
     lifetime: timedelta,
     idle_limit: timedelta = IDLE_LIMIT,
 ) -> bool:
-    """Whether `password` is that of `email`; opens the session if so. Both outcomes are on the record.
+    """Opens a session if `password` is that of `email`, and returns whether it is. Both outcomes are on the record.
 
-    Raises Locked when too many have failed, known user or not; then nothing is tried.
+    Raises Locked after too many failures, whether the user exists or not; then the password is not tried.
     """
-    email = _storable(email[:MOST_TYPED])
-    who = {"email": email, "token": actor(browser.secret, email).token, "address": browser.address}
+    email = _storable(email[:LONGEST_EMAIL])
+    attempt = {"email": email, "token": actor(browser.secret, email).token, "address": browser.address}
     with database.anonymous() as connection:
-        salt, until = connection.execute(PREPARE, who).one()
+        salt, until = connection.execute(PREPARE, attempt).one()
     if until is not None:
         raise Locked(until)
-    # Outside a transaction: hashing takes its time, and holds no connection meanwhile.
-    given = who | {
+    # Outside a transaction: hashing is slow and must not hold a connection.
+    parameters = attempt | {
         "proof": passwords.proof(password, salt),
-        "renewed": passwords.renewed(password, salt),
+        "renewed": passwords.rehash(password, salt),
         "user_agent": _storable(browser.user_agent),
         "lifetime": lifetime,
         "idle_limit": idle_limit,
     }
     with database.anonymous() as connection:
-        if connection.execute(SIGN_IN, given).scalar_one():
+        if connection.execute(SIGN_IN, parameters).scalar_one():
             return True
-        until = connection.execute(LOCKED, who).scalar_one()
+        until = connection.execute(LOCKED, attempt).scalar_one()
     if until is not None:
         raise Locked(until)
     return False
@@ -174,13 +174,13 @@ def sign_in_by_provider(
     lifetime: timedelta,
     idle_limit: timedelta = IDLE_LIMIT,
 ) -> str | None:
-    """Opens a session for whom the identity provider names, if an active user has that address; or says why not.
+    """Opens a session for the active user with the address of the assertion; returns None, or why it did not.
 
-    `secret` is the installation's, whose hash the database keeps. Both outcomes are on the record. USED_BEFORE is the
-    answer for a word of the provider that came of a sign-in before, or is old.
+    `secret` is that of the installation, whose hash the database keeps. Both outcomes are on the record.
+    ASSERTION_USED is returned for an assertion that was used for a sign-in before, or is old.
     """
     email = _storable(assertion.email)
-    given = {
+    parameters = {
         "email": email,
         "secret": secret,
         "assertion": _storable(assertion.identity),
@@ -192,27 +192,27 @@ def sign_in_by_provider(
         "idle_limit": idle_limit,
     }
     with database.anonymous() as connection:
-        return connection.execute(SIGN_IN_BY_PROVIDER, given).scalar_one()  # type: ignore[no-any-return]
+        return connection.execute(SIGN_IN_BY_PROVIDER, parameters).scalar_one()  # type: ignore[no-any-return]
 
 
 def _storable(typed: str | None) -> str:
     return (typed or "").replace("\x00", "").encode("utf-8", "replace").decode()
 
 
-def seen(database: Database, who: SignedIn) -> bool:
-    """Notes that the session is in use, which keeps it alive; False when it is over. To be called once a minute."""
+def mark_seen(database: Database, signed_in: SignedIn) -> bool:
+    """Marks the session as in use, which keeps it alive; returns False when it has ended. Call it once a minute."""
     with database.anonymous() as connection:
-        return bool(connection.execute(SEEN, {"token": who.token}).scalar_one())
+        return bool(connection.execute(SEEN, {"token": signed_in.token}).scalar_one())
 
 
-def sign_out(database: Database, who: SignedIn) -> None:
+def sign_out(database: Database, signed_in: SignedIn) -> None:
     """Ends the session. Raises SignedOut when it has ended already."""
-    with database.transaction(who, operation="sign out") as connection:
+    with database.transaction(signed_in, operation="sign out") as connection:
         connection.execute(SIGN_OUT)
 
 
 def current_user(connection: Connection) -> User | None:
-    """The user of this transaction; None for the system."""
+    """The user of this transaction; None when the system acts."""
     row = connection.execute(ME).one_or_none()
     if row is None:
         return None
@@ -220,42 +220,42 @@ def current_user(connection: Connection) -> User | None:
 
 
 def current_session(connection: Connection) -> int:
-    """The id of the session in which this transaction's user works."""
+    """The id of the session of this transaction."""
     return int(connection.execute(SESSION).scalar_one())
 
 
 def live_sessions(connection: Connection, *, everybody: bool = False) -> list[Session]:
-    """The user's sessions, the one in use first, then the last seen; `everybody`'s for an admin."""
+    """The user's live sessions, the current one first, then by last use; for an admin with `everybody`, all users'."""
     return [Session(**row) for row in connection.execute(LIVE, {"everybody": everybody}).mappings()]
 
 
 def end_session(connection: Connection, *, session_id: int) -> int:
-    """Ends one session, one's own or, for an admin, anybody's; how many it ended, 0 or 1."""
+    """Ends a session of the user, or for an admin any session; returns how many it ended, 0 or 1."""
     return int(connection.execute(END, {"session_id": session_id, "of_user": None}).scalar_one())
 
 
 def end_sessions_of(connection: Connection, *, user_id: int) -> int:
-    """Ends every session of a user, oneself or, for an admin, anybody; how many it ended."""
+    """Ends all sessions of the user, or for an admin those of any user; returns how many it ended."""
     return int(connection.execute(END, {"session_id": None, "of_user": user_id}).scalar_one())
 
 
 def activity(connection: Connection, *, most: int = 50) -> list[AccountEvent]:
-    """What happened to the user's account, newest first: sign-ins, failures, changes."""
+    """The latest events of the user's account, newest first: sign-ins, failures, changes."""
     return [AccountEvent(**row) for row in connection.execute(ACTIVITY, {"most": most}).mappings()]
 
 
-def change_password(database: Database, who: SignedIn, *, email: str, old: str, new: str) -> None:
+def change_password(database: Database, signed_in: SignedIn, *, email: str, old: str, new: str) -> None:
     """Replaces the user's password and ends the other sessions.
 
-    Raises Refused for a new one that is weak or the old one again, and for an old one that is not right.
+    Raises Refused when the new password is weak or equals the old one, and when the old one is wrong.
     """
     passwords.check_strength(new)
-    if passwords.are_alike(new, old):
+    if passwords.same_password(new, old):
         raise Refused("The new password is the old one. Choose another.", rule="password_same")
     with database.anonymous() as connection:
         salt = connection.execute(SALT, {"email": email}).scalar_one()
-    given = {"proof": passwords.proof(old, salt), "stored": passwords.stored(new)}
-    with database.transaction(who, operation="change password") as connection:
-        changed = connection.execute(CHANGE_PASSWORD, given).scalar_one()
+    parameters = {"proof": passwords.proof(old, salt), "stored": passwords.hash_password(new)}
+    with database.transaction(signed_in, operation="change password") as connection:
+        changed = connection.execute(CHANGE_PASSWORD, parameters).scalar_one()
     if not changed:
         raise Refused("The present password is not right. Nothing was changed.", rule="password_wrong")

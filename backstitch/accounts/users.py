@@ -1,4 +1,4 @@
-"""Users: who there is, adding, changing, forgetting. They are never deleted, because the trail names them."""
+"""Lists, adds, changes and forgets users. Users are never deleted, because the trail names them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from backstitch.accounts import passwords
 from backstitch.accounts.permissions import Role
 from backstitch.errors import Refused, StaleEdit
 
-# For admins, by name. locked_until is null for who can sign in.
+# Only admins may read it. locked_until is null for users who can sign in.
 LIST = text(
     """
     select u.id, u.email, u.name, u.role, u.is_active, u.must_change_password, l.locked_until
@@ -25,7 +25,7 @@ CREATE = text(
     returning id
     """
 )
-# Only over the values that the admin saw.
+# Changes a user only if the values are still those that the admin saw.
 EDIT = text(
     """
     update accounts.users set email = :email, name = :name, role = :role
@@ -42,7 +42,7 @@ FORGET = text("select accounts.forget_user(:user_id, :reason)")
 
 @dataclass(frozen=True)
 class UserLine:
-    """A user as an admin sees them; `locked_until` where sign-ins are refused for too many failures."""
+    """A row of the list of users; `locked_until` is set while sign-ins are refused after too many failures."""
 
     id: int
     email: str
@@ -68,9 +68,9 @@ def create_user(
     must_change_password: bool = False,
     cost: int | None = None,
 ) -> int:
-    """Creates a user and returns the id. Raises Refused for a weak password; `email_unique` if it is taken.
+    """Creates a user; returns the id. Raises Refused for a weak password, and `email_unique` for an address in use.
 
-    Who has no password signs in through the identity provider only.
+    A user without a password can only sign in through the identity provider.
     """
     if password is not None:
         passwords.check_strength(password)
@@ -81,7 +81,7 @@ def create_user(
                 "email": email.strip(),
                 "name": name.strip(),
                 "role": role.value,
-                "password_hash": None if password is None else passwords.stored(password, cost=cost),
+                "password_hash": None if password is None else passwords.hash_password(password, cost=cost),
                 "must_change_password": must_change_password,
             },
         ).scalar_one()
@@ -89,34 +89,34 @@ def create_user(
 
 
 def edit_user(connection: Connection, *, read: UserLine, email: str, name: str, role: Role) -> None:
-    """Changes a user as it was `read`. Raises StaleEdit when somebody else has changed it since.
+    """Updates a user. Raises StaleEdit when somebody else has changed it since it was `read`.
 
     A new role ends the user's sessions. Raises Refused `last_admin` when no active admin would be left.
     """
-    given = {"email": email.strip(), "name": name.strip(), "role": role.value, "user_id": read.id}
-    seen = {"old_email": read.email, "old_name": read.name, "old_role": read.role.value}
-    if connection.execute(EDIT, given | seen).rowcount == 0:
+    new_values = {"email": email.strip(), "name": name.strip(), "role": role.value, "user_id": read.id}
+    old_values = {"old_email": read.email, "old_name": read.name, "old_role": read.role.value}
+    if connection.execute(EDIT, new_values | old_values).rowcount == 0:
         raise StaleEdit("Somebody else changed this user since you opened it. Nothing was saved; open it again.")
 
 
 def set_active(connection: Connection, *, user_id: int, is_active: bool) -> None:
-    """Takes a user out of use, which ends the sessions, or back into it. Raises Refused `last_admin`."""
+    """Activates or deactivates a user; deactivating ends the user's sessions. Raises Refused `last_admin`."""
     connection.execute(SET_ACTIVE, {"user_id": user_id, "is_active": is_active})
 
 
 def reset_password(connection: Connection, *, user_id: int, password: str) -> None:
-    """Gives a user a password to sign in with once, and then to replace; ends the sessions and the lock-out."""
-    connection.execute(SET_PASSWORD, {"user_id": user_id, "password_hash": passwords.stored(password)})
+    """Sets a password that the user must change at the next sign-in; ends the sessions and the lock-out."""
+    connection.execute(SET_PASSWORD, {"user_id": user_id, "password_hash": passwords.hash_password(password)})
     unlock(connection, user_id=user_id)
 
 
 def unlock(connection: Connection, *, user_id: int) -> bool:
-    """Forgets a user's failed sign-ins; whether sign-ins were refused."""
+    """Clears a user's failed sign-ins; returns whether the user was locked out."""
     return bool(connection.execute(UNLOCK, {"user_id": user_id}).scalar_one())
 
 
 def forget_user(connection: Connection, *, user_id: int, reason: str) -> int:
-    """Replaces name and address by a pseudonym wherever the trail shows them. Nothing brings them back.
+    """Replaces a user's name and address by a pseudonym in the whole trail; this cannot be undone.
 
     Returns how many records still mention the person in free text. Raises Refused `forget_another_user`,
     `forget_with_reason`, `last_admin`.

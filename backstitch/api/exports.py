@@ -1,6 +1,6 @@
-"""GET /api/v1/audit/export.csv and .xlsx: the filtered trail as a download.
+"""Serves GET /api/v1/audit/export.csv and .xlsx: the filtered trail as a download.
 
-The query string is that of the audit page (backstitch.audit.query). The database decides what the user sees.
+The query string is that of the audit page (backstitch.audit.query). The database decides which records a user sees.
 """
 
 import logging
@@ -29,19 +29,19 @@ log = logging.getLogger(__name__)
 Authenticate = Callable[[Request], SignedIn | None]
 
 CHUNK = 256 * 1024  # bytes
-# Each holds a connection of the pool and most of a core while it is made; the others wait their turn.
+# An export holds a connection of the pool and uses most of a core; more than these wait.
 AT_ONCE = 3
 HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff", "accept-ranges": "none"}
 
 
 class _NotAllowed(Refused):
-    """The role does not read the trail."""
+    """The user may not read the trail."""
 
 
 def routes(service: Callable[[], Service], *, authenticate: Authenticate) -> list[Route]:
-    """The two routes. `service` is asked at each request, because the routes are there before it runs.
+    """The two routes. `service` is called at each request, because the routes are built before the service starts.
 
-    `authenticate` tells the session of a request, or None; it must not block.
+    `authenticate` returns the session of a request, or None; it must not block.
     """
     limiter = anyio.CapacityLimiter(AT_ONCE)
 
@@ -49,14 +49,16 @@ def routes(service: Callable[[], Service], *, authenticate: Authenticate) -> lis
         try:
             actor = authenticate(request)
             if actor is None:
-                return _error(401, "signed_out", "Sign in first.")
-            return await _answer(service(), actor, request, format, limiter)
+                return _error_response(401, "signed_out", "Sign in first.")
+            return await _respond(service(), actor, request, format, limiter)
         except Refused as refusal:
-            return _refused(refusal)
+            return _refusal_response(refusal)
         except Exception:
             reference = secrets.token_hex(4)
             log.exception("export failed, reference %s", reference)
-            return _error(500, "unexpected", f"Something went wrong; tell the person who runs the server: {reference}.")
+            return _error_response(
+                500, "unexpected", f"Something went wrong; tell the person who runs the server: {reference}."
+            )
 
     return [
         Route(f"/api/v1/audit/export.{format}", partial(download, format=format), methods=["GET", "HEAD"])
@@ -64,7 +66,7 @@ def routes(service: Callable[[], Service], *, authenticate: Authenticate) -> lis
     ]
 
 
-async def _answer(
+async def _respond(
     service: Service, actor: SignedIn, request: Request, format: Format, limiter: anyio.CapacityLimiter
 ) -> Response:
     database, zone = service.database, service.settings.timezone
@@ -72,18 +74,18 @@ async def _answer(
     if request.method == "HEAD":
         await anyio.to_thread.run_sync(_require_reader, database, actor)
         headers = _headers(file_name(filters, format, zone))
-        # Streamed, so that it does not claim a length of 0.
+        # As a stream, because a plain empty response would state a length of 0.
         return StreamingResponse(iter(()), headers=headers, media_type=MEDIA_TYPES[format])
-    make = partial(_make, database, actor, filters, format, zone)
-    return _stream(await anyio.to_thread.run_sync(make, limiter=limiter))
+    run_export = partial(_export, database, actor, filters, format, zone)
+    return _stream_response(await anyio.to_thread.run_sync(run_export, limiter=limiter))
 
 
 def _filters(request: Request, zone: ZoneInfo) -> Filters:
-    given = request.query_params
-    return filters_from_query({name: given.getlist(name) for name in given}, zone)
+    query = request.query_params
+    return filters_from_query({name: query.getlist(name) for name in query}, zone)
 
 
-def _make(database: Database, actor: SignedIn, filters: Filters, format: Format, zone: ZoneInfo) -> Export:
+def _export(database: Database, actor: SignedIn, filters: Filters, format: Format, zone: ZoneInfo) -> Export:
     _require_reader(database, actor)
     return export(database, actor, filters=filters, format=format, zone=zone)
 
@@ -97,14 +99,14 @@ def _require_reader(database: Database, actor: SignedIn) -> None:
         raise _NotAllowed("Your role does not read the audit trail. Ask an admin if you need it.", rule="read_trail")
 
 
-def _stream(made: Export) -> Response:
-    headers = _headers(made.file_name) | {"content-length": str(made.size)}
-    return StreamingResponse(_chunks(made), headers=headers, media_type=made.media_type)
+def _stream_response(result: Export) -> Response:
+    headers = _headers(result.file_name) | {"content-length": str(result.size)}
+    return StreamingResponse(_read_chunks(result), headers=headers, media_type=result.media_type)
 
 
-def _chunks(made: Export) -> Iterator[bytes]:
-    with made.file:
-        while chunk := made.file.read(CHUNK):
+def _read_chunks(result: Export) -> Iterator[bytes]:
+    with result.file:
+        while chunk := result.file.read(CHUNK):
             yield chunk
 
 
@@ -112,16 +114,16 @@ def _headers(name: str) -> dict[str, str]:
     return HEADERS | {"content-disposition": f'attachment; filename="{name}"'}
 
 
-def _refused(refusal: Refused) -> Response:
+def _refusal_response(refusal: Refused) -> Response:
     match refusal:
         case SignedOut():
-            return _error(401, "signed_out", str(refusal))
+            return _error_response(401, "signed_out", str(refusal))
         case BadQuery():
-            return _error(400, "bad_query", str(refusal))
+            return _error_response(400, "bad_query", str(refusal))
         case _NotAllowed():
-            return _error(403, "not_allowed", str(refusal))
-    return _error(503, refusal.rule, str(refusal))
+            return _error_response(403, "not_allowed", str(refusal))
+    return _error_response(503, refusal.rule, str(refusal))
 
 
-def _error(status: int, code: str, message: str) -> Response:
+def _error_response(status: int, code: str, message: str) -> Response:
     return JSONResponse({"error": {"code": code, "message": message}}, status, headers=HEADERS)

@@ -1,4 +1,4 @@
-"""The figures behind the charts of the audit report as one CSV file, made and on the record before it leaves."""
+"""Exports the figures of the charts as one CSV file; the export is on the record before the file is sent."""
 
 import hashlib
 import io
@@ -17,7 +17,7 @@ from backstitch.database import Actor, Database
 from backstitch.files import export_record
 from backstitch.files.csv_out import CsvFile
 
-# Column of a chart's data -> heading; a chart has the columns of its own, the others are empty.
+# Column of a chart's data -> heading; columns that a chart does not have are empty.
 HEADINGS = {
     "chart": "Chart",
     "day": "Day",
@@ -32,9 +32,9 @@ HEADINGS = {
 
 
 def export(database: Database, actor: Actor, *, filters: Filters, zone: ZoneInfo) -> bytes:
-    """The file of all charts under `filters`; days and hours are those of `zone`.
+    """Makes the file of all charts under `filters` and records the export; days and hours are in `zone`.
 
-    Raises Refused (42501) when the actor's role takes nothing away, and SignedOut.
+    Raises Refused (42501) when the actor's role may not export, and SignedOut.
     """
     with database.read(actor) as connection:
         rows = list(figures(connection, filters=filters, zone=zone))
@@ -53,28 +53,28 @@ def export(database: Database, actor: Actor, *, filters: Filters, zone: ZoneInfo
 
 
 def name(filters: Filters, zone: ZoneInfo) -> str:
-    """backstitch_charts_2026-10-01_to_2026-10-31_IST.csv: first and last day, both included."""
+    """The file's name: backstitch_charts_2026-10-01_to_2026-10-31_IST.csv, with the first and the last day."""
     return file_name(filters, Format.CSV, zone, of="charts")
 
 
 def figures(connection: Connection, *, filters: Filters, zone: ZoneInfo) -> Iterator[list[object]]:
-    """A row per bar or square, of the charts in the order in which they are on the screen; columns of HEADINGS."""
+    """A row per bar or square, with the columns of HEADINGS, chart by chart as on the page."""
     by_day = charts.by_day(connection, filters=filters, zone=zone, now=datetime.now(UTC))
-    found: dict[str, pd.DataFrame] = {
+    frames: dict[str, pd.DataFrame] = {
         "Records by day and action": by_day.assign(day=by_day["day"].dt.date),
         "Records by user": charts.by_user(connection, filters=filters),
         "Most edited fields": charts.most_edited_fields(connection, filters=filters),
         "Records by record type": charts.by_record_type(connection, filters=filters),
         "Records by hour and weekday": charts.by_hour_and_weekday(connection, filters=filters, zone=zone),
     }
-    for chart, data in found.items():
+    for chart, data in frames.items():
         for row in data.assign(chart=chart).to_dict("records"):
             cells: dict[Any, object] = dict(row)
             yield [cells.get(column, "") for column in HEADINGS]
 
 
 def as_csv(rows: list[list[object]]) -> bytes:
-    """UTF-8 with BOM; text that a spreadsheet would run as a formula is kept as text."""
+    """The content of the file: UTF-8 with BOM, formulas escaped."""
     file = io.BytesIO()
     table = CsvFile(list(HEADINGS.values()), file)
     table.write(rows)

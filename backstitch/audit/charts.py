@@ -1,4 +1,4 @@
-"""The data behind the charts of the audit report: one aggregate each, under the filters of the table."""
+"""Reads the data of the charts of the audit report, one aggregate each, under the filters of the table."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -40,27 +40,27 @@ BY_FIELD = (
     """,
     "group by 1, 2 order by 3 desc, 1, 2 limit :most",
 )
-# Failed sign-ins carry the name that was typed, so there may be any number of names.
+# Failed sign-ins have the name that the person typed, so there can be any number of names.
 BY_USER = (
     """
-    select case when place <= :most then username end as username,
-           case when place <= :most then user_name end as user_name, sum(records)::bigint as records
+    select case when rank <= :most then username end as username,
+           case when rank <= :most then user_name end as user_name, sum(records)::bigint as records
     from (
         select username, user_name, count(*) as records,
-               row_number() over (order by count(*) desc, username) as place
+               row_number() over (order by count(*) desc, username) as rank
         from audit.trail where
     """,
     """
         group by 1, 2) ranked
-    group by 1, 2 order by min(place)
+    group by 1, 2 order by min(rank)
     """,
 )
 
 
 def by_day(connection: Connection, *, filters: Filters, zone: ZoneInfo, now: datetime) -> pd.DataFrame:
-    """Columns day (in `zone`, as its midnight), action (words), records; every day up to that of `now`, zeros too.
+    """Columns day (midnight in `zone`), action (in words), records; every day up to that of `now`, also with 0.
 
-    Only actions that occur have rows; without any record there is none.
+    Actions without records have no rows.
     """
     rows = _rows(connection, BY_DAY, filters, zone=zone.key)
     counted = {(row.day, row.action): row.records for row in rows}
@@ -70,23 +70,23 @@ def by_day(connection: Connection, *, filters: Filters, zone: ZoneInfo, now: dat
         [(day, action_word(action), counted.get((day, action), 0)) for day in days for action in actions],
         columns=["day", "action", "records"],
     )
-    # Charts take a column of dates for one of names.
+    # Altair would treat a column of date objects as names.
     return frame.assign(day=pd.to_datetime(frame["day"]))
 
 
 def by_user(connection: Connection, *, filters: Filters) -> pd.DataFrame:
-    """Columns user (names, e-mail addresses where there is none), records; the 20 busiest, then Others."""
+    """Columns user (name, or e-mail address without one), records; the 20 users with most records, then Others."""
     rows = _rows(connection, BY_USER, filters, most=MOST_USERS)
     names = [row.user_name or row.username or OTHERS for row in rows]
-    told_apart = [
+    labels = [
         f"{name} ({row.username})" if names.count(name) > 1 and row.username else name
         for row, name in zip(rows, names, strict=True)
     ]
-    return pd.DataFrame({"user": told_apart, "records": [row.records for row in rows]})
+    return pd.DataFrame({"user": labels, "records": [row.records for row in rows]})
 
 
 def by_record_type(connection: Connection, *, filters: Filters) -> pd.DataFrame:
-    """Columns record_type (words), records; most first."""
+    """Columns record_type (in words), records; most records first."""
     rows = _rows(connection, BY_TYPE, filters)
     return pd.DataFrame([(entity_word(row.entity), row.records) for row in rows], columns=["record_type", "records"])
 
@@ -97,8 +97,8 @@ def by_hour_and_weekday(connection: Connection, *, filters: Filters, zone: ZoneI
     counted = {(row.weekday, row.hour): row.records for row in rows}
     return pd.DataFrame(
         [
-            (weekday, hour, counted.get((place, hour), 0))
-            for place, weekday in enumerate(WEEKDAYS)
+            (weekday, hour, counted.get((index, hour), 0))
+            for index, weekday in enumerate(WEEKDAYS)
             for hour in range(24)
         ],
         columns=["weekday", "hour", "records"],
@@ -106,7 +106,7 @@ def by_hour_and_weekday(connection: Connection, *, filters: Filters, zone: ZoneI
 
 
 def most_edited_fields(connection: Connection, *, filters: Filters) -> pd.DataFrame:
-    """Columns record_type, field (both words), records; the 10 fields that updates changed most."""
+    """Columns record_type and field (both in words), records; the 10 fields that updates changed most."""
     rows = _rows(connection, BY_FIELD, filters, most=MOST_FIELDS)
     return pd.DataFrame(
         [(entity_word(row.entity), field_word(row.field), row.records) for row in rows],
@@ -121,7 +121,7 @@ def _rows(connection: Connection, query: tuple[str, str], filters: Filters, **va
 
 
 def _days(filters: Filters, zone: ZoneInfo, now: datetime, *, first_record: date) -> list[date]:
-    """The days of the range that have begun; a range without a beginning begins with the first record."""
+    """The days of the range up to that of `now`; an open range begins with the first record."""
     first = filters.start.astimezone(zone).date()
     if first <= EARLIEST:
         first = first_record

@@ -1,4 +1,4 @@
-"""Deleting records of the trail: an admin's operation with a reason, itself on the record."""
+"""Deletes records of the trail; only admins can, with a reason, and the deletion is on the record."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,12 +19,12 @@ def delete_records(
     since: datetime | None = None,
     entities: Sequence[str] | None = None,
 ) -> int:
-    """Deletes the sealed records with since <= recorded_at < before; returns how many went.
+    """Deletes the sealed records with since <= recorded_at < before; returns how many.
 
-    `entities` are names in the trail, such as InwardLog; None: all. Records of transactions that ended only a
-    moment ago, and those of former deletions, stay. Raises Refused for anyone but an admin, without a reason, and
-    when a record is not as it was sealed.
+    `entities` are names in the trail, such as InwardLog; None means all. Records that are not sealed yet, and those of
+    former deletions, stay. Raises Refused for a user who is not an admin, without a reason, and when a record is not
+    as it was sealed.
     """
-    given = {"before": before, "reason": reason, "since": since}
+    parameters = {"before": before, "reason": reason, "since": since}
     names = None if entities is None else list(entities)
-    return int(connection.execute(DELETE, given | {"entities": names}).scalar_one())
+    return int(connection.execute(DELETE, parameters | {"entities": names}).scalar_one())

@@ -1,4 +1,4 @@
-"""An Excel workbook of any length in constant memory: sheet Data (Data 2, ... when it is full) and About."""
+"""Writes an Excel workbook of any length in constant memory: sheets Data, Data 2 and so on, and About."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
@@ -9,9 +9,9 @@ import xlsxwriter
 import xlsxwriter.exceptions
 
 from backstitch.audit.rows import Cell, ExportRow
-from backstitch.files.excel_cells import fitting
+from backstitch.files.excel_cells import fit_cell
 
-ROWS_OF_A_SHEET = 1_048_575  # and the header
+ROWS_OF_A_SHEET = 1_048_575  # besides the header
 LARGEST_EXACT = 10**15  # Excel keeps 15 digits of a number
 FIRST_YEAR = 1900  # of Excel's calendar
 WIDEST = 60
@@ -19,7 +19,7 @@ SAMPLE = 500  # rows
 
 
 class ExcelFile:
-    """Writes rows to `file`, a sheet after another. Texts stay texts, whatever they start with."""
+    """Writes rows to `file`, in as many sheets as they need. Texts are never written as formulas."""
 
     def __init__(
         self, columns: Sequence[str], file: BinaryIO, *, folder: str, rows_of_a_sheet: int = ROWS_OF_A_SHEET
@@ -43,7 +43,7 @@ class ExcelFile:
         self._new_sheet()
 
     def write(self, rows: Iterable[ExportRow]) -> None:
-        """Appends rows of the columns."""
+        """Appends rows, their cells in the order of the columns."""
         for row in rows:
             if self._row == self._rows_of_a_sheet:
                 self._finish_sheet()
@@ -53,7 +53,7 @@ class ExcelFile:
                 if cell is not None:
                     self._put(column, cell)
             if self._row <= SAMPLE:
-                self._widths = [max(pair) for pair in zip(self._widths, map(_width, row), strict=True)]
+                self._widths = [max(pair) for pair in zip(self._widths, map(_column_width, row), strict=True)]
 
     def about(self, facts: Iterable[tuple[str, str | int]]) -> None:
         """Adds the sheet About, a fact per row, after the data."""
@@ -91,17 +91,17 @@ class ExcelFile:
         sheet, row = self._sheet, self._row
         match cell:
             case datetime():
-                # Excel knows no zones; the header names the one that these are in.
+                # Excel has no time zones; the header names the zone.
                 sheet.write_datetime(row, column, cell.replace(tzinfo=None), self._instant)
             case date() if cell.year >= FIRST_YEAR:
                 sheet.write_datetime(row, column, cell, self._day)
             case int() | Decimal() if -LARGEST_EXACT < cell < LARGEST_EXACT:
                 sheet.write_number(row, column, cell)
             case _:
-                sheet.write_string(row, column, fitting(str(cell)))
+                sheet.write_string(row, column, fit_cell(str(cell)))
 
 
-def _width(cell: Cell) -> int:
+def _column_width(cell: Cell) -> int:
     if isinstance(cell, datetime):
         return len("2026-10-31 00:00:00") + 1
     longest = max(map(len, str(cell).splitlines()), default=0) if cell is not None else 0

@@ -1,4 +1,4 @@
-"""Exports of the trail: all filtered rows as a file, made and on the record before a byte of it leaves."""
+"""Exports the filtered trail as a file; the export is on the record before the file is sent."""
 
 import hashlib
 import tempfile
@@ -25,7 +25,7 @@ from backstitch.files.csv_out import CsvFile
 
 
 class Format(StrEnum):
-    """The kinds of file; the value is the ending of its name."""
+    """The file formats; the value is the extension."""
 
     CSV = "csv"
     EXCEL = "xlsx"
@@ -39,7 +39,7 @@ MEDIA_TYPES = {
 
 @dataclass(frozen=True)
 class Export:
-    """A finished export. `file` has no name on disk, stands at its first byte, and is gone once closed."""
+    """A finished export. `file` is a temporary file at its first byte; closing deletes it."""
 
     file: BufferedRandom
     file_name: str
@@ -51,8 +51,8 @@ class Export:
 
 
 @dataclass(frozen=True)
-class _Made:
-    """What writing the rows brought to light. `rows_sha256` is that of the rows as CSV."""
+class _Summary:
+    """Figures of the rows written. `rows_sha256` is the hash of the rows as CSV."""
 
     records: int
     rows: int
@@ -61,33 +61,33 @@ class _Made:
 
 
 def export(database: Database, actor: Actor, *, filters: Filters, format: Format, zone: ZoneInfo) -> Export:
-    """All records under `filters` as a file, newest first; times are in `zone`. Whoever asks closes the file.
+    """Writes all records under `filters` to a file, newest first; times are in `zone`. The caller closes the file.
 
     Memory does not grow with the rows; the disk needs room for the file, for Excel several times as much.
-    Raises Refused when the actor may not read the trail, SignedOut, or when the disk is full.
+    Raises Refused when the actor may not read the trail or the disk is full, and SignedOut.
     """
-    with _disk_explained(), ExitStack() as on_failure:
-        # Without a name it cannot stay behind, however the process ends.
+    with _translate_disk_errors(), ExitStack() as on_failure:
+        # A temporary file without a name disappears however the process ends.
         file = on_failure.enter_context(tempfile.TemporaryFile())
         with database.read(actor) as connection:
-            made = _write(connection, file, filters, format, zone)
+            summary = _write(connection, file, filters, format, zone)
         name = file_name(filters, format, zone)
         sha256, size = _digest(file), file.tell()
-        _record(database, actor, filters, format, made, {"file_name": name, "sha256": sha256, "bytes": size})
+        _record(database, actor, filters, format, summary, {"file_name": name, "sha256": sha256, "bytes": size})
         file.seek(0)
         on_failure.pop_all()
-        return Export(file, name, MEDIA_TYPES[format], size, made.records, made.rows, sha256)
+        return Export(file, name, MEDIA_TYPES[format], size, summary.records, summary.rows, sha256)
 
 
 def file_name(filters: Filters, format: Format, zone: ZoneInfo, *, of: str = "audit") -> str:
-    """backstitch_audit_2026-10-01_to_2026-10-31_IST.xlsx: first and last day, both included."""
+    """The file's name: backstitch_audit_2026-10-01_to_2026-10-31_IST.xlsx, with the first and the last day."""
     first = filters.start.astimezone(zone)
     last = (filters.end - timedelta(microseconds=1)).astimezone(zone)
     return f"backstitch_{of}_{first:%Y-%m-%d}_to_{last:%Y-%m-%d}_{first:%Z}.{format}"
 
 
 @contextmanager
-def _disk_explained() -> Iterator[None]:
+def _translate_disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -98,11 +98,11 @@ def _disk_explained() -> Iterator[None]:
         ) from error
 
 
-def _write(connection: Connection, file: BufferedRandom, filters: Filters, format: Format, zone: ZoneInfo) -> _Made:
+def _write(connection: Connection, file: BufferedRandom, filters: Filters, format: Format, zone: ZoneInfo) -> _Summary:
     if format is Format.CSV:
         table = CsvFile(COLUMNS, file)
-        records, count = _copy(connection, filters, zone, table.write)
-        return _Made(records, count, table.close(), _head(connection))
+        records, count = _copy_rows(connection, filters, zone, table.write)
+        return _Summary(records, count, table.close(), _head(connection))
     with tempfile.TemporaryDirectory() as folder:
         as_csv = CsvFile(COLUMNS)
         book = ExcelFile((f"{COLUMNS[0]} ({zone.key})", *COLUMNS[1:]), file, folder=folder)
@@ -111,11 +111,11 @@ def _write(connection: Connection, file: BufferedRandom, filters: Filters, forma
             book.write(batch)
             as_csv.write(batch)
 
-        records, count = _copy(connection, filters, zone, write)
-        made = _Made(records, count, as_csv.close(), _head(connection))
-        book.about(_about(connection, filters, zone, made))
+        records, count = _copy_rows(connection, filters, zone, write)
+        summary = _Summary(records, count, as_csv.close(), _head(connection))
+        book.about(_about_rows(connection, filters, zone, summary))
         book.close()
-        return made
+        return summary
 
 
 def _head(connection: Connection) -> str | None:
@@ -123,10 +123,10 @@ def _head(connection: Connection) -> str | None:
     return None if head is None else str(head)
 
 
-def _copy(
+def _copy_rows(
     connection: Connection, filters: Filters, zone: ZoneInfo, write: Callable[[list[ExportRow]], None]
 ) -> tuple[int, int]:
-    """Hands every row to `write`; returns how many records and rows there were."""
+    """Passes every row to `write`; returns the numbers of records and rows."""
     records = count = 0
     for batch in rows.records(connection, filters=filters):
         flat = [row for record in batch for row in rows.flatten(record, zone)]
@@ -136,7 +136,9 @@ def _copy(
     return records, count
 
 
-def _about(connection: Connection, filters: Filters, zone: ZoneInfo, made: _Made) -> list[tuple[str, str | int]]:
+def _about_rows(
+    connection: Connection, filters: Filters, zone: ZoneInfo, summary: _Summary
+) -> list[tuple[str, str | int]]:
     user = current_user(connection)
     names = {person.id: f"{person.name} <{person.email}>" for person in people(connection)}
     return [
@@ -145,10 +147,10 @@ def _about(connection: Connection, filters: Filters, zone: ZoneInfo, made: _Made
         ("To, not included", filters.end.astimezone(zone).isoformat()),
         ("Time zone", zone.key),
         *query.in_words(connection, filters=filters, people=names),
-        ("Records", made.records),
-        ("Rows", made.rows),
-        ("SHA-256 of the rows as CSV", made.rows_sha256),
-        ("Head of the chain of seals", made.head or "none yet"),
+        ("Records", summary.records),
+        ("Rows", summary.rows),
+        ("SHA-256 of the rows as CSV", summary.rows_sha256),
+        ("Head of the chain of seals", summary.head or "none yet"),
         ("Made by", names[user.id] if user else query.SYSTEM),
         ("Made at", datetime.now(UTC).astimezone(zone).isoformat(timespec="seconds")),
     ]
@@ -160,15 +162,15 @@ def _digest(file: BufferedRandom) -> str:
 
 
 def _record(
-    database: Database, actor: Actor, filters: Filters, format: Format, made: _Made, file: dict[str, str | int]
+    database: Database, actor: Actor, filters: Filters, format: Format, summary: _Summary, file: dict[str, str | int]
 ) -> None:
     details = {
         "format": format.value,
         "filters": query.filters_to_query(filters),
         "columns": COLUMNS,
-        "records": made.records,
-        "rows": made.rows,
-        "chain_head": made.head,
+        "records": summary.records,
+        "rows": summary.rows,
+        "chain_head": summary.head,
         **file,
     }
     export_record.record(database, actor, operation="export audit report", entity="AuditReport", details=details)

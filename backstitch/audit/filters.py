@@ -1,4 +1,4 @@
-"""What a report is about: the filters that the table, the charts and the export share, and their SQL."""
+"""The filters that the table, the charts and the export of the audit report share, and their SQL."""
 
 import json
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from backstitch.inventory.products.queries import search_pattern
 
 @dataclass(frozen=True)
 class Filters:
-    """Records in [start, end), both aware. An empty choice does not narrow; the rest must all hold.
+    """Records in [start, end), both aware, that match every filter; an empty filter matches all.
 
-    `user_ids` and `include_system` (changes without a signed-in user) are one choice: either may hold.
-    `text` is looked for, case-blind, in old and new values, the reason, the user, and the SKU and name of the product.
+    `user_ids` and `include_system` (changes without a signed-in user) are one filter: a record matches by either.
+    `text` is searched, in any case, in old and new values, the reason, the user, and the product's SKU and name.
     """
 
     start: datetime
@@ -29,7 +29,7 @@ class Filters:
     text: str = ""
 
     def __post_init__(self) -> None:
-        # What PostgreSQL cannot store is not in the trail; it would raise here and in the record of an export.
+        # Characters that PostgreSQL cannot store would raise an error in the query and in the record of an export.
         storable = self.text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
         object.__setattr__(self, "text", storable)
 
@@ -43,8 +43,8 @@ BY_ENTITY = "entity = any(cast(:entities as text[]))"
 OF_PRODUCT = """(
     (entity = 'Product' and entity_id = :product_id)
     or (parent_id = :product_id and entity = any(cast(:product_parts as text[]))))"""
-# The cheap tests stand first. The text of the whole jsonb rules most rows out before its values are
-# taken apart; it has quotation marks and line ends escaped, so the pattern for it has, too.
+# The cheap tests come first. Matching the text of the whole jsonb excludes most rows before its values are expanded;
+# that text has quotation marks and line ends escaped, so its pattern has them escaped too.
 BY_TEXT = """(
     case when entity = 'Product' then entity_id
          when entity = any(cast(:product_parts as text[])) then parent_id
@@ -56,7 +56,7 @@ BY_TEXT = """(
                         jsonb_path_query(side, 'strict $.**') value
             where jsonb_typeof(value) in ('string', 'number', 'boolean') and value #>> '{}' ilike :pattern)))"""
 
-# Deleted products are looked for from the start of the range on: they were deleted after their parts changed.
+# Deleted products are searched from the start of the range on: a product is deleted after its parts changed.
 NAMED_PRODUCTS = text(
     """
     select id from inventory.products where sku ilike :pattern or name ilike :pattern
@@ -69,11 +69,11 @@ NAMED_PRODUCTS = text(
 
 
 def conditions(connection: Connection, *, filters: Filters) -> tuple[str, dict[str, Any]]:
-    """The filters as a condition on the columns of audit.trail, with its parameters."""
+    """The filters as an SQL condition on the columns of audit.trail, and its parameters."""
     clauses = [IN_RANGE]
     values: dict[str, Any] = {"start": filters.start, "end": filters.end}
     if filters.user_ids or filters.include_system:
-        clauses.append(_by_whom(filters))
+        clauses.append(_user_clause(filters))
         values["user_ids"] = list(filters.user_ids)
         values["sign_in_failures"] = list(SIGN_IN_FAILURES)
     if filters.actions:
@@ -91,19 +91,19 @@ def conditions(connection: Connection, *, filters: Filters) -> tuple[str, dict[s
     return " and ".join(clauses), values
 
 
-def _by_whom(filters: Filters) -> str:
+def _user_clause(filters: Filters) -> str:
     if not filters.include_system:
         return BY_USER
     return BY_USER_OR_SYSTEM if filters.user_ids else BY_SYSTEM
 
 
 def _text_values(connection: Connection, filters: Filters) -> dict[str, Any]:
-    wanted = filters.text.strip()
-    pattern = search_pattern(wanted)
+    search_text = filters.text.strip()
+    pattern = search_pattern(search_text)
     named = connection.execute(NAMED_PRODUCTS, {"pattern": pattern, "start": filters.start})
     return {
         "pattern": pattern,
-        "json_pattern": search_pattern(json.dumps(wanted, ensure_ascii=False)[1:-1]),
+        "json_pattern": search_pattern(json.dumps(search_text, ensure_ascii=False)[1:-1]),
         "named_products": list(named.scalars()),
         "product_parts": list(PRODUCT_PARTS),
     }

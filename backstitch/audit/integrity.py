@@ -1,6 +1,6 @@
-"""Whether the trail still is what was sealed, and the heads that prove it from outside of the database.
+"""Verifies the trail against its seals, and against heads that were kept outside the database.
 
-A head is the number and the hash of the last seal. Kept elsewhere, it vouches for every record sealed up to it.
+A head is the number and the hash of the last seal. Kept elsewhere, it proves every record sealed up to it.
 """
 
 import json
@@ -40,7 +40,7 @@ class Head:
 
 
 class Kind(StrEnum):
-    """What can be wrong with the trail."""
+    """The kinds of findings."""
 
     ALTERED_RECORD = "altered_record"
     MISSING_RECORD = "missing_record"
@@ -74,7 +74,7 @@ SENTENCES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it was sealed; `seal` and `record` are numbers where they apply."""
+    """One deviation from what was sealed; `seal` and `record` are ids, None where they do not apply."""
 
     kind: Kind
     seal: int | None
@@ -88,9 +88,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Status:
-    """How far the seals reach. `deleted` of the `sealed` records were deleted on the record.
+    """The state of the seals. Of the `sealed` records, `deleted` were deleted on the record.
 
-    `unsealed` records wait for their seal, the oldest since `unsealed_since`. An era begins when the database was
+    `unsealed` records wait for a seal, the oldest since `unsealed_since`. A new era begins when the database is
     restored into another server.
     """
 
@@ -105,20 +105,20 @@ class Status:
 
 @dataclass(frozen=True)
 class Verification:
-    """The findings, by seal and record, and the state of the seals they were found in."""
+    """The findings, by seal and record, and the state of the seals at that time."""
 
     status: Status
     findings: tuple[Finding, ...]
 
 
 def head(connection: Connection) -> Head | None:
-    """The last seal, for whoever reads the trail; None before the first."""
+    """The last seal, for every reader of the trail; None before the first seal."""
     row = connection.execute(HEAD).one_or_none()
     return None if row is None else Head(row.seal_id, row.hash)
 
 
 def status(connection: Connection) -> Status:
-    """How far the seals reach, for admins, analysts and the owner."""
+    """The state of the seals, for admins, analysts and the owner."""
     row = connection.execute(STATUS).one()
     last = None if row.seal_id is None else Head(row.seal_id, row.hash)
     return Status(last, row.sealed_at, row.era or 1, row.sealed, row.deleted, row.unsealed, row.unsealed_since)
@@ -127,18 +127,18 @@ def status(connection: Connection) -> Status:
 def verify(
     database: Database, actor: Actor, *, since: datetime | None = None, heads: Sequence[Head] = ()
 ) -> Verification:
-    """Recomputes every digest and hash, or those of the seals made since a time, in one snapshot.
+    """Recomputes every digest and hash, or those of seals made at or after `since`, in one snapshot.
 
-    `heads` are compared with the whole chain. Reads only, and locks nothing. For admins, analysts and the owner.
+    Compares `heads` with the whole chain. Reads only and takes no locks. For admins, analysts and the owner.
     """
     with database.read(actor) as connection:
-        found = connection.execute(VERIFY, {"since": since, "heads": [str(given) for given in heads]})
-        findings = tuple(Finding(Kind(row.finding), row.seal_id, row.record_id, row.detail) for row in found)
+        rows = connection.execute(VERIFY, {"since": since, "heads": [str(head) for head in heads]})
+        findings = tuple(Finding(Kind(row.finding), row.seal_id, row.record_id, row.detail) for row in rows)
         return Verification(status(connection), findings)
 
 
 def record(connection: Connection, *, verification: Verification) -> None:
-    """Puts a verification on the record, with the head: a chain that is made anew later must match it. Owner only."""
+    """Records a verification with the head, which a chain that is rebuilt later would not match. Owner only."""
     state = verification.status
     details = {
         "chain_head": None if state.head is None else str(state.head),
@@ -149,9 +149,9 @@ def record(connection: Connection, *, verification: Verification) -> None:
 
 
 def read_heads(file: Path) -> tuple[Head, ...]:
-    """The heads in a file, one per line, as `verify` and exports give them; other lines may stand between.
+    """The heads in a file, one per line, as `verify` and exports print them; skips lines of other text.
 
-    Raises Refused when the file cannot be read, holds no head, or a line starts like one and is none.
+    Raises Refused when the file cannot be read or has no head, and for a line that starts with a digit but is no head.
     """
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()

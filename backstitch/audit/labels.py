@@ -1,7 +1,7 @@
-"""Names for the records of the trail: “AN201 · Red · M” instead of stock cell 331.
+"""Finds labels for the records of the trail: “AN201 · Red · M” instead of stock cell 331.
 
-Names come from the rows as they stand; of what is deleted, from what the trail kept of it. However many
-records are asked for, each kind of name is read once.
+Names come from the present rows, and for deleted rows from the trail. Each kind of name is read in one query, however
+many records need labels.
 """
 
 import json
@@ -14,8 +14,8 @@ from sqlalchemy import Connection, TextClause, text
 
 from backstitch.audit.wording import PRODUCT_PARTS, entity_word, field_word
 
-Deleted = Callable[[set[int]], Mapping[int, Mapping[str, Any]]]
-Asked = Mapping[str, tuple[set[int], Deleted]]
+ReadDeleted = Callable[[set[int]], Mapping[int, Mapping[str, Any]]]
+PartyRequests = Mapping[str, tuple[set[int], ReadDeleted]]
 
 LIVE = {
     "Customer": text("select id, store_name from inventory.customers where id = any(cast(:ids as bigint[]))"),
@@ -35,11 +35,11 @@ PARTY_ENTITIES = tuple(LIVE)
 
 SEPARATOR = " · "
 NUMBERED = {"InwardLog": "Inward", "SalesLog": "Sale", "StockAdjustment": "Adjustment", "OrderLine": "Line"}
-CELLS = (*PRODUCT_PARTS, "OrderLine")  # records of a colour, most of them of a size too
+CELLS = (*PRODUCT_PARTS, "OrderLine")  # entities with a colour, and most with a size
 
 
 class Subject(NamedTuple):
-    """What a record is about. `row` is the whole row, where the record has it; `username` is who acted."""
+    """The row that a record is about. `row` has all its values if the record has them; `username` is who acted."""
 
     entity: str
     entity_id: int | None
@@ -83,7 +83,7 @@ LIVE_COLOURS = text(
     """
     select product_id, colour_code, color from inventory.product_colors
     where (product_id, colour_code) in (
-        select product, code from unnest(cast(:products as bigint[]), cast(:codes as text[])) asked (product, code))
+        select product, code from unnest(cast(:products as bigint[]), cast(:codes as text[])) keys (product, code))
     """
 )
 EMAILS = text("select id, email from accounts.users where id = any(cast(:ids as bigint[]))")
@@ -109,7 +109,7 @@ DELETED_COLOURS = text(
 
 
 def resolve(connection: Connection, *, subjects: Sequence[Subject]) -> list[str]:
-    """One label per subject, in their order."""
+    """The label of each subject, in the same order."""
     parts = {(entity, id): part for entity in CELLS for id, part in _parts(connection, entity, subjects).items()}
     products = {part.product_id for part in parts.values()}
     products |= {s.entity_id for s in subjects if s.entity == "Product" and s.entity_id is not None}
@@ -132,7 +132,7 @@ def _label(subject: Subject, names: _Names) -> str:
     if id is not None and (entity, id) in names.parties:
         return names.parties[entity, id]
     if entity == "User":
-        # Without an id it is a failed sign-in, and `username` is what was typed.
+        # Without an id it is a failed sign-in, and `username` is what the person typed.
         return f"User {names.emails.get(id, id) if id is not None else subject.username}"
     if entity == "Session" and subject.parent_id is not None and subject.parent_id in names.emails:
         return f"Session of {names.emails[subject.parent_id]}"
@@ -154,32 +154,32 @@ def _parts(connection: Connection, entity: str, subjects: Sequence[Subject]) -> 
         return {}
     rows = connection.execute(LIVE_PARTS[entity], {"ids": list(ids)})
     live = {row.id: _Part(row.product_id, row.colour_code, row.size) for row in rows}
-    gone = _deleted(connection, entity, ids - live.keys(), subjects)
-    return live | {id: _Part(row["product_id"], row["colour_code"], row.get("size")) for id, row in gone.items()}
+    deleted = _deleted(connection, entity, ids - live.keys(), subjects)
+    return live | {id: _Part(row["product_id"], row["colour_code"], row.get("size")) for id, row in deleted.items()}
 
 
-def _rows_of_parties(connection: Connection, subjects: Sequence[Subject]) -> dict[str, tuple[set[int], Deleted]]:
-    """Of each record type the ids that are asked for, and how to read what was deleted."""
-    asked: dict[str, tuple[set[int], Deleted]] = {}
+def _rows_of_parties(connection: Connection, subjects: Sequence[Subject]) -> dict[str, tuple[set[int], ReadDeleted]]:
+    """By entity: the ids that need labels, and a function that reads the rows of deleted ones."""
+    party_requests: dict[str, tuple[set[int], ReadDeleted]] = {}
     for entity in PARTY_ENTITIES:
         ids = {s.entity_id for s in subjects if s.entity == entity and s.entity_id is not None}
         if ids:
-            asked[entity] = (ids, partial(_deleted, connection, entity, subjects=subjects))
-    return asked
+            party_requests[entity] = (ids, partial(_deleted, connection, entity, subjects=subjects))
+    return party_requests
 
 
 def _products(connection: Connection, ids: set[int], subjects: Sequence[Subject]) -> dict[int, tuple[str, str]]:
     if not ids:
         return {}
     live = {row.id: (row.sku, row.name) for row in connection.execute(LIVE_PRODUCTS, {"ids": list(ids)})}
-    gone = _deleted(connection, "Product", ids - live.keys(), subjects)
-    return live | {id: (row["sku"], row["name"]) for id, row in gone.items()}
+    deleted = _deleted(connection, "Product", ids - live.keys(), subjects)
+    return live | {id: (row["sku"], row["name"]) for id, row in deleted.items()}
 
 
 def _deleted(
     connection: Connection, entity: str, ids: set[int], subjects: Sequence[Subject]
 ) -> dict[int, Mapping[str, Any]]:
-    """The whole row of each of `ids`: from a subject that has it, else from the trail."""
+    """The whole rows of deleted `ids`: from a subject that has it, else from the trail."""
     if not ids:
         return {}
     known: dict[int, Mapping[str, Any]] = {
@@ -195,8 +195,8 @@ def _deleted(
 def _colours(connection: Connection, keys: set[tuple[int, str]]) -> dict[tuple[int, str], str]:
     if not keys:
         return {}
-    asked = {"products": [product for product, _ in keys], "codes": [code for _, code in keys]}
-    live = _by_colour(connection.execute(LIVE_COLOURS, asked))
+    parameters = {"products": [product for product, _ in keys], "codes": [code for _, code in keys]}
+    live = _by_colour(connection.execute(LIVE_COLOURS, parameters))
     missing = {product for product, code in keys if (product, code) not in live}
     if not missing:
         return live
@@ -216,10 +216,10 @@ def _emails(connection: Connection, subjects: Sequence[Subject]) -> dict[int, st
     return {row.id: row.email for row in connection.execute(EMAILS, {"ids": list(ids)})}
 
 
-def party_labels(connection: Connection, asked: Asked) -> dict[tuple[str, int], str]:
-    """Labels by record type and id; `asked` has for each type the ids, and a way to read those that were deleted."""
+def party_labels(connection: Connection, party_requests: PartyRequests) -> dict[tuple[str, int], str]:
+    """Labels by (entity, id) for the ids of each entity; deleted rows are read by the function of the request."""
     found: dict[tuple[str, int], Mapping[str, Any]] = {}
-    for entity, (ids, deleted) in asked.items():
+    for entity, (ids, deleted) in party_requests.items():
         live = {row.id: row._asdict() for row in connection.execute(LIVE[entity], {"ids": list(ids)})}
         for id, row in {**live, **deleted(ids - live.keys())}.items():
             found[entity, id] = row
@@ -241,8 +241,8 @@ def _party_label(entity: str, id: int, row: Mapping[str, Any], stores: Mapping[i
         case "Agency":
             return f"Agency {row['agency_name']}"
         case "ReasonPolicy":
-            asked_for = "every change" if row["field"] == "*" else field_word(row["field"])
-            return f"Reason policy {entity_word(row['entity'])} · {asked_for}"
+            change = "every change" if row["field"] == "*" else field_word(row["field"])
+            return f"Reason policy {entity_word(row['entity'])} · {change}"
         case "OrderCounter":
             return f"Order counter {row['financial_year']}"
     number = row["order_number"]

@@ -1,4 +1,4 @@
-"""The trail by operation: one line for what one transaction did, which opens to its rows (search.same_transaction).
+"""Reads the trail by operation: one line per transaction (search.same_transaction reads its records).
 
 Functions take a connection of `Database.read(actor)`; the database shows what the actor may see.
 """
@@ -15,18 +15,18 @@ from backstitch.audit.records import DECODER, Values
 from backstitch.audit.search import HALF_A_DAY, INSTANT, backwards
 from backstitch.audit.wording import entity_word, entity_words
 
-# The newest transactions of a window that have a record under the filters.
+# The newest transactions of a window with a record under the filters.
 FOUND = """
     select transaction_id, max(recorded_at) as ended from audit.trail
     where {condition} and transaction_id <> all(cast(:seen as bigint[]))
     group by transaction_id order by ended desc, transaction_id desc limit :limit
 """
-# When those end that have a record at or after a cursor.
+# The end times of transactions with a record at or after a cursor.
 LATER = """
     select transaction_id, max(recorded_at) as ended from audit.trail
     where {condition} and transaction_id = any(cast(:transactions as bigint[])) group by transaction_id
 """
-# All records of those transactions. Only those within half a day: the numbers start again after a restore.
+# All records of the transactions, within half a day: the numbers of transactions repeat after a restore.
 OPERATIONS = text(
     """
     with kinds as (
@@ -51,7 +51,7 @@ BULK = {"CREATE", "UPDATE", "DELETE", "TRUNCATE"}
 
 @dataclass(frozen=True)
 class Cursor:
-    """A place in the order of operations, newest first: what comes next ended before this."""
+    """A position in the order of operations, newest first; the next page has those that ended earlier."""
 
     ended: datetime
     transaction_id: int
@@ -59,7 +59,7 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Kind:
-    """How many records of one action and entity an operation has."""
+    """The number of records of one action and entity in an operation."""
 
     action: str
     entity: str
@@ -68,9 +68,9 @@ class Kind:
 
 @dataclass(frozen=True)
 class Operation:
-    """What one transaction did, as far as the reader may see it; `kinds` has most records first.
+    """What one transaction did, as far as the reader may see it; `kinds` are those with most records first.
 
-    `ended` is the time of its last record under the filters, `details` those of an import or export.
+    `ended` is the time of its last record under the filters; `details` are those of an import or export.
     """
 
     transaction_id: int
@@ -86,12 +86,12 @@ class Operation:
 
     @property
     def records(self) -> int:
-        """How many records it has, of all kinds."""
+        """The number of records of all kinds."""
         return sum(kind.records for kind in self.kinds)
 
     @property
     def gist(self) -> str:
-        """`BULK_CREATE inward entries, 250 rows`, `IMPORT stock list, 9,169 rows`, `UPDATE product`."""
+        """The operation in words: `BULK_CREATE inward entries, 250 rows`, `IMPORT stock list, 9,169 rows`."""
         first = min(self.kinds, key=_rank)
         rows = (self.details or {}).get("accepted" if first.action == "IMPORT" else "rows")
         noun = entity_word(first.entity)
@@ -103,7 +103,7 @@ class Operation:
 
     @property
     def cursor(self) -> Cursor:
-        """Where this operation stands in the order."""
+        """The position of this operation in the order."""
         return Cursor(self.ended, self.transaction_id)
 
 
@@ -118,51 +118,59 @@ class OperationPage:
 def operations(
     connection: Connection, *, filters: Filters, size: int = 50, before: Cursor | None = None
 ) -> OperationPage:
-    """The newest `size` operations with a record under the filters, or those after the cursor of a page before.
+    """The newest `size` operations with a record under the filters, or the next after the cursor of the previous page.
 
-    An operation counts and shows all its records, not only those under the filters.
+    An operation counts all its records, not only those under the filters.
     """
     condition, values = conditions(connection, filters=filters)
     statement = text(FOUND.format(condition=condition))
     end = filters.end if before is None else min(filters.end, before.ended + INSTANT)
-    found: dict[int, datetime] = {}
+    end_times: dict[int, datetime] = {}
     passed: set[int] = set()
 
     for window_start, window_end in backwards(filters.start, end):
         upper = window_end
-        while len(found) <= size:
-            seen = [*found, *passed]
-            limits: dict[str, Any] = {"start": window_start, "end": upper, "seen": seen, "limit": size + 1 - len(found)}
+        while len(end_times) <= size:
+            seen = [*end_times, *passed]
+            limits: dict[str, Any] = {
+                "start": window_start,
+                "end": upper,
+                "seen": seen,
+                "limit": size + 1 - len(end_times),
+            }
             rows = connection.execute(statement, values | limits).all()
             passed |= _listed_before(connection, filters=filters, rows=rows, before=before)
-            found |= {row.transaction_id: row.ended for row in rows if row.transaction_id not in passed}
+            end_times |= {row.transaction_id: row.ended for row in rows if row.transaction_id not in passed}
             if len(rows) < limits["limit"]:
                 break
             upper = rows[-1].ended + INSTANT
-        if len(found) > size:
+        if len(end_times) > size:
             break
-    return _page(_whole(connection, found), size)
+    return _page(_read_operations(connection, end_times), size)
 
 
 def _listed_before(connection: Connection, *, filters: Filters, rows: Sequence[Any], before: Cursor | None) -> set[int]:
-    """Those of `rows` that end at or after the cursor, so that a page before has listed them."""
+    """Ids of the transactions of `rows` that end at or after the cursor: a previous page has listed them."""
     if before is None or not rows:
         return set()
     condition, values = conditions(connection, filters=filters)
     values |= {"start": before.ended, "end": min(filters.end, before.ended + HALF_A_DAY)}
     candidates = {"transactions": [row.transaction_id for row in rows]}
     later = connection.execute(text(LATER.format(condition=condition)), values | candidates).all()
-    place = (before.ended, before.transaction_id)
-    return {row.transaction_id for row in later if (row.ended, row.transaction_id) >= place}
+    position = (before.ended, before.transaction_id)
+    return {row.transaction_id for row in later if (row.ended, row.transaction_id) >= position}
 
 
-def _whole(connection: Connection, found: dict[int, datetime]) -> list[Operation]:
-    if not found:
+def _read_operations(connection: Connection, end_times: dict[int, datetime]) -> list[Operation]:
+    if not end_times:
         return []
-    span = {"start": min(found.values()) - HALF_A_DAY, "end": max(found.values()) + HALF_A_DAY}
-    rows = connection.execute(OPERATIONS, span | {"transactions": list(found)})
-    made = [_operation(row, found[row.transaction_id]) for row in rows]
-    return sorted(made, key=lambda operation: (operation.ended, operation.transaction_id), reverse=True)
+    span = {
+        "start": min(end_times.values()) - HALF_A_DAY,
+        "end": max(end_times.values()) + HALF_A_DAY,
+    }
+    rows = connection.execute(OPERATIONS, span | {"transactions": list(end_times)})
+    operations = [_operation(row, end_times[row.transaction_id]) for row in rows]
+    return sorted(operations, key=lambda operation: (operation.ended, operation.transaction_id), reverse=True)
 
 
 def _operation(row: Any, ended: datetime) -> Operation:
@@ -180,11 +188,11 @@ def _operation(row: Any, ended: datetime) -> Operation:
     )
 
 
-def _page(made: Sequence[Operation], size: int) -> OperationPage:
-    return OperationPage(made[:size], made[size - 1].cursor if len(made) > size else None)
+def _page(operations: Sequence[Operation], size: int) -> OperationPage:
+    return OperationPage(operations[:size], operations[size - 1].cursor if len(operations) > size else None)
 
 
 def _rank(kind: Kind) -> tuple[bool, bool, int]:
-    """An import tells what its rows are; stock cells only follow what was written into the logs."""
+    """Sort key of kinds: an import or export first, changed stock cells last, as they only follow other records."""
     follows = kind.action == "UPDATE" and kind.entity == "ProductColorStock"
     return (kind.action in BULK, follows, -kind.records)

@@ -1,4 +1,4 @@
-"""Periods of a report: what “Last month” means, in the business's zone, as a half-open range of instants."""
+"""Converts a period of a report, such as “Last month”, to a half-open range of instants in a time zone."""
 
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -12,7 +12,7 @@ LATEST = date(2199, 12, 31)
 
 
 class Period(StrEnum):
-    """The choices of the filter; the value is what the screen says."""
+    """The choices of the filter; the value is the label."""
 
     TODAY = "Today"
     YESTERDAY = "Yesterday"
@@ -34,8 +34,8 @@ def instants(
 ) -> tuple[datetime, datetime]:
     """[start, end) of `period` in `zone`, both aware; `now` is any aware datetime.
 
-    Only Custom reads `first` and `last`, and includes both days. Months and years are whole ones, so
-    This month ends with its last day, not today. Raises Refused for a Custom range that is none.
+    Only Custom uses `first` and `last`, and includes both days. Months and years are whole, so This month ends with its
+    last day, not today. Raises Refused for an invalid Custom range.
     """
     if period is Period.CUSTOM:
         start, end = _custom(first, last)
@@ -45,12 +45,12 @@ def instants(
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """When `day` begins in `zone`."""
+    """The instant at which `day` begins in `zone`."""
     return datetime.combine(day, time.min, tzinfo=zone)
 
 
 def _days(period: Period, today: date) -> tuple[date, date]:
-    """The first day, and the day after the last."""
+    """The first day of a period, and the day after its last."""
     tomorrow = today + timedelta(days=1)
     this_month = today.replace(day=1)
     this_year = first_day(financial_year(today))

@@ -1,4 +1,4 @@
-"""Filters as a URL, so that a filtered report can be sent to a colleague, and in words."""
+"""Converts filters to and from query strings, so that a filtered report has a link, and to words."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -23,14 +23,14 @@ Value = TypeVar("Value")
 
 
 class BadQuery(Refused):
-    """A query string that is no filter; the message says which parameter, and what to give."""
+    """An invalid query string; the message names the parameter and says what to give."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence, rule="audit_query")
 
 
 def filters_to_query(filters: Filters) -> dict[str, list[str]]:
-    """The parameters of `filters`, for urlencode(..., doseq=True); what does not narrow is left out."""
+    """The query parameters of `filters`, for urlencode(..., doseq=True), without empty filters."""
     users = [str(id) for id in filters.user_ids] + ([SYSTEM] if filters.include_system else [])
     query = {
         "start": [filters.start.isoformat()],
@@ -45,16 +45,16 @@ def filters_to_query(filters: Filters) -> dict[str, list[str]]:
 
 
 def filters_from_query(parameters: Mapping[str, Sequence[str]], zone: ZoneInfo) -> Filters:
-    """The filters of a query string, each parameter with all its values.
+    """The filters of a query string; `parameters` maps each name to all its values.
 
-    `start` and `end` are ISO 8601: instants, or days in `zone` of which the last is included.
+    `start` and `end` are ISO 8601: instants, or days in `zone`, of which the last is included.
     Raises BadQuery for a parameter that is unknown, missing, repeated or out of range.
     """
     _require_known(parameters)
-    users = _many(parameters, "user")
-    product = _one(parameters, "product")
-    wanted = _one(parameters, "text") or ""
-    if len(wanted) > LONGEST_TEXT:
+    users = _all_values(parameters, "user")
+    product = _single_value(parameters, "product")
+    search_text = _single_value(parameters, "text") or ""
+    if len(search_text) > LONGEST_TEXT:
         raise BadQuery(f"“text” is longer than {LONGEST_TEXT} characters; search for a part of it.")
     start = _instant(parameters, "start", zone, timedelta())
     end = _instant(parameters, "end", zone, timedelta(days=1))
@@ -65,21 +65,21 @@ def filters_from_query(parameters: Mapping[str, Sequence[str]], zone: ZoneInfo) 
         end=end,
         user_ids=tuple(_id("user", user) for user in users if user != SYSTEM),
         include_system=SYSTEM in users,
-        actions=tuple(_known("action", action, ACTIONS) for action in _many(parameters, "action")),
-        entities=tuple(_known("type", entity, ENTITIES) for entity in _many(parameters, "type")),
+        actions=tuple(_known_choice("action", action, ACTIONS) for action in _all_values(parameters, "action")),
+        entities=tuple(_known_choice("type", entity, ENTITIES) for entity in _all_values(parameters, "type")),
         product_id=None if product is None else _id("product", product),
-        text=wanted,
+        text=search_text,
     )
 
 
 def in_words(connection: Connection, *, filters: Filters, people: Mapping[int, str]) -> list[tuple[str, str]]:
-    """The filters that narrow, as (what, which); `people` are the names of the users."""
+    """The filters that are not empty, as (name, values in words); `people` maps user ids to names."""
     users = [people.get(id, f"user {id}") for id in filters.user_ids]
     product = [labels.Subject("Product", filters.product_id, None, None, "")] if filters.product_id else []
     narrowed = (
         ("Users", users + ([SYSTEM] if filters.include_system else [])),
-        ("Actions", _worded(filters.actions, action_word)),
-        ("Record types", _worded(filters.entities, entity_word)),
+        ("Actions", _as_words(filters.actions, action_word)),
+        ("Record types", _as_words(filters.entities, entity_word)),
         ("Product", labels.resolve(connection, subjects=product)),
         ("Text", [f"“{filters.text}”"] if filters.text else []),
     )
@@ -87,31 +87,31 @@ def in_words(connection: Connection, *, filters: Filters, people: Mapping[int, s
 
 
 def _require_known(parameters: Iterable[str]) -> None:
-    # A misspelt parameter would not narrow, and the file would hold more than was asked for.
+    # A misspelt parameter would not filter, and the file would hold more than the user wants.
     for name in parameters:
         if name not in PARAMETERS:
             raise BadQuery(f"“{name[:40]}” is not a parameter; there are {', '.join(PARAMETERS)}.")
 
 
-def _worded(codes: Iterable[str], word: Callable[[str], str]) -> list[str]:
+def _as_words(codes: Iterable[str], word: Callable[[str], str]) -> list[str]:
     return [word(code) for code in codes]
 
 
-def _many(parameters: Mapping[str, Sequence[str]], name: str) -> Sequence[str]:
+def _all_values(parameters: Mapping[str, Sequence[str]], name: str) -> Sequence[str]:
     values = parameters.get(name, ())
     if len(values) > MOST_CHOICES:
         raise BadQuery(f"“{name}” is given more than {MOST_CHOICES} times; leave it out to get all.")
     return values
 
 
-def _one(parameters: Mapping[str, Sequence[str]], name: str) -> str | None:
+def _single_value(parameters: Mapping[str, Sequence[str]], name: str) -> str | None:
     values = parameters.get(name, ())
     if len(values) > 1:
         raise BadQuery(f"“{name}” is given more than once; give it once.")
     return values[0] if values else None
 
 
-def _known(name: str, value: str, choices: Mapping[str, str]) -> str:
+def _known_choice(name: str, value: str, choices: Mapping[str, str]) -> str:
     if value not in choices:
         raise BadQuery(f"“{value[:40]}” is no {name}; there are {', '.join(choices)}.")
     return value
@@ -123,15 +123,13 @@ def _id(name: str, value: str) -> int:
     return int(value)
 
 
-def _instant(
-    parameters: Mapping[str, Sequence[str]], name: str, zone: ZoneInfo, day_is_over_after: timedelta
-) -> datetime:
-    value = _one(parameters, name)
+def _instant(parameters: Mapping[str, Sequence[str]], name: str, zone: ZoneInfo, day_offset: timedelta) -> datetime:
+    value = _single_value(parameters, name)
     if value is None:
         raise BadQuery(f"“{name}” is missing; give a day such as 2026-10-31.")
     try:
         if len(value) == len("2026-10-31"):
-            instant = midnight(date.fromisoformat(value) + day_is_over_after, zone)
+            instant = midnight(date.fromisoformat(value) + day_offset, zone)
         else:
             instant = datetime.fromisoformat(value)
         if instant.tzinfo is None:

@@ -1,4 +1,4 @@
-"""A record of the trail as the library hands it out, and how rows of audit.trail become records."""
+"""Defines a record of the trail, and makes records of rows of audit.trail."""
 
 import json
 from collections.abc import Sequence
@@ -13,23 +13,23 @@ from backstitch.audit import labels
 
 Values = dict[str, Any]
 
-# The values travel as text: the driver would turn 549.00 into a float.
+# The values are read as text: the driver would parse 549.00 as a float.
 SELECT = """
     select id, recorded_at, transaction_id, user_id, username, user_name,
            action, entity, entity_id, parent_id, old_values::text as old_values, new_values::text as new_values,
            operation, reason, session_id, database_role, application, host(address) as address, user_agent
     from audit.trail
 """
-VALUES_AT = 10  # old_values and new_values among the columns
+VALUES_AT = 10  # index of old_values in SELECT; new_values follows
 DECODER = json.JSONDecoder(parse_float=Decimal)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record of audit.trail. `label` is the record it is about in names, e.g. “AN201 · Red · M”.
+    """One record of audit.trail. `label` names the row that it is about, such as “AN201 · Red · M”.
 
-    UPDATE has the changed columns in both values, CREATE the row in new_values, DELETE and TRUNCATE in
-    old_values; an activity has its details in new_values. Whole numbers are int, others Decimal.
+    UPDATE has the changed columns in old_values and new_values, CREATE the row in new_values, DELETE and TRUNCATE the
+    row in old_values; an activity has its details in new_values. Whole numbers are int, others Decimal.
     """
 
     id: int
@@ -55,13 +55,13 @@ class Record:
 
     @property
     def cursor(self) -> "Cursor":
-        """Where this record stands in the order of the trail."""
+        """The position of this record in the order of the trail."""
         return Cursor(self.recorded_at, self.id)
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """A place in the order of the trail, newest first: what comes next is older than this."""
+    """A position in the order of the trail, newest first; the next page has the older records."""
 
     recorded_at: datetime
     id: int
@@ -76,27 +76,27 @@ class Page:
 
 
 def from_rows(connection: Connection, *, rows: Sequence[Row[Any]]) -> list[Record]:
-    """Records of rows of SELECT, in their order; labels are read once for all of them."""
-    parsed = [(decoded(row.old_values), decoded(row.new_values)) for row in rows]
+    """The records of rows of SELECT, in the same order; reads the labels of all of them at once."""
+    parsed = [(decode(row.old_values), decode(row.new_values)) for row in rows]
     subjects = [
-        labels.Subject(row.entity, row.entity_id, row.parent_id, _whole_row(row.action, old, new), row.username)
+        labels.Subject(row.entity, row.entity_id, row.parent_id, _row_of(row.action, old, new), row.username)
         for row, (old, new) in zip(rows, parsed, strict=True)
     ]
-    named = labels.resolve(connection, subjects=subjects)
-    # By position, which the test of a whole record holds to the order of SELECT: by name takes twice as long.
+    record_labels = labels.resolve(connection, subjects=subjects)
+    # By position, because by name takes twice as long; the test of a whole record checks the order against SELECT.
     return [
         Record(*(*row[:VALUES_AT], *values, *row[VALUES_AT + 2 :], label))
-        for row, values, label in zip(rows, parsed, named, strict=True)
+        for row, values, label in zip(rows, parsed, record_labels, strict=True)
     ]
 
 
-def decoded(text: str | None) -> Values | None:
-    """Recorded values from their JSON text; numbers with a point are Decimal."""
+def decode(text: str | None) -> Values | None:
+    """The recorded values of a JSON text; numbers with a decimal point are Decimal."""
     if text is None:
         return None
     values: Values = DECODER.decode(text)
     return values
 
 
-def _whole_row(action: str, old: Values | None, new: Values | None) -> Values | None:
+def _row_of(action: str, old: Values | None, new: Values | None) -> Values | None:
     return old or new if action in {"CREATE", "DELETE", "TRUNCATE"} else None

@@ -1,6 +1,6 @@
-"""Replay: every watched table rebuilt from the trail alone, and compared with the table, in one snapshot.
+"""Replays the trail: rebuilds each watched table from the trail alone and compares it with the table, in one snapshot.
 
-The database does it (db/audit/replay.sql). Nothing is written and nobody waits, so it can run while people work.
+The database does it (db/audit/replay.sql). It writes nothing and takes no locks, so it can run while people work.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 MOST_SHOWN = 20
 
-# json as text: the driver would turn 549.00 into a float.
+# JSON is read as text: the driver would parse 549.00 as a float.
 DIFFERENCES = text(
     "select entity_id, column_name, in_trail::text, in_table::text, record_id "
     "from audit.differences(cast(:table as regclass))"
@@ -28,9 +28,9 @@ RECORDS = text(
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing in which a table is not what the trail says. Values are JSON; None on the side that has no such row.
+    """One difference between a table and the trail. Values are JSON; None on the side without such a row.
 
-    `column` is None for a whole row. `record_id` names a record that does not say what was there before it.
+    `column` is None for a whole row. `record_id` is a record that does not match the values before it.
     """
 
     table: str
@@ -50,7 +50,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Replayed:
-    """The outcome for one table: its rows, the records they come from, how many differences, and the first of them."""
+    """The outcome for one table: numbers of rows, of their records and of differences, and the first differences."""
 
     table: str
     rows: int
@@ -63,9 +63,9 @@ class Replayed:
 
 
 def replay(connection: Connection, *, most_shown: int = MOST_SHOWN) -> Iterator[Replayed]:
-    """The outcome per watched table, by name, with at most `most_shown` differences each.
+    """The outcome of each watched table, by name, with at most `most_shown` differences each.
 
-    `connection` is of a REPEATABLE READ transaction with the rights of backstitch_owner (Database.read).
+    `connection` must be in a REPEATABLE READ transaction with the rights of backstitch_owner (Database.read).
     """
     records: dict[str, int] = {entity: count for entity, count in connection.execute(RECORDS)}
     for table, entity in connection.execute(WATCHED).all():
@@ -75,13 +75,13 @@ def replay(connection: Connection, *, most_shown: int = MOST_SHOWN) -> Iterator[
 def _replay_table(connection: Connection, table: str, records: int, most_shown: int) -> Replayed:
     rows = connection.exec_driver_sql(f"select count(*) from {table}").scalar_one()
     result = connection.execute(DIFFERENCES, {"table": table}, execution_options={"stream_results": True})
-    found: Iterator[Any] = iter(result)
-    shown = [Difference(table, *row) for row in islice(found, most_shown)]
-    return Replayed(table, rows, records, len(shown) + sum(1 for _ in found), shown)
+    differences: Iterator[Any] = iter(result)
+    first_differences = [Difference(table, *row) for row in islice(differences, most_shown)]
+    return Replayed(table, rows, records, len(first_differences) + sum(1 for _ in differences), first_differences)
 
 
 def report(outcomes: Sequence[Replayed]) -> str:
-    """The differences, a line each, and a line per table."""
+    """The report as text: a line per difference, a line per table, and the verdict."""
     lines = []
     for outcome in outcomes:
         lines += [str(difference) for difference in outcome.differences]

@@ -1,4 +1,4 @@
-"""The rows of an export: the trail flattened to one row per changed field, as in audit_logs."""
+"""Makes the rows of an export: one row per changed field of each record."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ COLUMNS = (
     "Transaction",
 )
 BATCH = 2_000
-# The server sorts a window at a time, so that it begins to answer at once and sorts in memory.
+# The server sorts one window at a time, so that it answers at once and sorts in memory.
 WINDOW = timedelta(days=7)
 
 ENCODER = json.JSONEncoder(ensure_ascii=False)
@@ -41,7 +41,7 @@ ExportRow = tuple[Cell, ...]
 
 
 def records(connection: Connection, *, filters: Filters) -> Iterator[list[Record]]:
-    """All records under `filters`, newest first, in batches: no more than BATCH are in memory."""
+    """All records under `filters`, newest first, in batches of at most BATCH records."""
     condition, values = conditions(connection, filters=filters)
     statement = text(" ".join((SELECT, "where", condition, NEWEST_FIRST)))
     for start, end in windows(filters.start, filters.end, first=WINDOW):
@@ -57,8 +57,8 @@ def records(connection: Connection, *, filters: Filters) -> Iterator[list[Record
 def flatten(record: Record, zone: ZoneInfo) -> list[ExportRow]:
     """The rows of one record in the order of COLUMNS; Time is aware, in `zone`.
 
-    An update has a row per changed field. Anything else has one, with the whole record, or the details
-    of the activity, as JSON in New value (Old value of what was deleted).
+    An update has a row per changed field. Any other record has one row, with the whole record or the details of the
+    activity as JSON in New value; of a deletion in Old value.
     """
     head = (
         record.recorded_at.astimezone(zone),
@@ -84,11 +84,11 @@ def _whole(values: Values | None) -> str | None:
 
 
 def _json(value: Any) -> str:
-    """JSON with the digits of numbers as they are stored: 549.00, not 549.0."""
+    """The JSON of a value, with all stored digits of numbers: 549.00, not 549.0."""
     try:
         return ENCODER.encode(value)
     except TypeError:
-        # It holds a Decimal, for which the encoder has no number but a float.
+        # The value holds a Decimal, which the encoder cannot write.
         return _json_with_decimals(value)
 
 
@@ -122,7 +122,7 @@ def _cell(field: str, value: Any, zone: ZoneInfo) -> Cell:
 
 def _instant(value: str, zone: ZoneInfo) -> str:
     try:
-        # A text, with its offset: beside days, amounts and words it would be lost in a cell of Excel's.
+        # As text with the offset: Excel's date cells have no time zone.
         return datetime.fromisoformat(value).astimezone(zone).isoformat()
     except (ValueError, OverflowError):
         return value
@@ -132,5 +132,5 @@ def _date(value: str) -> Cell:
     try:
         return date.fromisoformat(value)
     except ValueError:
-        # PostgreSQL knows dates that Python does not, such as infinity.
+        # PostgreSQL has dates that Python does not have, such as infinity.
         return value

@@ -1,4 +1,4 @@
-"""Sealing the trail: once, and each second while the app runs. What is sealed and how is in db/audit/seals.sql."""
+"""Seals the trail: once, or each second while the app runs. db/audit/seals.sql defines the seals."""
 
 import logging
 import threading
@@ -17,19 +17,19 @@ SEAL = text("select audit.seal()")
 
 
 def seal(database: Database) -> int:
-    """Seals what was committed since the last seal; returns how many records.
+    """Seals the records committed since the last seal; returns how many.
 
-    Returns 0 when there is nothing new, and while another session seals. Needs no user.
+    Returns 0 when there are none, and while another session seals. Needs no user.
     """
     with database.anonymous() as connection:
         return int(connection.execute(SEAL).scalar_one())
 
 
 class Sealer:
-    """Seals each second, beside the app, from `with` to the end of its block.
+    """Seals each second in a thread beside the app, from `with` to the end of its block.
 
-    A daemon thread: the app's end waits neither for its pause nor for a long seal, which the database then
-    rolls back, and the next sealer makes again.
+    It is a daemon thread, so the app ends without waiting for its pause or for a long seal. The database rolls back a
+    seal that is cut off, and the next sealer makes it again.
     """
 
     def __init__(self, database: Database, *, pause: float = PAUSE) -> None:
@@ -53,7 +53,7 @@ class Sealer:
             self._seal_once()
 
     def _seal_once(self) -> None:
-        """A failure is logged when it begins, not each second, and its end is logged too."""
+        """Seals once. Logs the first of a row of failures, and the first success after them."""
         try:
             seal(self._database)
         except Exception as error:

@@ -1,6 +1,6 @@
-"""Reading the trail: pages by key, newest first, capped counts, one record, one transaction, one history.
+"""Reads the trail: pages of records, newest first, counts, one record, one transaction, the history of a record.
 
-Every function takes a connection of `Database.read(actor)`; the database shows what the actor may see.
+Functions take a connection of `Database.read(actor)`; the database shows what the actor may see.
 """
 
 from collections.abc import Iterator
@@ -60,10 +60,10 @@ class Person:
 
 
 def search(connection: Connection, *, filters: Filters, size: int = 50, before: Cursor | None = None) -> Page:
-    """The newest `size` records, or those that come after the cursor of a page before.
+    """The newest `size` records, or the next `size` after the cursor of the previous page.
 
-    Older and older windows of time are read until the page is full: the planner would sort the whole
-    range, because a security barrier view hides that its index has the order already.
+    Reads windows of time, going back, until the page is full. In one query the planner would sort the whole range,
+    because the security barrier view hides that an index has the order already.
     """
     condition, values = conditions(connection, filters=filters)
     if before is not None:
@@ -82,7 +82,7 @@ def search(connection: Connection, *, filters: Filters, size: int = 50, before: 
 
 
 def count(connection: Connection, *, filters: Filters, cap: int = COUNT_CAP) -> int:
-    """How many records there are, counting no further than `cap` + 1, which says “more than `cap`”."""
+    """How many records match, counted up to `cap` + 1, which means more than `cap`."""
     condition, values = conditions(connection, filters=filters)
     statement = text(" ".join((COUNT, condition, "limit :limit) found")))
     return int(connection.execute(statement, values | {"limit": cap + 1}).scalar_one())
@@ -114,7 +114,7 @@ def same_transaction(
 ) -> Page:
     """The records of a transaction: what one click, bulk operation or import did.
 
-    Only those within half a day of `near`: the numbers of transactions start again after a restore.
+    Only those within half a day of `near`, because the numbers of transactions repeat after a restore.
     """
     values = {"transaction_id": transaction_id, "start": near - HALF_A_DAY, "end": near + HALF_A_DAY}
     return _select(connection, OF_TRANSACTION, values, size=size, before=before)
@@ -123,7 +123,7 @@ def same_transaction(
 def history(
     connection: Connection, *, entity: str, entity_id: int, size: int = 50, before: Cursor | None = None
 ) -> Page:
-    """The records of one record, deleted or not; of a product without its parts."""
+    """The history of one record, deleted or not; that of a product leaves out its parts."""
     values = {"entity": entity, "entity_id": entity_id}
     return _select(connection, OF_ENTITY, values, size=size, before=before)
 
@@ -131,7 +131,7 @@ def history(
 def windows(
     start: datetime, end: datetime, *, first: timedelta, growth: int = 1
 ) -> Iterator[tuple[datetime, datetime]]:
-    """[start, end) in adjacent pieces, the last one first, each `growth` times as long as the one before."""
+    """Splits [start, end) into adjacent windows, the last one first, each `growth` times as long as the one before."""
     width = first
     while start < end:
         # Compared as lengths, because a date too early cannot be represented.
@@ -142,7 +142,7 @@ def windows(
 
 
 def backwards(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Growing windows, back from now: “This month” reaches into a future that holds nothing to stop at."""
+    """Growing windows back from now, after one window for the future, in which there are no records."""
     now = datetime.now(UTC)
     if start < now < end:
         yield now, end
@@ -153,7 +153,7 @@ def backwards(start: datetime, end: datetime) -> Iterator[tuple[datetime, dateti
 def _select(
     connection: Connection, condition: str, values: dict[str, Any], *, size: int, before: Cursor | None
 ) -> Page:
-    """A page for a condition that an index serves."""
+    """The page of records for a condition that an index serves."""
     if before is not None:
         condition = f"{condition} and {OLDER}"
         values |= {"before_at": before.recorded_at, "before_id": before.id}

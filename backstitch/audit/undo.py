@@ -1,6 +1,6 @@
-"""Undo from the trail: a record, or all that one transaction did. The rules stand in db/audit/undo.sql.
+"""Undoes a record of the trail, or all records of a transaction. The rules are in db/audit/undo.sql.
 
-Read the preview with a connection of `Database.read(actor)`; undo with one of `Database.transaction(actor, ...)`.
+`preview` takes a connection of `Database.read(actor)`, `undo` one of `Database.transaction(actor, ...)`.
 """
 
 from collections import Counter
@@ -12,13 +12,13 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from backstitch.audit import labels
-from backstitch.audit.records import decoded
+from backstitch.audit.records import decode
 from backstitch.audit.wording import counted_entities
 
 SAMPLE = 50  # skipped records that a preview names
 OPPOSITE = {"CREATE": "DELETE", "UPDATE": "UPDATE", "DELETE": "CREATE", "TRUNCATE": "CREATE"}
 VERBS = {"DELETE": "deletes", "CREATE": "brings back", "UPDATE": "sets back"}
-BECAUSE = {
+SKIP_REASONS = {
     "changed_since": "changed since",
     "in_use": "other records that stay refer to it",
     "reference_gone": "what it belongs to is gone",
@@ -47,21 +47,21 @@ UNDO = text("select undone, skipped from audit.undo(:transaction_id, :near, :rec
 
 @dataclass(frozen=True)
 class Undoable:
-    """What can be undone: a transaction, which ended about `near` (numbers repeat after a restore), or one record."""
+    """A transaction to undo, or one record of it; it ended about `near`, as numbers repeat after a restore."""
 
     transaction_id: int
     near: datetime
     record_id: int | None = None
 
     @property
-    def values(self) -> dict[str, Any]:
-        """As the functions of db/audit/undo.sql take it."""
+    def parameters(self) -> dict[str, Any]:
+        """The parameters of the functions of db/audit/undo.sql."""
         return {"transaction_id": self.transaction_id, "near": self.near, "record_id": self.record_id}
 
 
 @dataclass(frozen=True)
 class Step:
-    """How many records of one entity an undo puts back, and by which action: CREATE, UPDATE or DELETE."""
+    """The number of records of an entity that an undo changes by one action: CREATE, UPDATE or DELETE."""
 
     action: str
     entity: str
@@ -69,51 +69,54 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Left:
-    """A record that an undo leaves as it is: its name, and why."""
+class SkippedRecord:
+    """A record that an undo skips: its label, and the reason."""
 
     entity: str
     label: str
-    because: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What an undo would do: `steps` with most records first; `left` names at most SAMPLE of the `skipped` records."""
+    """What an undo would do: `steps`, those with most records first, and the number of skipped records.
+
+    `skipped_records` has at most SAMPLE of them.
+    """
 
     steps: Sequence[Step]
     skipped: int
-    left: Sequence[Left]
+    skipped_records: Sequence[SkippedRecord]
 
     @property
     def records(self) -> int:
-        """How many records it would put back."""
+        """How many records the undo would put back."""
         return sum(step.records for step in self.steps)
 
 
 @dataclass(frozen=True)
 class Undone:
-    """How many records an undo put back, and how many it left."""
+    """How many records an undo put back, and how many it skipped."""
 
     records: int
     skipped: int
 
 
 def in_words(steps: Sequence[Step]) -> str:
-    """`deletes 250 inward entries and sets back 2 products`."""
+    """The steps in words: `deletes 250 inward entries and sets back 2 products`."""
     parts = [f"{VERBS[step.action]} {counted_entities(step.entity, step.records)}" for step in steps]
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def this_transaction(connection: Connection) -> Undoable:
-    """The transaction of this connection, to be undone once it has committed."""
+    """The transaction of this connection; it can be undone once it has committed."""
     number, moment = connection.execute(NOW).one()
     return Undoable(number, moment)
 
 
 def preview(connection: Connection, *, undoable: Undoable) -> Preview:
-    """What the undo would do now. Raises Refused when it is another user's to undo."""
-    rows = connection.execute(COUNTS, undoable.values).all()
+    """What the undo would do now. Raises Refused when the user may not undo it."""
+    rows = connection.execute(COUNTS, undoable.parameters).all()
     steps: Counter[tuple[str, str]] = Counter()
     for row in rows:
         if row.undone:
@@ -122,28 +125,28 @@ def preview(connection: Connection, *, undoable: Undoable) -> Preview:
     return Preview(
         [Step(action, entity, records) for (action, entity), records in steps.most_common()],
         skipped,
-        # Asked again only for names: a long transaction takes seconds.
-        _left(connection, undoable) if skipped else [],
+        # A second query only when there are names to show: for a long transaction it takes seconds.
+        _skipped_records(connection, undoable) if skipped else [],
     )
 
 
 def undo(connection: Connection, *, undoable: Undoable) -> Undone:
     """Puts back what was not changed since, and records UNDO.
 
-    Raises Refused when it is another user's to undo, when nothing is left to undo, and when a rule of the tables
-    stands against it: stock that has been sold since, say. Then nothing is undone.
+    Raises Refused when the user may not undo it, when nothing is left to undo, and when a rule of the tables forbids
+    it, such as stock that has been sold since. Then nothing is undone.
     """
-    row = connection.execute(UNDO, undoable.values).one()
+    row = connection.execute(UNDO, undoable.parameters).one()
     return Undone(row.undone, row.skipped)
 
 
-def _left(connection: Connection, undoable: Undoable) -> list[Left]:
-    rows = connection.execute(SKIPPED, undoable.values | {"sample": SAMPLE}).all()
+def _skipped_records(connection: Connection, undoable: Undoable) -> list[SkippedRecord]:
+    rows = connection.execute(SKIPPED, undoable.parameters | {"sample": SAMPLE}).all()
     subjects = [
         labels.Subject(
-            row.entity, row.entity_id, row.parent_id, None if row.action == "UPDATE" else decoded(row.row), ""
+            row.entity, row.entity_id, row.parent_id, None if row.action == "UPDATE" else decode(row.row), ""
         )
         for row in rows
     ]
-    named = labels.resolve(connection, subjects=subjects)
-    return [Left(row.entity, label, BECAUSE[row.skipped]) for row, label in zip(rows, named, strict=True)]
+    names = labels.resolve(connection, subjects=subjects)
+    return [SkippedRecord(row.entity, label, SKIP_REASONS[row.skipped]) for row, label in zip(rows, names, strict=True)]

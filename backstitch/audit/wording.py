@@ -1,4 +1,4 @@
-"""The words of the screen for the names in the trail, and a record in words: what changed, from what to what."""
+"""Translates the names in the trail to words for the screen, and describes records in words."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ACTIONS = {
     "VERIFY": "Verified",
 }
 
-# Nobody is signed in then, yet it is no work of the system: somebody at a browser has tried.
+# These have no signed-in user, but are not the system's: somebody at a browser tried to sign in.
 SIGN_IN_FAILURES = ("LOGIN_FAILED", "LOGIN_LOCKED")
 
 ENTITIES = {
@@ -59,7 +59,7 @@ PLURALS = {"entry": "entries", "policy": "policies", "agency": "agencies"}
 
 DAYS = frozenset({"date", "dispatch_date"})
 
-# Those whose parent_id in the trail is a product.
+# Entities whose parent_id in the trail is a product.
 PRODUCT_PARTS = ("ProductColor", "ProductColorStock", "InwardLog", "SalesLog", "StockAdjustment")
 
 FIELDS = {
@@ -85,31 +85,31 @@ FIELDS = {
 
 
 def action_word(action: str) -> str:
-    """UPDATE -> Changed."""
+    """The word for an action: UPDATE -> Changed."""
     return ACTIONS.get(action) or _sentence(action.replace("_", " ").lower())
 
 
 def entity_word(entity: str) -> str:
-    """InwardLog -> Inward entry; PriceList, which is not in the table -> Price list."""
+    """The word for an entity: InwardLog -> Inward entry; PriceList, which has no translation, -> Price list."""
     return ENTITIES.get(entity) or _sentence(
         "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in entity).strip()
     )
 
 
 def entity_words(entity: str) -> str:
-    """InwardLog -> inward entries."""
+    """The plural of an entity: InwardLog -> inward entries."""
     word = entity_word(entity).lower()
     first, space, last = word.rpartition(" ")
     return first + space + PLURALS.get(last, f"{last}s")
 
 
 def counted_entities(entity: str, count: int) -> str:
-    """`1 inward entry`, `1,250 inward entries`."""
+    """A number of entities in words: `1 inward entry`, `1,250 inward entries`."""
     return f"{count:,} {entity_word(entity).lower() if count == 1 else entity_words(entity)}"
 
 
 def field_word(field: str) -> str:
-    """unit_price -> Unit price."""
+    """The word for a field: unit_price -> Unit price."""
     return FIELDS.get(field) or _sentence(field.replace("_", " ").strip())
 
 
@@ -119,7 +119,7 @@ def holds_day(field: str) -> bool:
 
 
 def holds_instant(field: str) -> bool:
-    """Whether the values of a field are instants: expires_at, and how long a sign-in is locked."""
+    """Whether the values of a field are instants, such as expires_at and `until` of a locked sign-in."""
     return field.endswith("_at") or field == "until"
 
 
@@ -131,7 +131,7 @@ NOTHING = "—"
 LONGEST_IN_SUMMARY = 60
 MONEY = {"unit_price", "price"}
 PERCENT = {"gst_rate"}
-# Numbers that name something: without separators of thousands, and no difference is worth showing.
+# Numbers that identify something: shown without thousands separators and without a difference.
 NAMES = {
     "id",
     "product_id",
@@ -144,13 +144,13 @@ NAMES = {
     "last_number",
 }
 HIDDEN = {"password_hash", "token_hash"}
-# What a reader looks for first; other fields follow in the order of the alphabet.
+# The fields that readers look for first; others follow alphabetically.
 FIRST_FIELDS = ("quantity", "unit_price", "price", "role", "is_active", "name", "sku", "status")
 
 
 @dataclass(frozen=True)
 class Change:
-    """One field of a record, in words; the side that is not there is “—”."""
+    """The old and the new value of a field, in words; a missing value is “—”."""
 
     field: str
     old: str
@@ -158,17 +158,17 @@ class Change:
 
 
 def summary(record: Record, currency: str, zone: tzinfo = UTC) -> str:
-    """One line: `Quantity 12 → 7 (−5), +2 more`; what was added or deleted; what an activity did."""
+    """A record in one line: `Quantity 12 → 7 (−5), +2 more`; what was added or deleted; what an activity did."""
     old, new = record.old_values, record.new_values
     if old is not None and new is not None:
         names = _ordered(new)
         text = _change_in_words(names[0], old.get(names[0]), new[names[0]], currency, zone) if names else ""
         return text + (f", +{len(names) - 1} more" if len(names) > 1 else "")
-    return _gist(record, {**(old or {}), **(new or {})}, currency, zone)
+    return _record_gist(record, {**(old or {}), **(new or {})}, currency, zone)
 
 
 def changes(record: Record, currency: str = "", zone: tzinfo = UTC) -> list[Change]:
-    """The changed fields of an update, most telling first; else every field, on the side that has it."""
+    """The changed fields of an update, most important first; of other records every field."""
     old, new = record.old_values or {}, record.new_values or {}
     return [
         Change(field_word(name), *(value_word(name, side.get(name), currency, zone) for side in (old, new)))
@@ -177,16 +177,16 @@ def changes(record: Record, currency: str = "", zone: tzinfo = UTC) -> list[Chan
 
 
 def source(record: Record) -> str:
-    """`Browser, 192.0.2.7` for people; `postgres via psql, local` for logins of the database."""
-    place = record.address or "local"
+    """Where a change came from: `Browser, 192.0.2.7` for users, `postgres via psql, local` for database logins."""
+    address = record.address or "local"
     if record.user_id is not None or record.action in SIGN_IN_FAILURES:
         return f"Browser, {record.address}" if record.address else "Browser"
     via = f" via {record.application}" if record.application else ""
-    return f"{record.database_role}{via}, {place}"
+    return f"{record.database_role}{via}, {address}"
 
 
 def value_word(field: str, value: Any, currency: str = "", zone: tzinfo = UTC) -> str:
-    """A value as the screen shows it: money with the currency, yes and no, lists joined, nothing as “—”."""
+    """A value as the screen shows it: money with the currency, booleans as yes and no, lists joined, empty as “—”."""
     if value is None or value == "" or value == []:
         return NOTHING
     if field in HIDDEN:
@@ -205,7 +205,7 @@ def value_word(field: str, value: Any, currency: str = "", zone: tzinfo = UTC) -
 
 
 def _ordered(values: Iterable[str]) -> list[str]:
-    rank = {name: place for place, name in enumerate(FIRST_FIELDS)}
+    rank = {name: index for index, name in enumerate(FIRST_FIELDS)}
     return sorted(values, key=lambda name: (rank.get(name, len(rank)), name))
 
 
@@ -251,7 +251,7 @@ def _day(day: date) -> str:
     return f"{day.day} {day:%b %Y}"
 
 
-def _gist(record: Record, values: Values, currency: str, zone: tzinfo) -> str:
+def _record_gist(record: Record, values: Values, currency: str, zone: tzinfo) -> str:
     match record.action, record.entity:
         case "EXPORT", _ if "rows" in values:
             return _joined(f"{value_word('rows', values['rows'])} rows", values.get("file_name"))
@@ -318,9 +318,13 @@ ROW_GISTS: dict[str, Callable[[Values, str], str]] = {
 
 
 def _first_fields(values: Values, currency: str, zone: tzinfo) -> str:
-    told = [name for name in _ordered(values) if name not in NAMES | HIDDEN and values[name] not in (None, "", [])]
-    shown = [f"{field_word(name)} {_clip(value_word(name, values[name], currency, zone))}" for name in told[:3]]
-    return ", ".join(shown) + (f", +{len(told) - 3} more" if len(told) > 3 else "")
+    visible_fields = [
+        name for name in _ordered(values) if name not in NAMES | HIDDEN and values[name] not in (None, "", [])
+    ]
+    texts = [
+        f"{field_word(name)} {_clip(value_word(name, values[name], currency, zone))}" for name in visible_fields[:3]
+    ]
+    return ", ".join(texts) + (f", +{len(visible_fields) - 3} more" if len(visible_fields) > 3 else "")
 
 
 def _joined(*texts: Any) -> str:

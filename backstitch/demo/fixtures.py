@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from backstitch.accounts.permissions import Role
-from backstitch.india.gst import check_sign
+from backstitch.india.gst import check_digit
 
 PEOPLE = (
     ("admin@demo.example", "Anita Desai", Role.ADMIN),
@@ -156,7 +156,7 @@ def agencies(dice: random.Random, count: int) -> Iterator[dict[str, object]]:
 def _gstin(dice: random.Random, state: str, name: str) -> str:
     letters = "".join(dice.choice("ABCDEFGHJKLMNPQRSTUVWXYZ") for _ in range(3))
     first = f"{state}{letters}P{name[0].upper()}{dice.randrange(10000):04}{dice.choice('ABCDEFGHJK')}1Z"
-    return first + check_sign(first)
+    return first + check_digit(first)
 
 
 def _mobile(dice: random.Random) -> str:

@@ -234,7 +234,7 @@ class _Loader:
 
     def _begin(self) -> str:
         """Makes the partitions and the users; returns what the database keeps of the password, which all share."""
-        hashed = passwords.stored(PASSWORD)
+        hashed = passwords.hash_password(PASSWORD)
         with self.owner.transaction(System(), operation="load demo data") as connection:
             months = self.days // 28 + 2
             connection.execute(MAKE_PARTITIONS, {"first": self.story.first - timedelta(days=1), "months": months})

@@ -16,7 +16,7 @@ from backstitch.demo.calendar import Action, Diary
 from backstitch.demo.fixtures import ADMIN, MILLS, STORES, Design
 from backstitch.demo.steps import Work
 from backstitch.demo.stock import Cell, Entry, Shelves
-from backstitch.inventory.movements.adjustments import because
+from backstitch.inventory.movements.adjustments import combined_reason
 from backstitch.inventory.products.commands import colour_code
 
 DAYS = 730
@@ -229,7 +229,7 @@ class Story(Diary):
         rows = [Entry(cell, by, self.day, "").row(reason=kind, note=note) for cell, by in moves]
         for cell, by in moves:
             self.shelves.move(cell, by, self.day)
-        self._step(self._manager(), "adjust stock", ("adjust", rows), reason=because(kind, note))
+        self._step(self._manager(), "adjust stock", ("adjust", rows), reason=combined_reason(kind, note))
 
     # Orders -------------------------------------------------------------------------------------
 

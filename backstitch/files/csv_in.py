@@ -1,4 +1,4 @@
-"""A CSV file as sellers send it: read into rows of text, whatever the separator and the encoding."""
+"""Reads a CSV file, of any common separator and encoding, into rows of text."""
 
 import codecs
 import csv
@@ -18,7 +18,7 @@ WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx, .ods and .xls beg
 
 @dataclass(frozen=True)
 class Table:
-    """A file's rows, each value as it came. The header is row 1 and not among `rows`; lengths may differ.
+    """The rows of a file, values unchanged. The header is row 1 and not in `rows`; rows may differ in length.
 
     `encoding` is utf-8-sig, utf-16 or cp1252; `sha256` (hex) is that of the file's bytes.
     """
@@ -31,7 +31,7 @@ class Table:
 
 
 def read(path: Path) -> Table:
-    """Reads a CSV file with a header. A blank line is a row without values, as a spreadsheet shows it.
+    """Reads a CSV file with a header. A blank line becomes a row without values, as in a spreadsheet.
 
     Raises Refused: file_missing, file_unreadable, file_too_large, file_empty, encoding_unknown, not_csv.
     """
@@ -40,11 +40,11 @@ def read(path: Path) -> Table:
         raise Refused(
             f"{path.name} is a workbook, not a CSV file. Open it and save the sheet as CSV UTF-8.", rule="not_csv"
         )
-    text, encoding = decoded(path.name, data)
+    text, encoding = decode(path.name, data)
     if not text.strip():
         raise Refused(f"{path.name} is empty.", rule="file_empty")
     header, *rows = _records(path.name, text)
-    # A name that is not UTF-8 could not be stored in the trail.
+    # The trail cannot store a file name that is not UTF-8.
     name = path.name.encode("utf-8", "replace").decode()
     return Table(name, hashlib.sha256(data).hexdigest(), encoding, header, tuple(rows))
 
@@ -63,8 +63,8 @@ def _read_bytes(path: Path) -> bytes:
         raise Refused(f"{path} cannot be read ({error.strerror}).", rule="file_unreadable") from error
 
 
-def decoded(name: str, data: bytes) -> tuple[str, str]:
-    """The text and its encoding: UTF-8, UTF-16 with its mark (Excel's “Unicode text”), else Windows-1252."""
+def decode(name: str, data: bytes) -> tuple[str, str]:
+    """The text and its encoding: UTF-8, UTF-16 with a byte order mark (Excel's “Unicode text”), or Windows-1252."""
     marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp1252"):
         with suppress(UnicodeDecodeError):
@@ -79,7 +79,7 @@ def _records(name: str, text: str) -> Iterator[tuple[str, ...]]:
     first_line = text.lstrip().splitlines()[0]
     if "\x00" in first_line:
         raise Refused(f"{name} is not a CSV file. Save the stock list as CSV UTF-8.", rule="not_csv")
-    # Strict: a quotation mark that is never closed would otherwise swallow the rows after it in silence.
+    # Strict: otherwise a quotation mark that is never closed would silently swallow the rows after it.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(SEPARATORS, key=first_line.count), strict=True)
     starts_on = 1
     try:

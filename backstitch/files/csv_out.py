@@ -1,4 +1,4 @@
-"""CSV as spreadsheets and programs both read it: UTF-8 with BOM, RFC 4180, ISO 8601, no live formulas."""
+"""Writes CSV that spreadsheets and programs read: UTF-8 with BOM, RFC 4180, ISO 8601, formulas escaped."""
 
 import csv
 import hashlib
@@ -9,13 +9,13 @@ from typing import BinaryIO
 
 BOM = b"\xef\xbb\xbf"
 FLUSH_AT = 256 * 1024  # characters
-# Spreadsheets run text that starts so as a formula, those of East Asia with the wide signs, too. Numbers are written as
-# such and never get the apostrophe.
+# Spreadsheets run a text that starts with one of these as a formula; East Asian ones also take the wide characters.
+# Numbers are never escaped.
 FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
 
 
 class CsvFile:
-    """Writes rows to `file`, or, without one, only tells the SHA-256 that the file would have."""
+    """Writes rows to `file`; without a file only computes the SHA-256 that it would have."""
 
     def __init__(self, columns: Sequence[str], file: BinaryIO | None = None) -> None:
         self._file = file
@@ -26,13 +26,13 @@ class CsvFile:
         self._writer.writerow(columns)
 
     def write(self, rows: Iterable[Sequence[object]]) -> None:
-        """Appends rows of the columns."""
+        """Appends rows, their cells in the order of the columns."""
         self._writer.writerows([_text(cell) for cell in row] for row in rows)
         if self._buffer.tell() >= FLUSH_AT:
             self._flush()
 
     def close(self) -> str:
-        """Writes what is left; returns the SHA-256 of the file, in hexadecimal. The file stays open."""
+        """Flushes the buffer; returns the SHA-256 of the file in hexadecimal. The file stays open."""
         self._flush()
         return self._digest.hexdigest()
 
@@ -47,17 +47,17 @@ class CsvFile:
             self._file.write(data)
 
 
-def inert(text: str) -> str:
-    """`text` as a spreadsheet keeps it: with an apostrophe before it, if it would run it as a formula."""
+def escape_formula(text: str) -> str:
+    """The text, with an apostrophe in front if a spreadsheet would run it as a formula."""
     return f"'{text}" if text[:1] in FORMULA_STARTS else text
 
 
-def as_it_was(text: str) -> str:
-    """What `inert` was given for `text`, when a file that was taken away is read again."""
+def unescape_formula(text: str) -> str:
+    """The text without the apostrophe of `escape_formula`, for reading an exported file."""
     return text[1:] if text[:1] == "'" and text[1:2] in FORMULA_STARTS else text
 
 
 def _text(cell: object) -> object:
     if isinstance(cell, str):
-        return inert(cell)
+        return escape_formula(cell)
     return cell.isoformat() if isinstance(cell, date) else cell

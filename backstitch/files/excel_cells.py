@@ -1,13 +1,13 @@
-"""What an Excel cell can hold."""
+"""Limits of an Excel cell."""
 
 LONGEST_CELL = 32_767  # UTF-16 code units
 CUT = " … (cut: too long for a cell)"
-# A text in these is written by xlsxwriter as the markup of rich text, unescaped.
+# xlsxwriter writes a text that starts and ends with these as rich-text markup, unescaped.
 RICH_TEXT = ("<r>", "</r>")
 
 
-def fitting(text: str) -> str:
-    """`text` as a cell can hold it; what is cut says so."""
+def fit_cell(text: str) -> str:
+    """The text cut to what a cell can hold, with a note where it was cut."""
     if len(text) > LONGEST_CELL // 2:
         units = text.encode("utf-16-le")
         if len(units) > LONGEST_CELL * 2:

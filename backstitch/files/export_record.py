@@ -1,4 +1,4 @@
-"""That a file is taken away: on the record, with its hash, before a byte of it leaves."""
+"""Records an export in the trail, with the file's hash, before the file is sent."""
 
 import json
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ RECORD = text("select audit.record_activity('EXPORT', :entity, cast(:id as bigin
 def record(
     database: Database, actor: Actor, *, operation: str, entity: str, id: int | None = None, details: Mapping[str, Any]
 ) -> None:
-    """Records an export of `entity`, or of one record of it; `details` has at least file_name, sha256 and bytes.
+    """Records an export of `entity`, or of its record `id`; `details` has at least file_name, sha256 and bytes.
 
-    Raises Refused (42501) when the actor's role takes nothing away, and SignedOut.
+    Raises Refused (42501) when the actor's role may not export, and SignedOut.
     """
     with database.transaction(actor, operation=operation) as connection:
         connection.execute(RECORD, {"entity": entity, "id": id, "details": json.dumps(details)})

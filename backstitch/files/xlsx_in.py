@@ -1,6 +1,6 @@
-"""The first sheet of an .xlsx workbook as rows of text, with what is dangerous in such a file refused before it opens.
+"""Reads the first sheet of an .xlsx workbook as rows of text; refuses a dangerous file before opening it.
 
-A workbook is a ZIP archive of XML files: a small one can unpack to gigabytes, and XML can name files of the server.
+A workbook is a ZIP archive of XML files: a small one can unpack to gigabytes, and XML can refer to files of the server.
 """
 
 import io
@@ -21,7 +21,7 @@ ENCRYPTED = 0x1
 
 
 def rows(name: str, data: bytes) -> Iterator[tuple[str, ...]]:
-    """The rows of the first sheet from its first one on, blank ones too; formulas as the value they last had.
+    """All rows of the first visible sheet, blank ones too; a formula gives the value that Excel last computed.
 
     Raises Refused: workbook_too_large, workbook_unreadable.
     """
@@ -29,9 +29,9 @@ def rows(name: str, data: bytes) -> Iterator[tuple[str, ...]]:
     try:
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
         sheet = next(sheet for sheet in book.worksheets if sheet.sheet_state == "visible")
-        # What the file says of its size may be wrong, and would be filled up with blank cells.
+        # The size that the file states may be wrong; openpyxl would fill the sheet up to it with blank cells.
         sheet.reset_dimensions()
-        # One more than may be used, so that the reader can say that there is more.
+        # Reads more than is allowed, so that the caller can report that there is too much.
         limits = {"max_row": 2 * MOST_ROWS, "max_col": MOST_COLUMNS + 1}
         return iter([tuple(map(_text, row)) for row in sheet.iter_rows(**limits)])
     except Exception as error:  # a broken workbook fails in openpyxl, zipfile, zlib or expat, each in its own way
@@ -68,7 +68,7 @@ def _declares_entities(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bool:
 
 
 def _text(cell: Any) -> str:
-    """A cell as text: a day as 2026-10-31, a whole number without its `.0`, a percentage as it is shown."""
+    """A cell as text: a day as 2026-10-31, a whole number without `.0`, a percentage as the spreadsheet shows it."""
     value = cell.value
     if value is None:
         return ""

@@ -1,4 +1,4 @@
-"""Financial years, April to March, by the name they go by: 2026-27."""
+"""Financial years, April to March, by name: 2026-27."""
 
 from datetime import date
 
@@ -6,11 +6,11 @@ APRIL = 4
 
 
 def financial_year(day: date) -> str:
-    """2027-03-31 -> `2026-27`, as the database names it too."""
+    """The financial year of a day: 2027-03-31 -> `2026-27`. The database uses the same names."""
     began = day.year if day.month >= APRIL else day.year - 1
     return f"{began}-{(began + 1) % 100:02}"
 
 
 def first_day(year: str) -> date:
-    """`2026-27` -> 2026-04-01."""
+    """The first day of a financial year: `2026-27` -> 2026-04-01."""
     return date(int(year[:4]), APRIL, 1)

@@ -1,8 +1,8 @@
-"""GSTINs: tidied as they are typed, and what is wrong with one. The database checks them again."""
+"""Normalises and checks GSTINs. The database checks them again."""
 
 import re
 
-SIGNS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 PATTERN = re.compile(r"[0-9]{2}[A-Z]{5}[0-9]{4}[A-Z][1-9A-Z][0-9A-Z]{2}", re.ASCII)
 LENGTH = 15
 
@@ -48,30 +48,34 @@ STATES = {
 }
 
 
-def tidy_gstin(typed: str) -> str:
-    """` 27 aapfu0939f1zv` -> `27AAPFU0939F1ZV`."""
+def normalise_gstin(typed: str) -> str:
+    """The GSTIN in upper case, without spaces and hyphens: ` 27 aapfu0939f1zv` -> `27AAPFU0939F1ZV`."""
     return "".join(typed.split()).replace("-", "").upper()
 
 
 def gstin_problem(gstin: str) -> str | None:
-    """What is wrong with a tidied GSTIN, in a sentence; None when nothing is."""
+    """A sentence on what is wrong with a normalised GSTIN; None when it is valid."""
     if len(gstin) != LENGTH:
-        return f"A GSTIN has {LENGTH} signs; this one has {len(gstin)}."
+        return f"A GSTIN has {LENGTH} characters; this one has {len(gstin)}."
     if not PATTERN.fullmatch(gstin):
-        return "A GSTIN is 2 digits, 5 letters, 4 digits, a letter and 3 more signs, such as 27AAPFU0939F1ZV."
+        return "A GSTIN is 2 digits, 5 letters, 4 digits, a letter and 3 more characters, such as 27AAPFU0939F1ZV."
     if gstin[:2] not in STATES:
         return f"A GSTIN starts with the number of a state, 01 to 38; {gstin[:2]} is none."
-    if gstin[-1] != check_sign(gstin[:-1]):
-        return "The last sign of this GSTIN does not fit the others. Look for a typing mistake."
+    if gstin[-1] != check_digit(gstin[:-1]):
+        return "The last character of this GSTIN does not fit the others. Look for a typing mistake."
     return None
 
 
-def check_sign(first_14: str) -> str:
-    """The fifteenth sign: values in base 36, those at even places twice, the two digits of each product added."""
-    products = [SIGNS.index(sign) * (1 + place % 2) for place, sign in enumerate(first_14)]
-    return SIGNS[-sum(product // 36 + product % 36 for product in products) % 36]
+def check_digit(first_14: str) -> str:
+    """The check digit of a GSTIN, its fifteenth character.
+
+    Characters count as digits in base 36. Every second value is doubled, and the two base-36 digits of each product
+    are added.
+    """
+    products = [CHARACTERS.index(character) * (1 + index % 2) for index, character in enumerate(first_14)]
+    return CHARACTERS[-sum(product // 36 + product % 36 for product in products) % 36]
 
 
 def state_of(gstin: str) -> str:
-    """The state that a GSTIN is registered in; empty for one that is none."""
+    """The state in which a GSTIN is registered; empty when its first two digits name no state."""
     return STATES.get(gstin[:2], "")

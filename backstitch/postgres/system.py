@@ -1,4 +1,4 @@
-"""What the bundled PostgreSQL needs of the operating system: locks, private files, programs, plain words."""
+"""What the bundled PostgreSQL needs of the operating system: locks, private files, programs, error messages."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _log = logging.getLogger("backstitch.postgres")
 
 
 class EmbeddedServerError(RuntimeError):
-    """The bundled PostgreSQL cannot serve. The message is one sentence that says what to do.
+    """The bundled PostgreSQL cannot start or stop. The message is one sentence that says what to do.
 
-    `detail` is what a support person reads: the end of the server's log, or the output of the failed program.
+    `detail` is for support: the end of the server's log, or the output of the failed program.
     """
 
     def __init__(self, sentence: str, detail: str = "") -> None:
@@ -43,20 +43,20 @@ class EmbeddedServerError(RuntimeError):
 
 
 def own_folder(path: Path, mode: int = 0o700, uid: int | None = None, gid: int = -1) -> None:
-    """Create the folder, or make sure that what is there is one and belongs to `uid`, else to the caller."""
+    """Creates the folder for `uid`, by default the caller. Raises EmbeddedServerError when it is somebody else's."""
     uid = os.geteuid() if uid is None else uid
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o700)
-    found = path.lstat()
-    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid():
+    folder_status = path.lstat()
+    if stat.S_ISDIR(folder_status.st_mode) and folder_status.st_uid == os.geteuid():
         os.chown(path, uid, gid, follow_symlinks=False)
-    elif not stat.S_ISDIR(found.st_mode) or found.st_uid != uid:
+    elif not stat.S_ISDIR(folder_status.st_mode) or folder_status.st_uid != uid:
         raise EmbeddedServerError(f"{path} is a link or belongs to somebody else: remove it and start again.")
     path.chmod(mode)
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
+    """Writes a file that only its owner can read, the whole file or nothing."""
     part = path.with_name(path.name + ".part")
     with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
         file.write(text)
@@ -67,6 +67,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def sync_folder(path: Path) -> None:
+    """Flushes the entries of a folder to disk."""
     folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -75,28 +76,30 @@ def sync_folder(path: Path) -> None:
 
 
 def open_lock(path: Path) -> int:
+    """Opens a lock file, without locking it; returns the descriptor."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[int]:
-    """Hold the file's lock, waiting for it as long as it takes."""
-    held = open_lock(path)
+    """Holds the lock of a file during the block; waits for it as long as it takes. Yields the descriptor."""
+    lock = open_lock(path)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield held
-        fcntl.flock(held, fcntl.LOCK_UN)  # closing is not enough once another thread has forked
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
+        fcntl.flock(lock, fcntl.LOCK_UN)  # closing is not enough once another thread has forked
     finally:
-        os.close(held)
+        os.close(lock)
 
 
 def try_lock(path: Path) -> int | None:
-    held = open_lock(path)
+    """Takes the lock of a file; returns the descriptor, or None when another process holds it."""
+    lock = open_lock(path)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return held
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock
     except BlockingIOError:
-        os.close(held)
+        os.close(lock)
         return None
 
 
@@ -106,7 +109,7 @@ def run(
     output: int = subprocess.PIPE,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program as the account, its output and errors together, in English, out of reach of Ctrl-C.
+    """Runs a program as the account, in English and out of reach of Ctrl-C, with errors in its output.
 
     Of the environment it gets where programs and libraries are found, and what the loader puts before them.
     """
@@ -129,7 +132,7 @@ def run(
 
 
 def explain(output: str, where: Path, otherwise: str) -> EmbeddedServerError:
-    """The sentence for a cause that people meet, else the other one."""
+    """The error for a known cause in the output, such as a full disk; else an error with the sentence `otherwise`."""
     if where.exists() and shutil.disk_usage(where).free < DISK_IS_FULL:
         output += "\nNo space left"  # the log is on that disk too, and may have nothing to say
     for pattern, sentence in CAUSES:
@@ -139,10 +142,10 @@ def explain(output: str, where: Path, otherwise: str) -> EmbeddedServerError:
 
 
 @contextlib.contextmanager
-def in_plain_words(home: Path, elsewhere: Path, *, shown: bool = False) -> Iterator[None]:
-    """Turn the system's errors into sentences on the folder concerned, and log what is behind each.
+def translate_errors(home: Path, elsewhere: Path, *, reported: bool = False) -> Iterator[None]:
+    """Turns OSErrors into EmbeddedServerErrors about the folder concerned, and logs their details.
 
-    Whoever shows the sentence to the user says so: it is then not logged as well.
+    With `reported`, the caller shows the sentence to the user, and it is not logged.
     """
     try:
         yield
@@ -152,6 +155,6 @@ def in_plain_words(home: Path, elsewhere: Path, *, shown: bool = False) -> Itera
         otherwise = f"{where} cannot be used ({error.strerror}): choose another folder."
         raise explain(str(error), where, otherwise) from error
     except EmbeddedServerError as error:
-        if error.detail or not shown:
-            _log.error("%s", error.detail if shown else f"{error} {error.detail}")
+        if error.detail or not reported:
+            _log.error("%s", error.detail if reported else f"{error} {error.detail}")
         raise

@@ -40,7 +40,7 @@ def running(people: Sequence[tuple[str, Role]]) -> Iterator[Installation]:
         app.ready()
         with postgres_server.start(home) as lease:
             owner = Database(lease.server.url(startup.DATABASE_NAME))
-            kept = passwords.stored(PASSWORD)
+            kept = passwords.hash_password(PASSWORD)
             with owner.transaction(System(), operation="users of the campaign") as connection:
                 for email, role in people:
                     users.create_user(connection, email=email, name=email.partition("@")[0], role=role, password=None)

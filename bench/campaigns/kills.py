@@ -4,8 +4,8 @@
     python -m bench.campaigns.kills --kills 20 --synchronous-commit off   # the negative control: must lose changes
 
 Writers (processes of their own, the application's login) change stock and note each transaction after its commit has
-returned. After each kill the server is back through backstitch.embedded, and then: every acknowledged transaction is
-in the trail with as many rows as were acknowledged; each row has its record and each record its row; the stock is
+returned. After each kill backstitch.postgres.server brings the server back, and then: every acknowledged transaction
+is in the trail with as many rows as were acknowledged; each row has its record and each record its row; the stock is
 inward less sales. Every 20 kills, and at the end, this covers everything since the start; in between, what came
 since the last full check. At the end every row is rebuilt from its records and compared, value by value.
 

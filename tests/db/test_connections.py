@@ -34,9 +34,7 @@ def test_writes_are_read_committed_and_reads_one_snapshot_whatever_the_server_pr
         assert connection.execute(level).one()[0] == "read committed"
 
 
-def test_whoever_loses_the_connection_is_told_whether_anything_was_saved(
-    clone: Clone, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lost_connection_says_whether_anything_was_saved(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
     with (
         clone.superuser() as psql,
         pytest.raises(Refused) as lost,

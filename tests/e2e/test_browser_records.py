@@ -20,7 +20,7 @@ def test_a_mistyped_gstin_gets_a_sentence_and_an_unused_customer_can_go_again(op
     enter(dialog, "Store name", "Vastra Bhandar")
     enter(dialog, "GSTIN", "27AAPFU0939F1ZX")
     press(dialog, "Add customer")
-    expect(dialog.get_by_text("The last sign of this GSTIN does not fit the others.")).to_be_visible()
+    expect(dialog.get_by_text("The last character of this GSTIN does not fit the others.")).to_be_visible()
     enter(dialog, "GSTIN", "27AAPFU0939F1ZV")
     press(dialog, "Add customer")
     expect(page.get_by_test_id("stAlertContentSuccess")).to_contain_text("Vastra Bhandar")

@@ -149,7 +149,10 @@ def test_a_wrong_gstin_or_logo_of_the_company_is_named(tmp_path: Path) -> None:
     text, missing = tmp_path / "logo.txt", tmp_path / "none.png"
     text.write_text("no picture")
     wrong = {
-        ("GSTIN", "27AAPFU0939F1ZX"): "The last sign of this GSTIN does not fit the others. Look for a typing mistake.",
+        (
+            "GSTIN",
+            "27AAPFU0939F1ZX",
+        ): "The last character of this GSTIN does not fit the others. Look for a typing mistake.",
         ("LOGO", str(text)): "use a PNG or JPEG file.",
         ("LOGO", str(missing)): "which cannot be read: No such file or directory.",
     }

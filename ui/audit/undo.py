@@ -6,7 +6,7 @@ import streamlit as st
 
 from backstitch.accounts.permissions import Permission
 from backstitch.audit import undo
-from backstitch.audit.undo import Left, Undoable
+from backstitch.audit.undo import SkippedRecord, Undoable
 from backstitch.audit.wording import action_word, entity_word
 from backstitch.errors import Refused
 from ui import feedback
@@ -39,7 +39,7 @@ def _show(undoable: Undoable) -> None:
 
 
 def panel(undoable: Undoable) -> None:
-    """What undoing would do, whom it would leave alone, and the button that does it."""
+    """Draws what undoing would do, which records it would skip, and the button that does it."""
     if not session.current().user.may(Permission.EDIT_INVENTORY):
         return
     try:
@@ -50,10 +50,10 @@ def panel(undoable: Undoable) -> None:
         return
     if not preview.records:
         st.caption("Nothing of this can be undone. Below is why." if preview.skipped else "Nothing is left to undo.")
-        _name_left(preview.left, preview.skipped)
+        _list_skipped(preview.skipped_records, preview.skipped)
         return
     st.text(f"Undoing this {undo.in_words(preview.steps)}.")
-    _name_left(preview.left, preview.skipped)
+    _list_skipped(preview.skipped_records, preview.skipped)
     with st.form(f"undo_{undoable.transaction_id}_{undoable.record_id}", border=False):
         reason = st.text_input("Reason", key="undo_reason", max_chars=400, placeholder="Why it is undone")
         pressed = st.form_submit_button("Undo this", icon=":material/undo:", type="primary")
@@ -61,19 +61,19 @@ def panel(undoable: Undoable) -> None:
         _undo(undoable, reason)
 
 
-def _name_left(left: Sequence[Left], skipped: int) -> None:
-    if not left:
+def _list_skipped(records: Sequence[SkippedRecord], skipped: int) -> None:
+    if not records:
         return
-    more = "" if skipped == len(left) else f", of which {len(left)} below"
+    more = "" if skipped == len(records) else f", of which {len(records)} below"
     st.warning(
         f"{formats.counted(skipped, 'record')} will stay as {'it is' if skipped == 1 else 'they are'}{more}.",
         icon=":material/edit_note:",
     )
     st.dataframe(
-        [{"type": entity_word(record.entity), "record": record.label, "because": record.because} for record in left],
+        [{"type": entity_word(record.entity), "record": record.label, "reason": record.reason} for record in records],
         hide_index=True,
         alt="Records that an undo leaves as they are",
-        column_config={"type": "Record type", "record": "Record", "because": "Why"},
+        column_config={"type": "Record type", "record": "Record", "reason": "Why"},
     )
 
 

@@ -79,7 +79,7 @@ def _form(movement: Movement, choices: Mapping[int, str]) -> None:
         sizes = ", ".join(f"{size} {count}" for size, count in quantities.items())
         feedback.done(
             f"Recorded {pieces} of {product.sku} {colour.color} {movement.direction}: {sizes}.",
-            on_record={"product": product_queries.choice(product.sku, product.name)},
+            on_record={"product": product_queries.choice_label(product.sku, product.name)},
         )
 
 

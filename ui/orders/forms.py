@@ -110,7 +110,9 @@ def show(order: Order | None) -> None:
         # What went out of use since is still in the order.
         customers = {order.customer.id: order.customer.store_name, **customers}
         agencies |= {order.agency.id: order.agency.agency_name} if order.agency else {}
-        products = {line.product_id: product_queries.choice(line.sku, line.product) for line in order.lines} | products
+        products = {
+            line.product_id: product_queries.choice_label(line.sku, line.product) for line in order.lines
+        } | products
     if not customers or not products:
         st.info(
             "An order needs a customer and a product: add them on their pages first.", icon=":material/receipt_long:"
@@ -208,7 +210,7 @@ def _product_fields(order: Order | None, product_id: int) -> _Typed:
     rate = _common([line.gst_rate for line in lines], product.gst_rate)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.text(product_queries.choice(product.sku, product.name), width=260)
+            st.text(product_queries.choice_label(product.sku, product.name), width=260)
             unit_price = st.text_input(
                 "Price",
                 price,

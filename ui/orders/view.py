@@ -126,7 +126,7 @@ def _day(day: object) -> str:
 
 def _grid(grid: Grid) -> None:
     """Colours down, sizes across, with price, rate and value."""
-    name = product_queries.choice(grid.sku, grid.product)
+    name = product_queries.choice_label(grid.sku, grid.product)
     st.text(f"{name} · HSN {grid.hsn_code}" if grid.hsn_code else name)
     rows = [
         [

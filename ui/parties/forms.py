@@ -144,7 +144,7 @@ def _save(kind: Kind[Party, Details], read: Party | None, details: Details, *, s
     """Saves, unless there is a party that may be the same and nobody has seen it yet."""
     name = getattr(details, kind.name).strip()
     with session.read() as connection:
-        alike = kind.alike(connection, details=details, besides=read.id if read else None)
+        alike = kind.alike(connection, details=details, exclude_id=read.id if read else None)
     if any(party not in seen for party in alike):
         kind.pending.open(alike)
         return
@@ -177,7 +177,7 @@ def _ask(kind: Kind[Party, Details]) -> Sequence[Duplicate]:
         icon=":material/content_copy:",
     )
     st.dataframe(
-        [{kind.word.capitalize(): party.name, "Same": ", ".join(party.alike)} for party in alike],
+        [{kind.word.capitalize(): party.name, "Same": ", ".join(party.matches)} for party in alike],
         hide_index=True,
         alt=f"{kind.words.capitalize()} that may be the one being saved",
     )

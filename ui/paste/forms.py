@@ -89,25 +89,27 @@ def clear() -> None:
 
 def replacing(checked: Checked) -> bool:
     """Asks what becomes of what is there already; whether the rows may be written."""
-    if not checked.gone:
+    if not checked.replaceable:
         return True
     kind = checked.pasted.kind
-    there = f"{_counted(len({one.id for one in checked.gone}), NOUNS[kind])} for {preview.what_is_there(kind)}"
+    there = f"{_counted(len({one.id for one in checked.replaceable}), NOUNS[kind])} for {preview.what_is_there(kind)}"
     st.checkbox(f"Replace what is there: {there}", key="paste_replace")
     if not checked.pasted.replace:
         st.caption("What you paste is added to them.")
-    preview.gone(checked.gone, kind)
+    preview.existing(checked.replaceable, kind)
     if not checked.pasted.replace:
         return True
     # A yes is for this list, and for no other.
-    return st.checkbox("Yes, delete all of these", key=f"paste_agreed_{hash(checked.gone)}")
+    return st.checkbox("Yes, delete all of these", key=f"paste_agreed_{hash(checked.replaceable)}")
 
 
 def reason(checked: Checked) -> str | None:
     """Why prices change, where they do; the database may insist on it."""
     if not any(product.changes_price for product in checked.products):
         return None
-    typed = st.text_input("Reason for the price changes", key="paste_reason", placeholder="New price list of November")
+    typed = st.text_input(
+        "Reason for the price changes", key="paste_reason", max_chars=400, placeholder="New price list of November"
+    )
     return (typed or "").strip()
 
 

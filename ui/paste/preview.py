@@ -9,7 +9,7 @@ from pandas.io.formats.style import Styler
 
 from backstitch.inventory.paste.check import Checked
 from backstitch.inventory.paste.columns import Kind, Problem
-from backstitch.inventory.paste.replace import Gone
+from backstitch.inventory.paste.replace import ExistingRow
 from ui.shared import formats
 
 ROWS_SHOWN = 200
@@ -139,8 +139,8 @@ def what_is_there(kind: Kind) -> str:
     return f"the same product, date and {PARTIES[kind]}"
 
 
-def gone(found: Iterable[Gone], kind: Kind) -> None:
-    """What replacing deletes."""
+def existing(found: Iterable[ExistingRow], kind: Kind) -> None:
+    """Lists the stored rows that replacing deletes."""
     listed = list(found)
     party = "Customer" if kind is Kind.ORDERS else PARTIES[kind].capitalize()
     _table(

@@ -91,7 +91,7 @@ def _allowed(product: Product | None, *, disabled: bool) -> tuple[list[str], lis
             *movement_queries.stores(connection),
             *(found.store_name for found in party_queries.customers(connection)),
         ]
-        agencies = [*movement_queries.agencies_named(connection), *party_queries.agency_choices(connection).values()]
+        agencies = [*movement_queries.agency_names(connection), *party_queries.agency_choices(connection).values()]
     now_stores, now_agencies = (product.allowed_stores, product.allowed_agencies) if product else ((), ())
     return (
         _names("Allowed stores", "stores", stores, now_stores, product, disabled),

@@ -124,4 +124,4 @@ def _save(product: Product, details: ProductDetails, colours: str, reason: str) 
 
 def _on_record(product: Product | ProductDetails) -> dict[str, str]:
     """The audit report's filter for a product; the URL carries what its choice shows."""
-    return {"product": product_queries.choice(product.sku, product.name)}
+    return {"product": product_queries.choice_label(product.sku, product.name)}

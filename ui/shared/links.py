@@ -6,7 +6,7 @@ import streamlit as st
 
 from ui.shared import formats
 
-IN_VAIN = "asked_in_vain"
+UNRESOLVED_LINKS = "unresolved_links"
 
 
 def arrive(path: str) -> bool:
@@ -46,18 +46,18 @@ def find_product(key: str, choices: Collection[str]) -> None:
 def unknown(key: str, choices: Collection[str]) -> list[str]:
     """What the link that led here asks for under this key, and is not among the choices; until it is settled."""
     if arrived():
-        in_vain = [asked for asked in st.query_params.get_all(key) if asked not in choices]
-        st.session_state.setdefault(IN_VAIN, {})[key] = in_vain
-    found: list[str] = st.session_state.get(IN_VAIN, {}).get(key, [])
+        unresolved = [asked for asked in st.query_params.get_all(key) if asked not in choices]
+        st.session_state.setdefault(UNRESOLVED_LINKS, {})[key] = unresolved
+    found: list[str] = st.session_state.get(UNRESOLVED_LINKS, {}).get(key, [])
     return found
 
 
 def settle(key: str | None = None) -> None:
     """Somebody has chosen by hand what the link asked for under this key in vain, or under any."""
     if key is None:
-        st.session_state[IN_VAIN] = {}
+        st.session_state[UNRESOLVED_LINKS] = {}
     else:
-        st.session_state.get(IN_VAIN, {}).pop(key, None)
+        st.session_state.get(UNRESOLVED_LINKS, {}).pop(key, None)
 
 
 def say_unknown(word: str, asked: str, instead: str) -> None:

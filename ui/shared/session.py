@@ -135,7 +135,7 @@ def _find_person(email: str, session_id: int | None) -> Person | None:
     database, actor = startup.current().database, sessions.actor(_browser().secret, email, session_id)
     if time.monotonic() >= st.session_state.get("note_use_at", 0):
         # It returns False for a session that is over, and records that.
-        if not sessions.seen(database, actor):
+        if not sessions.mark_seen(database, actor):
             return None
         st.session_state["note_use_at"] = time.monotonic() + NOTE_USE
     try:

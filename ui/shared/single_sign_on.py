@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from backstitch.accounts.sessions import USED_BEFORE, Assertion
+from backstitch.accounts.sessions import ASSERTION_USED, Assertion
 from backstitch.errors import StartError
 from ui.shared import formats
 
@@ -42,7 +42,7 @@ def offer(sign_in_as: Callable[[Assertion], str | None]) -> bool:
         cause = sign_in_as(said)
         if cause is None:
             return True
-        if cause != USED_BEFORE:
+        if cause != ASSERTION_USED:
             said = f"No active user here has the address {said.email}. Ask an admin to add you."
     if isinstance(said, str):
         st.error(formats.plain(said), icon=":material/block:")

@@ -98,7 +98,7 @@ def _adjust(matrix: Matrix, colour: Colour, size: str, choice: str) -> None:
     with feedback.refusals():
         change, cell = typed.change(size), (product.id, colour.colour_code, size)
         made = Adjustment(*cell, change, typed.date, typed.kind(), typed.note)
-        with session.write("adjust stock", reason=adjustments.because(made.reason, made.note)) as connection:
+        with session.write("adjust stock", reason=adjustments.combined_reason(made.reason, made.note)) as connection:
             adjustments.adjust(connection, adjustments=[made])
         st.session_state["adjusted"] = st.session_state.get("adjusted", 0) + 1
         verb = "Took away" if change < 0 else "Added"

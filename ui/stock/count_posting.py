@@ -83,7 +83,7 @@ def _form(matrix: Matrix, counts: Sequence[Count], choice: str) -> None:
         return
     try:
         with feedback.refusals():
-            with session.write("stock-take", reason=adjustments.because("count", note or "")) as connection:
+            with session.write("stock-take", reason=adjustments.combined_reason("count", note or "")) as connection:
                 posted = stock_count.post_counts(
                     connection, product_id=matrix.product.id, counts=counts, date=day, note=note or ""
                 )

@@ -86,7 +86,7 @@ def follow() -> None:
     """Goes where the button leads that was just clicked; first of all, since the list may be empty by now."""
     page, cell = st.session_state.pop(CHOSEN, (None, None))
     if page == MATRIX:
-        st.switch_page(page, query_params={"stock_product": product_queries.choice(cell.sku, cell.name)})
+        st.switch_page(page, query_params={"stock_product": product_queries.choice_label(cell.sku, cell.name)})
     if page == GOODS_IN:
         st.session_state["inward_product"] = cell.product_id
         st.switch_page(page)

@@ -1,4 +1,4 @@
-"""Writing corrections of the stock. The database moves the cell by the signed quantity."""
+"""Writes stock adjustments. The database changes the stock cell by the signed quantity."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,14 +8,17 @@ from datetime import date
 from sqlalchemy import Connection, text
 
 from backstitch.inventory.movements.queries import AdjustmentEntry, adjustment_entry
-from backstitch.inventory.optimistic import delete_as_read, stale
+from backstitch.inventory.optimistic import delete_unchanged, stale
 
 REASONS = ("count", "correction", "damaged", "theft or loss", "promotion", "return")
 
 
 @dataclass(frozen=True)
 class Adjustment:
-    """A correction of one cell: pieces more (above 0) or fewer (below), one of REASONS, and a note."""
+    """A correction of one stock cell.
+
+    `quantity` is signed: above 0 adds pieces, below 0 takes pieces away. `reason` is one of REASONS.
+    """
 
     product_id: int
     colour_code: str
@@ -43,15 +46,15 @@ EDIT = text(
 DELETE = text("delete from inventory.stock_adjustments where id = :id and xmin = cast(:version as xid)")
 
 
-def because(reason: str, note: str = "") -> str:
-    """What to give the transaction as its reason: `damaged: torn sleeve`."""
+def combined_reason(reason: str, note: str = "") -> str:
+    """The reason of the transaction, made of the reason and the note of an adjustment: `damaged: torn sleeve`."""
     return f"{reason}: {note.strip()}" if note.strip() else reason
 
 
 def adjust(connection: Connection, *, adjustments: Sequence[Adjustment]) -> int:
-    """Records corrections in one statement; returns how many.
+    """Inserts adjustments in one statement; returns how many.
 
-    Raises Refused: `stock_never_negative`, `reason_required` (see `because`), `adjustment_reason_known`, ...
+    Raises Refused: `stock_never_negative`, `reason_required` (see `combined_reason`), `adjustment_reason_known`, ...
     """
     if not adjustments:
         return 0
@@ -62,23 +65,29 @@ def adjust(connection: Connection, *, adjustments: Sequence[Adjustment]) -> int:
 def edit_adjustment(
     connection: Connection, *, entry: AdjustmentEntry, quantity: int, date: date, reason: str, note: str = ""
 ) -> None:
-    """Saves an entry as it was read. Raises StaleEdit when somebody changed it since, or deleted it."""
+    """Updates an adjustment. Raises StaleEdit when somebody has changed or deleted it since `entry` was read."""
     yours = replace(entry, quantity=quantity, date=date, reason=reason, note=note.strip())
     if connection.execute(EDIT, asdict(yours)).rowcount == 0:
         raise stale(theirs=adjustment_entry(connection, entry_id=entry.id), yours=yours)
 
 
 def delete_adjustment(connection: Connection, *, entry: AdjustmentEntry) -> None:
-    """Deletes an entry; the stock moves back. Raises StaleEdit, and `stock_never_negative` if it is sold."""
+    """Deletes an adjustment and reverses it in the stock.
+
+    Raises StaleEdit, and Refused (`stock_never_negative`) when pieces that it added have been sold.
+    """
     if connection.execute(DELETE, {"id": entry.id, "version": entry.version}).rowcount == 0:
         raise stale(theirs=adjustment_entry(connection, entry_id=entry.id), yours=entry)
 
 
 def delete_adjustments(connection: Connection, *, versions: Mapping[int, str]) -> int:
-    """Deletes entries by id and the version that was read, all or none; the stock moves back. Raises StaleEdit."""
-    return delete_as_read(
+    """Deletes adjustments, all or none, and reverses them in the stock; returns how many.
+
+    `versions` maps each id to the version that was read. Raises StaleEdit.
+    """
+    return delete_unchanged(
         connection,
         table="stock_adjustments",
         versions=versions,
-        entry=lambda entry_id: adjustment_entry(connection, entry_id=entry_id),
+        read_entry=lambda entry_id: adjustment_entry(connection, entry_id=entry_id),
     )

@@ -1,4 +1,4 @@
-"""Writing goods in (inward) and goods out (sales). The database moves the stock."""
+"""Writes goods in (inward) and goods out (sales). The database changes the stock."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,14 @@ from sqlalchemy import Connection, text
 
 from backstitch.errors import Refused
 from backstitch.inventory.movements.queries import InwardEntry, SalesEntry, inward_entry, sales_entry
-from backstitch.inventory.optimistic import delete_as_read, stale
+from backstitch.inventory.optimistic import delete_unchanged, stale
 
 LARGEST_QUANTITY = 2_147_483_647
 
 
 @dataclass(frozen=True)
 class Inward:
-    """What is said of goods in, apart from how many."""
+    """Fields that all rows of a goods-in entry share."""
 
     date: date
     category: Literal["Supply", "Return"]
@@ -27,7 +27,7 @@ class Inward:
 
 @dataclass(frozen=True)
 class Sale:
-    """What is said of goods out, apart from how many."""
+    """Fields that all rows of a goods-out entry share."""
 
     date: date
     store: str
@@ -36,7 +36,7 @@ class Sale:
 
 @dataclass(frozen=True)
 class InwardRow:
-    """A row of goods in, of any product, for a bulk entry; the category is Supply or Return."""
+    """A goods-in row of a bulk entry, whose rows may be of several products; `category` is Supply or Return."""
 
     product_id: int
     colour_code: str
@@ -49,7 +49,7 @@ class InwardRow:
 
 @dataclass(frozen=True)
 class SalesRow:
-    """A row of goods out, of any product, for a bulk entry."""
+    """A goods-out row of a bulk entry, whose rows may be of several products."""
 
     product_id: int
     colour_code: str
@@ -95,18 +95,18 @@ BULK_SALES = text(
 
 
 def quantities(typed: Mapping[str, object]) -> dict[str, int]:
-    """Size -> whole number above 0, from what stands in a grid; empty and 0 fall away.
+    """Size -> quantity, a whole number above 0, of the values typed into a grid; drops empty values and 0.
 
-    Raises Refused for a negative, fractional, oversized or unreadable figure, and when nothing is left.
+    Raises Refused for a negative, fractional, oversized or unreadable value, and when no quantity remains.
     """
-    found = {size: _whole(size, value) for size, value in typed.items() if value not in (None, "")}
-    found = {size: quantity for size, quantity in found.items() if quantity}
-    if not found:
+    entered = {size: _whole_number(size, value) for size, value in typed.items() if value not in (None, "")}
+    entered = {size: quantity for size, quantity in entered.items() if quantity}
+    if not entered:
         raise Refused("Enter a quantity for at least one size. Nothing was saved.", rule="no_quantity")
-    return found
+    return entered
 
 
-def _whole(size: str, value: object) -> int:
+def _whole_number(size: str, value: object) -> int:
     try:
         number = Decimal(str(value).strip())
     except InvalidOperation:
@@ -133,14 +133,14 @@ def record_inward(
     quantities: Mapping[str, int],
     inward: Inward,
 ) -> None:
-    """Records goods in for one colour, a row per size. Raises Refused: `inward_cell_of_matrix`, ..."""
-    said = asdict(replace(inward, stakeholder_name=inward.stakeholder_name.strip()))
-    rows = [InwardRow(product_id, colour_code, size, quantity, **said) for size, quantity in quantities.items()]
+    """Inserts goods in for one colour, a row per size. Raises Refused: `inward_cell_of_matrix`, ..."""
+    details = asdict(replace(inward, stakeholder_name=inward.stakeholder_name.strip()))
+    rows = [InwardRow(product_id, colour_code, size, quantity, **details) for size, quantity in quantities.items()]
     bulk_inward(connection, rows=rows)
 
 
 def edit_inward(connection: Connection, *, entry: InwardEntry, quantity: int, inward: Inward) -> None:
-    """Saves an entry as it was read. Raises StaleEdit when somebody changed it since, or deleted it."""
+    """Updates a goods-in entry. Raises StaleEdit when somebody has changed or deleted it since `entry` was read."""
     changed = connection.execute(
         EDIT_INWARD,
         {
@@ -158,7 +158,10 @@ def edit_inward(connection: Connection, *, entry: InwardEntry, quantity: int, in
 
 
 def delete_inward(connection: Connection, *, entry: InwardEntry) -> None:
-    """Deletes an entry; its stock goes back. Raises StaleEdit, and `stock_never_negative` if it is sold."""
+    """Deletes a goods-in entry and takes its pieces out of the stock.
+
+    Raises StaleEdit, and Refused (`stock_never_negative`) when the pieces have been sold.
+    """
     if connection.execute(DELETE_INWARD, {"id": entry.id, "version": entry.version}).rowcount == 0:
         raise stale(theirs=inward_entry(connection, entry_id=entry.id), yours=entry)
 
@@ -166,14 +169,14 @@ def delete_inward(connection: Connection, *, entry: InwardEntry) -> None:
 def record_sale(
     connection: Connection, *, product_id: int, colour_code: str, quantities: Mapping[str, int], sale: Sale
 ) -> None:
-    """Records goods out for one colour, a row per size. Raises Refused: `stock_never_negative`, ..."""
-    said = asdict(replace(sale, store=sale.store.strip(), agency=sale.agency.strip()))
-    rows = [SalesRow(product_id, colour_code, size, quantity, **said) for size, quantity in quantities.items()]
+    """Inserts goods out for one colour, a row per size. Raises Refused: `stock_never_negative`, ..."""
+    details = asdict(replace(sale, store=sale.store.strip(), agency=sale.agency.strip()))
+    rows = [SalesRow(product_id, colour_code, size, quantity, **details) for size, quantity in quantities.items()]
     bulk_sales(connection, rows=rows)
 
 
 def edit_sale(connection: Connection, *, entry: SalesEntry, quantity: int, sale: Sale) -> None:
-    """Saves an entry as it was read. Raises StaleEdit when somebody changed it since, or deleted it."""
+    """Updates a goods-out entry. Raises StaleEdit when somebody has changed or deleted it since `entry` was read."""
     changed = connection.execute(
         EDIT_SALE,
         {
@@ -191,44 +194,45 @@ def edit_sale(connection: Connection, *, entry: SalesEntry, quantity: int, sale:
 
 
 def delete_sale(connection: Connection, *, entry: SalesEntry) -> None:
-    """Deletes an entry; its stock comes back. Raises StaleEdit."""
+    """Deletes a goods-out entry and puts its pieces back into the stock. Raises StaleEdit."""
     if connection.execute(DELETE_SALE, {"id": entry.id, "version": entry.version}).rowcount == 0:
         raise stale(theirs=sales_entry(connection, entry_id=entry.id), yours=entry)
 
 
 def bulk_inward(connection: Connection, *, rows: Sequence[InwardRow]) -> int:
-    """Records goods in, all rows in one statement; returns how many. Raises Refused, and nothing is recorded then."""
+    """Inserts goods in, all rows in one statement; returns how many. Raises Refused, and then inserts none."""
     return connection.execute(BULK_INWARD, {"rows": _as_json(rows)}).rowcount if rows else 0
 
 
 def bulk_sales(connection: Connection, *, rows: Sequence[SalesRow]) -> int:
-    """Records goods out, all rows in one statement; returns how many. Raises Refused, and nothing is recorded then."""
+    """Inserts goods out, all rows in one statement; returns how many. Raises Refused, and then inserts none."""
     return connection.execute(BULK_SALES, {"rows": _as_json(rows)}).rowcount if rows else 0
 
 
 def delete_inwards(connection: Connection, *, versions: Mapping[int, str]) -> int:
-    """Deletes entries by id and the version that was read, all or none; returns how many.
+    """Deletes goods-in entries, all or none; returns how many. `versions` maps each id to the version that was read.
 
-    Raises StaleEdit (`theirs`: the entries as they stand), and Refused when some of the goods are sold.
+    Raises StaleEdit (`theirs`: the entries as they are now), and Refused when some of the goods have been sold.
     """
-    return delete_as_read(
+    return delete_unchanged(
         connection,
         table="inward_logs",
         versions=versions,
-        entry=lambda entry_id: inward_entry(connection, entry_id=entry_id),
+        read_entry=lambda entry_id: inward_entry(connection, entry_id=entry_id),
     )
 
 
 def delete_sales(connection: Connection, *, versions: Mapping[int, str]) -> int:
-    """Deletes entries by id and the version that was read, all or none; returns how many.
+    """Deletes goods-out entries, all or none; returns how many. `versions` maps each id to the version that was read.
 
-    Raises StaleEdit (`theirs`: the entries as they stand), and Refused (`sale_of_order`) for a dispatched order's.
+    Raises StaleEdit (`theirs`: the entries as they are now), and Refused (`sale_of_order`) when the dispatch of an
+    order wrote one of them.
     """
-    return delete_as_read(
+    return delete_unchanged(
         connection,
         table="sales_logs",
         versions=versions,
-        entry=lambda entry_id: sales_entry(connection, entry_id=entry_id),
+        read_entry=lambda entry_id: sales_entry(connection, entry_id=entry_id),
     )
 
 

@@ -1,4 +1,4 @@
-"""Reading the logs of movements: inward, sales and adjustments."""
+"""Reads movements: inward, sales and adjustments."""
 
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -8,10 +8,10 @@ from sqlalchemy import Connection, text
 
 @dataclass(frozen=True)
 class LogFilter:
-    """What to show of a log. `product_id` None: all products; dates inclusive, None: open; texts empty: all.
+    """Which entries to return. An empty text or None does not filter; `first` and `last` are included.
 
-    A log looks at what it has: `stakeholder` and `category` inward, `store` and `agency` sales, `reason` adjustments.
-    Names count without regard to case.
+    Each log uses the fields that it has: inward `stakeholder` and `category`, sales `store` and `agency`, adjustments
+    `reason`. Names match in any case.
     """
 
     product_id: int | None = None
@@ -27,7 +27,7 @@ class LogFilter:
 
 @dataclass(frozen=True)
 class Entry:
-    """What every entry has: one cell, one quantity. `version` is what an edit must still find."""
+    """The fields of every entry: one stock cell and one quantity. An edit fails when `version` has changed."""
 
     id: int
     date: date
@@ -52,7 +52,7 @@ class InwardEntry(Entry):
 class SalesEntry(Entry):
     """Goods out.
 
-    With an `order_id` the dispatch of that order wrote it, and it cannot be edited or deleted on its own.
+    The dispatch of an order writes entries with its `order_id`; these cannot be edited or deleted on their own.
     """
 
     store: str
@@ -62,7 +62,7 @@ class SalesEntry(Entry):
 
 @dataclass(frozen=True)
 class AdjustmentEntry(Entry):
-    """A correction; the quantity is signed."""
+    """A stock adjustment; the quantity is signed."""
 
     reason: str
     note: str
@@ -117,7 +117,7 @@ SALES_LOG = text(_SALES + _FILTER + _SALES_FILTER + _NEWEST)
 SALES_ENTRY = text(_SALES + _BY_ID)
 ADJUSTMENT_LOG = text(_ADJUSTMENTS + _FILTER + _ADJUSTMENTS_FILTER + _NEWEST)
 ADJUSTMENT_ENTRY = text(_ADJUSTMENTS + _BY_ID)
-# The quick look-up: what came or went on the last day, of a name or of all.
+# The quick look-up: the latest day on which goods moved, for one party or for all.
 LAST_INWARD_DAY = text(
     """
     select max(date) from inventory.inward_logs
@@ -125,7 +125,7 @@ LAST_INWARD_DAY = text(
     """
 )
 LAST_SALES_DAY = text("select max(date) from inventory.sales_logs where :name = '' or lower(store) = lower(:name)")
-# The choices come from the latest entries, so that no page reads a whole log.
+# Choices are read from the latest 1000 entries, so that no page reads a whole log.
 _RECENT = """
     select {column} from (
         select {column}, date from inventory.{table} order by date desc, id desc limit 1000
@@ -144,7 +144,7 @@ def inward_log(connection: Connection, *, log_filter: LogFilter) -> list[InwardE
 
 
 def inward_entry(connection: Connection, *, entry_id: int) -> InwardEntry | None:
-    """One entry as it stands, or None when it is gone."""
+    """One entry, or None when it was deleted."""
     row = connection.execute(INWARD_ENTRY, {"id": entry_id}).one_or_none()
     return InwardEntry(**row._mapping) if row else None
 
@@ -155,46 +155,46 @@ def sales_log(connection: Connection, *, log_filter: LogFilter) -> list[SalesEnt
 
 
 def sales_entry(connection: Connection, *, entry_id: int) -> SalesEntry | None:
-    """One entry as it stands, or None when it is gone."""
+    """One entry, or None when it was deleted."""
     row = connection.execute(SALES_ENTRY, {"id": entry_id}).one_or_none()
     return SalesEntry(**row._mapping) if row else None
 
 
 def stakeholders(connection: Connection) -> list[str]:
-    """Whom goods came from lately, latest first."""
+    """Names of the stakeholders of recent goods in, latest first."""
     return list(connection.execute(STAKEHOLDERS).scalars())
 
 
 def stores(connection: Connection) -> list[str]:
-    """Which stores goods went to lately, latest first."""
+    """Names of the stores of recent goods out, latest first."""
     return list(connection.execute(STORES).scalars())
 
 
-def agencies_named(connection: Connection) -> list[str]:
-    """Through which agencies goods went lately, latest first."""
+def agency_names(connection: Connection) -> list[str]:
+    """Names of the agencies of recent goods out, latest first."""
     return [name for name in connection.execute(AGENCIES).scalars() if name]
 
 
 def adjustment_log(connection: Connection, *, log_filter: LogFilter) -> list[AdjustmentEntry]:
-    """Corrections of the stock, newest first, `log_filter.size` at most."""
+    """Stock adjustments, newest first, `log_filter.size` at most."""
     return [AdjustmentEntry(**row._mapping) for row in connection.execute(ADJUSTMENT_LOG, asdict(log_filter))]
 
 
 def adjustment_entry(connection: Connection, *, entry_id: int) -> AdjustmentEntry | None:
-    """One entry as it stands, or None when it is gone."""
+    """One entry, or None when it was deleted."""
     row = connection.execute(ADJUSTMENT_ENTRY, {"id": entry_id}).one_or_none()
     return AdjustmentEntry(**row._mapping) if row else None
 
 
 def latest_inward(connection: Connection, *, stakeholder: str = "", on: date | None = None) -> list[InwardEntry]:
-    """What came in last from a stakeholder: the entries of that day, or of the day `on`; newest first."""
+    """The goods in of the latest day, or of the day `on`, newest first; with `stakeholder` only theirs."""
     day = on or connection.execute(LAST_INWARD_DAY, {"name": stakeholder.strip()}).scalar_one()
-    found = LogFilter(first=day, last=day, stakeholder=stakeholder.strip(), size=LARGEST_DAY)
-    return inward_log(connection, log_filter=found) if day else []
+    day_filter = LogFilter(first=day, last=day, stakeholder=stakeholder.strip(), size=LARGEST_DAY)
+    return inward_log(connection, log_filter=day_filter) if day else []
 
 
 def latest_sales(connection: Connection, *, store: str = "", on: date | None = None) -> list[SalesEntry]:
-    """What went out last to a store: the entries of that day, or of the day `on`; newest first."""
+    """The goods out of the latest day, or of the day `on`, newest first; with `store` only those to it."""
     day = on or connection.execute(LAST_SALES_DAY, {"name": store.strip()}).scalar_one()
-    found = LogFilter(first=day, last=day, store=store.strip(), size=LARGEST_DAY)
-    return sales_log(connection, log_filter=found) if day else []
+    day_filter = LogFilter(first=day, last=day, store=store.strip(), size=LARGEST_DAY)
+    return sales_log(connection, log_filter=day_filter) if day else []

@@ -1,4 +1,4 @@
-"""Writing orders. The database gives the number at the confirmation, and moves the stock at the dispatch."""
+"""Writes orders. The database numbers an order when it is confirmed, and moves the stock when it is dispatched."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from backstitch.inventory.orders import queries
 
 @dataclass(frozen=True)
 class OrderDetails:
-    """What is said of an order apart from its lines."""
+    """The fields of an order, without its lines."""
 
     customer_id: int
     date: date
@@ -25,7 +25,7 @@ class OrderDetails:
 
 @dataclass(frozen=True)
 class Line:
-    """A cell of the matrix in an order; without a price or a GST rate it takes those of its product."""
+    """An order line: a stock cell and a quantity. Price and GST rate default to those of the product."""
 
     product_id: int
     colour_code: str
@@ -35,15 +35,15 @@ class Line:
     gst_rate: Decimal | None = None
 
 
-# Identities follow the order of the rows, so the ids in ascending order belong to the orders as given.
+# Identities follow the order of the rows, so the ids in ascending order belong to the orders in their order.
 CREATE_ORDERS = text(
     """
     insert into inventory.orders (date, customer_id, agency_id, note)
     select r.date, r.customer_id, r.agency_id, btrim(r.note)
     from rows from (json_to_recordset(cast(:orders as json))
                     as (date date, customer_id bigint, agency_id bigint, note text)) with ordinality
-        as r (date, customer_id, agency_id, note, place)
-    order by r.place
+        as r (date, customer_id, agency_id, note, position)
+    order by r.position
     returning id
     """
 )
@@ -55,8 +55,8 @@ CREATE_LINES = text(
     from rows from (json_to_recordset(cast(:lines as json))
                     as (order_id bigint, product_id bigint, colour_code text, size text, quantity integer,
                         unit_price numeric, gst_rate numeric)) with ordinality
-        as r (order_id, product_id, colour_code, size, quantity, unit_price, gst_rate, place)
-    order by r.place
+        as r (order_id, product_id, colour_code, size, quantity, unit_price, gst_rate, position)
+    order by r.position
     """
 )
 EDIT_ORDER = text(
@@ -65,7 +65,7 @@ EDIT_ORDER = text(
     where id = :id
     """
 )
-# A price or rate that is not given stays as it was when the line was entered.
+# A null price or rate leaves the one of the line unchanged.
 EDIT_LINES = text(
     """
     update inventory.order_lines l
@@ -103,12 +103,12 @@ DELETE_ORDERS = text("delete from inventory.orders where id = any(cast(:ids as b
 
 
 def create_order(connection: Connection, *, details: OrderDetails, lines: Sequence[Line]) -> int:
-    """Creates a draft with its lines; returns the id. Raises Refused as create_orders does."""
+    """Creates a draft with its lines; returns the id. Raises Refused as `create_orders` does."""
     return create_orders(connection, orders=[(details, lines)])[0]
 
 
 def create_orders(connection: Connection, *, orders: Sequence[tuple[OrderDetails, Sequence[Line]]]) -> list[int]:
-    """Creates drafts with their lines, in two statements; returns the ids in the order given.
+    """Creates drafts with their lines, in two statements; returns the ids in the order of `orders`.
 
     Raises Refused: `store_allowed`, `agency_allowed`, `ordered_cell_in_use`, `order_cell_of_matrix`,
     `line_price_known`, `order_line_unique`, `customer_active`, ...
@@ -126,10 +126,10 @@ def create_orders(connection: Connection, *, orders: Sequence[tuple[OrderDetails
 def edit_order(
     connection: Connection, *, order_id: int, version: str, details: OrderDetails, lines: Sequence[Line]
 ) -> None:
-    """Saves an order that was read as `version`: what differs is written, lines that are not given go.
+    """Updates an order that was read as `version`: writes what differs, and deletes lines that are not in `lines`.
 
     Raises StaleEdit (`theirs`: Order or None, `yours`: (details, lines)), Refused (`order_open`, `order_has_lines`,
-    `order_number_fixed` for a date in another financial year, and what create_orders raises).
+    `order_number_fixed` for a date in another financial year, and what `create_orders` raises).
     """
     connection.execute(LOCK, {"ids": [order_id]})
     stored = queries.find_order(connection, order_id=order_id)
@@ -137,30 +137,30 @@ def edit_order(
         raise stale(theirs=stored, yours=(details, tuple(lines)), what="order")
     if stored.summary.status not in queries.OPEN:
         raise Refused("Only drafts and confirmed orders can be changed.", rule="order_open")
-    wanted = {(line.product_id, line.colour_code, line.size): line for line in lines}
-    if len(wanted) < len(lines):
+    lines_by_cell = {(line.product_id, line.colour_code, line.size): line for line in lines}
+    if len(lines_by_cell) < len(lines):
         raise Refused("The order has two lines for one colour and size. Nothing was saved.", rule="order_line_unique")
-    known = {(line.product_id, line.colour_code, line.size): line.id for line in stored.lines}
+    ids_by_cell = {(line.product_id, line.colour_code, line.size): line.id for line in stored.lines}
     connection.execute(EDIT_ORDER, {**asdict(details), "note": details.note.strip(), "id": order_id})
-    # Additions before deletions: a confirmed order is never without lines.
-    _add_lines(connection, [(order_id, line) for cell, line in wanted.items() if cell not in known])
-    kept = [asdict(line) for cell, line in wanted.items() if cell in known]
+    # Inserts before deletes: a confirmed order must never be without lines.
+    _add_lines(connection, [(order_id, line) for cell, line in lines_by_cell.items() if cell not in ids_by_cell])
+    kept = [asdict(line) for cell, line in lines_by_cell.items() if cell in ids_by_cell]
     connection.execute(EDIT_LINES, {"id": order_id, "lines": json.dumps(kept, default=str)})
-    gone = [id for cell, id in known.items() if cell not in wanted]
-    if gone:
-        connection.execute(DELETE_LINES, {"ids": gone})
+    removed_ids = [id for cell, id in ids_by_cell.items() if cell not in lines_by_cell]
+    if removed_ids:
+        connection.execute(DELETE_LINES, {"ids": removed_ids})
 
 
 def set_status(
     connection: Connection, *, versions: Mapping[int, str], status: str, dispatch_date: date | None = None
 ) -> int:
-    """Moves orders on, by id and the version that was read, all or none; returns how many.
+    """Sets the status of orders, all or none; returns how many. `versions` maps each id to the version that was read.
 
-    `confirmed` numbers them in the order of their ids; `dispatched` writes the sales, dated `dispatch_date`, and
-    moves the stock. Raises StaleEdit (`theirs`: tuple of Order), Refused: `order_move_allowed`, `order_has_lines`,
-    `stock_never_negative` (order_book.shortages says which cells), ...
+    `confirmed` numbers the orders by id; `dispatched` writes the sales, dated `dispatch_date`, and moves the stock.
+    Raises StaleEdit (`theirs`: tuple of Order), Refused: `order_move_allowed`, `order_has_lines`,
+    `stock_never_negative` (queries.shortages returns the cells), ...
     """
-    _require_as_read(connection, versions)
+    _require_unchanged(connection, versions)
     ids = sorted(versions)
     if status == "dispatched":
         # One statement, so that the cells of all orders are locked in one order.
@@ -171,11 +171,11 @@ def set_status(
 
 
 def delete_drafts(connection: Connection, *, versions: Mapping[int, str]) -> int:
-    """Deletes drafts with their lines, all or none; returns how many.
+    """Deletes drafts with their lines, all or none; returns how many. `versions` maps each id to the version read.
 
-    Raises StaleEdit, and Refused (`order_deleted_as_draft`) for an order that has a number: cancel it instead.
+    Raises StaleEdit, and Refused (`order_deleted_as_draft`) for an order with a number, which can only be cancelled.
     """
-    _require_as_read(connection, versions)
+    _require_unchanged(connection, versions)
     ids = list(versions)
     connection.execute(DELETE_LINES_OF_DRAFTS, {"ids": ids})
     return connection.execute(DELETE_ORDERS, {"ids": ids}).rowcount
@@ -187,14 +187,14 @@ def _add_lines(connection: Connection, lines: Sequence[tuple[int, Line]]) -> Non
         connection.execute(CREATE_LINES, {"lines": json.dumps(rows, default=str)})
 
 
-def _require_as_read(connection: Connection, versions: Mapping[int, str]) -> None:
-    """Locks the orders. Raises StaleEdit when one is not as it was read."""
+def _require_unchanged(connection: Connection, versions: Mapping[int, str]) -> None:
+    """Locks the orders. Raises StaleEdit when one was changed or deleted since it was read."""
     connection.execute(LOCK, {"ids": list(versions)})
     stored = queries.versions(connection, order_ids=list(versions))
     changed = [id for id, version in versions.items() if stored.get(id) != version]
     if changed:
-        found = (queries.find_order(connection, order_id=id) for id in changed)
+        orders = (queries.find_order(connection, order_id=id) for id in changed)
         raise StaleEdit(
             f"Somebody else changed or deleted {len(changed)} of these orders meanwhile. Nothing was saved.",
-            theirs=tuple(order for order in found if order is not None),
+            theirs=tuple(order for order in orders if order is not None),
         )

@@ -1,4 +1,4 @@
-"""An order as people read it: a colour x size grid per product, and the taxes on it."""
+"""Arranges the lines of an order as a colour x size grid per product, and computes its taxes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from backstitch.inventory.orders.queries import PAISA, Order, OrderLine
 
 @dataclass(frozen=True)
 class GridRow:
-    """A colour of a product at a price and a GST rate, with its quantity per size."""
+    """The quantities by size of a colour at one price and GST rate."""
 
     color: str
     colour_code: str
@@ -20,18 +20,18 @@ class GridRow:
 
     @property
     def pieces(self) -> int:
-        """All sizes together."""
+        """The pieces of all sizes."""
         return sum(self.quantities.values())
 
     @property
     def value(self) -> Decimal:
-        """All sizes at the price, without GST."""
+        """The value of all sizes, without GST."""
         return self.pieces * self.unit_price
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What an order has of one product; `sizes` in the product's order."""
+    """The lines of one product in an order; `sizes` are in the product's order."""
 
     product_id: int
     sku: str
@@ -42,12 +42,12 @@ class Grid:
 
     @property
     def pieces(self) -> int:
-        """All rows together."""
+        """The pieces of all rows."""
         return sum(row.pieces for row in self.rows)
 
     @property
     def value(self) -> Decimal:
-        """All rows together, without GST."""
+        """The value of all rows, without GST."""
         return sum((row.value for row in self.rows), Decimal(0))
 
 
@@ -62,7 +62,7 @@ class Tax:
 
 
 def grids(lines: Iterable[OrderLine], *, sizes: Mapping[int, Sequence[str]]) -> list[Grid]:
-    """The lines by product and colour, both in the order of their entry; `sizes` are those of each product."""
+    """A grid per product, products and colours in the order of the lines; `sizes` maps product id to sizes."""
     by_product: dict[int, list[OrderLine]] = {}
     for line in lines:
         by_product.setdefault(line.product_id, []).append(line)
@@ -76,22 +76,22 @@ def _grid(lines: Sequence[OrderLine], sizes: Sequence[str]) -> Grid:
         row = rows.setdefault((line.colour_code, line.unit_price, line.gst_rate), empty)
         row.quantities[line.size] = line.quantity
     first = lines[0]
-    # A size that the product has no more is still in the order.
-    every = tuple(dict.fromkeys([*sizes, *(line.size for line in lines)]))
-    return Grid(first.product_id, first.sku, first.product, first.hsn_code, every, tuple(rows.values()))
+    # An order can have a size that was removed from the product.
+    all_sizes = tuple(dict.fromkeys([*sizes, *(line.size for line in lines)]))
+    return Grid(first.product_id, first.sku, first.product, first.hsn_code, all_sizes, tuple(rows.values()))
 
 
 def taxes(order: Order, *, company_gstin: str) -> list[Tax]:
-    """The GST of an order by rate: CGST and SGST within the company's state, IGST to another one.
+    """The taxes of an order by rate: CGST and SGST within the company's state, IGST to another state.
 
-    Plain GST where a GSTIN, and so the state, is not known. Together they are the order's GST, to the paisa.
+    One tax GST where a GSTIN, and so the state, is unknown. Their sum is exactly the order's GST.
     """
-    known: dict[Decimal, list[OrderLine]] = {}
+    lines_by_rate: dict[Decimal, list[OrderLine]] = {}
     for line in order.lines:
         if line.gst_rate:
-            known.setdefault(line.gst_rate, []).append(line)
+            lines_by_rate.setdefault(line.gst_rate, []).append(line)
     found = []
-    for rate, lines in sorted(known.items()):
+    for rate, lines in sorted(lines_by_rate.items()):
         taxable = sum((line.value for line in lines), Decimal(0))
         amount = sum((line.gst for line in lines), Decimal(0))
         found += _split(rate, taxable, amount, company_gstin, order.customer.gst_number)

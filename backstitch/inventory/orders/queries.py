@@ -1,4 +1,4 @@
-"""Reading orders."""
+"""Reads orders, and the stock that they lack."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from backstitch.inventory.parties.queries import Agency, Customer
 from backstitch.inventory.products.queries import search_pattern
 
 STATUSES = ("draft", "confirmed", "dispatched", "delivered", "cancelled")
-# The ways of an order, as db/inventory/orders.sql enforces them.
+# Status -> statuses that may follow; db/inventory/orders.sql enforces them.
 MOVES: dict[str, tuple[str, ...]] = {
     "draft": ("confirmed",),
     "confirmed": ("dispatched", "cancelled"),
@@ -27,7 +27,7 @@ PAISA = Decimal("0.01")
 
 @dataclass(frozen=True)
 class OrderSummary:
-    """A row of the list of orders. `value` is without GST; `version` is what an edit must still find."""
+    """A row of the list of orders. `value` is without GST. An edit fails when `version` has changed."""
 
     id: int
     order_number: int | None
@@ -47,7 +47,7 @@ class OrderSummary:
 
     @property
     def name(self) -> str:
-        """`2026-27/12`; a draft has no number yet: `Draft 7`."""
+        """The number of the order, `2026-27/12`; of a draft its id, `Draft 7`."""
         return order_name(self.id, self.order_number, self.financial_year)
 
     @property
@@ -58,7 +58,7 @@ class OrderSummary:
 
 @dataclass(frozen=True)
 class OrderLine:
-    """A cell of the matrix in an order, at the price and GST rate of when it was entered."""
+    """A stock cell in an order, with the price and GST rate at the time of entry."""
 
     id: int
     product_id: int
@@ -74,18 +74,18 @@ class OrderLine:
 
     @property
     def value(self) -> Decimal:
-        """Quantity at price, without GST."""
+        """Quantity times price, without GST."""
         return self.quantity * self.unit_price
 
     @property
     def gst(self) -> Decimal:
-        """GST on the value, rounded to the paisa; 0 when no rate is known."""
+        """GST on the value, rounded to the paisa; 0 without a rate."""
         return (self.value * (self.gst_rate or Decimal(0)) / 100).quantize(PAISA, ROUND_HALF_UP)
 
 
 @dataclass(frozen=True)
 class Order:
-    """An order with its parties and its lines, in the order of their entry."""
+    """An order with its parties, and its lines in the order of entry."""
 
     summary: OrderSummary
     customer: Customer
@@ -94,13 +94,16 @@ class Order:
 
     @property
     def version(self) -> str:
-        """What an edit must still find: it changes with the order and with each line."""
+        """Changes with the order and with each of its lines; an edit fails when it has changed."""
         return self.summary.version
 
 
 @dataclass(frozen=True)
 class OrderFilter:
-    """Which orders to show. Empty and None: all; dates inclusive; `search` looks at number, store, agency, note."""
+    """Which orders to return. An empty value or None does not filter; `first` and `last` are included.
+
+    `search` looks for a text in number, store, agency and note.
+    """
 
     statuses: Sequence[str] = ()
     customer_id: int | None = None
@@ -113,7 +116,7 @@ class OrderFilter:
 
 @dataclass(frozen=True)
 class Shortage:
-    """A cell of which orders want more than there is."""
+    """A stock cell with fewer pieces on hand than orders want."""
 
     sku: str
     color: str
@@ -180,13 +183,13 @@ SHORTAGES = text(
 
 
 def order_name(order_id: int, order_number: int | None, financial_year: str) -> str:
-    """How an order is called: `2026-27/12`, or `Draft 7` by its id while it has no number."""
+    """The name of an order: `2026-27/12`, or `Draft 7` by its id while it has no number."""
     return f"Draft {order_id}" if order_number is None else f"{financial_year}/{order_number}"
 
 
 def orders(connection: Connection, *, order_filter: OrderFilter) -> list[OrderSummary]:
     """Orders, newest first, `order_filter.size` at most."""
-    asked = {
+    parameters = {
         "statuses": list(order_filter.statuses),
         "customer_id": order_filter.customer_id,
         "agency_id": order_filter.agency_id,
@@ -195,11 +198,11 @@ def orders(connection: Connection, *, order_filter: OrderFilter) -> list[OrderSu
         "pattern": search_pattern(order_filter.search),
         "size": order_filter.size,
     }
-    return [OrderSummary(**row._mapping) for row in connection.execute(ORDERS, asked)]
+    return [OrderSummary(**row._mapping) for row in connection.execute(ORDERS, parameters)]
 
 
 def find_order(connection: Connection, *, order_id: int) -> Order | None:
-    """One order with its lines, or None when it is gone."""
+    """One order with its lines, or None when it was deleted."""
     row = connection.execute(ORDER, {"id": order_id}).one_or_none()
     if row is None:
         return None
@@ -213,7 +216,7 @@ def find_order(connection: Connection, *, order_id: int) -> Order | None:
 
 
 def order(connection: Connection, *, order_id: int) -> Order:
-    """One order with its lines; raises Refused (order_gone) when there is none."""
+    """One order with its lines; raises Refused (order_gone) when it was deleted."""
     found = find_order(connection, order_id=order_id)
     if found is None:
         raise Refused("This order does not exist any more.", rule="order_gone")
@@ -221,16 +224,16 @@ def order(connection: Connection, *, order_id: int) -> Order:
 
 
 def versions(connection: Connection, *, order_ids: Sequence[int]) -> dict[int, str]:
-    """id -> version, of those that exist."""
+    """id -> version of the orders that exist."""
     return {row.id: row.version for row in connection.execute(VERSIONS, {"ids": list(order_ids)})}
 
 
 def names(connection: Connection, *, order_ids: Collection[int]) -> dict[int, str]:
-    """id -> name, of those that exist."""
+    """id -> name of the orders that exist."""
     rows = connection.execute(NAMES, {"ids": list(order_ids)})
     return {row.id: order_name(row.id, row.order_number, row.financial_year) for row in rows}
 
 
 def shortages(connection: Connection, *, order_ids: Sequence[int]) -> list[Shortage]:
-    """The cells that the stock lacks to dispatch these orders together, by SKU, colour and size."""
+    """The cells with too little stock to dispatch these orders together, by SKU, colour and size."""
     return [Shortage(**row._mapping) for row in connection.execute(SHORTAGES, {"ids": list(order_ids)})]

@@ -1,4 +1,4 @@
-"""The order sheet: an order as an Excel workbook that prints on A4, made and on the record before it leaves."""
+"""Exports an order as an Excel workbook that prints on A4; the export is on the record before the file is sent."""
 
 import hashlib
 import io
@@ -14,7 +14,7 @@ from PIL import Image
 from backstitch.company import Company
 from backstitch.database import Actor, Database
 from backstitch.files import export_record
-from backstitch.files.excel_cells import fitting
+from backstitch.files.excel_cells import fit_cell
 from backstitch.inventory.orders import grid as order_grid
 from backstitch.inventory.orders import queries
 from backstitch.inventory.orders.grid import Grid
@@ -58,6 +58,9 @@ FORMATS: dict[str, dict[str, Any]] = {
 }
 
 
+Fact = tuple[str, Any, str]  # label, value and format of a line above the grids
+
+
 @dataclass(frozen=True)
 class OrderSheet:
     """A finished workbook."""
@@ -67,7 +70,7 @@ class OrderSheet:
 
 
 def export(database: Database, actor: Actor, *, order_id: int, company: Company, currency: str) -> OrderSheet:
-    """The sheet of an order; that it was taken away goes on the record. Raises Refused (`order_gone`) and SignedOut."""
+    """Makes the sheet of an order and records the export. Raises Refused (`order_gone`) and SignedOut."""
     with database.read(actor) as connection:
         order = queries.order(connection, order_id=order_id)
         sizes = {
@@ -86,12 +89,12 @@ def export(database: Database, actor: Actor, *, order_id: int, company: Company,
 
 
 def file_name(order: Order) -> str:
-    """order_2026-27_12.xlsx; order_draft_7.xlsx while it has no number."""
+    """The name of the file: order_2026-27_12.xlsx; order_draft_7.xlsx while the order has no number."""
     return f"order_{order.summary.name.lower().replace('/', '_').replace(' ', '_')}.xlsx"
 
 
 def workbook(order: Order, *, sizes: Mapping[int, Sequence[str]], company: Company, currency: str) -> bytes:
-    """The workbook; `sizes` are those of each product, `currency` the sign of the prices."""
+    """The workbook of an order; `sizes` maps product id to sizes, `currency` is the symbol of the prices."""
     file = io.BytesIO()
     with xlsxwriter.Workbook(file, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}) as book:
         _Sheet(book, order, order_grid.grids(order.lines, sizes=sizes), company, currency).draw()
@@ -99,7 +102,7 @@ def workbook(order: Order, *, sizes: Mapping[int, Sequence[str]], company: Compa
 
 
 class _Sheet:
-    """Draws one order, from the top down; `self._row` is the next free row."""
+    """Draws one order from the top down; `self._row` is the next free row."""
 
     def __init__(
         self, book: xlsxwriter.Workbook, order: Order, grids: Sequence[Grid], company: Company, currency: str
@@ -115,7 +118,7 @@ class _Sheet:
         self._row = 0
 
     def draw(self) -> None:
-        """The whole sheet."""
+        """Draws the whole sheet."""
         self._set_up_page()
         self._head()
         self._parties()
@@ -132,7 +135,7 @@ class _Sheet:
         sheet.set_margins(left=0.5, right=0.5, top=0.5, bottom=0.75)
         sheet.center_horizontally()
         sheet.hide_gridlines(2)
-        # An ampersand is a code in a footer, two are the sign.
+        # A single ampersand starts a code in a footer; two print one.
         name = f"{self._title()} · {self._order.customer.store_name[:LONGEST_FOOTER_NAME]}".replace("&", "&&")
         sheet.set_footer(f"&L{name}&RPage &P of &N")
         for first, last, width in (
@@ -158,7 +161,7 @@ class _Sheet:
         for line in lines:
             self._put(0, self._sizes, line, "plain")
         if company.logo and company.logo.is_file():
-            # Beside the name: it must not lie over the title.
+            # The logo stands beside the name and must not cover the title.
             self._row = max(self._row, top + math.ceil(LOGO_HEIGHT * 0.75 / LINE_HEIGHT) + 1)
             self._logo(top, company.logo.read_bytes())
         self._put(0, self._value, self._title(), "title", height=24)
@@ -171,53 +174,56 @@ class _Sheet:
         self._sheet.insert_image(row, self._pieces, "logo", options)
 
     def _parties(self) -> None:
-        """The party and the agency at the left, what is said of the order at the right."""
-        summary, customer, agency = self._order.summary, self._order.customer, self._order.agency
-        left = [
-            ("To", customer.store_name, "bold"),
-            ("GSTIN", customer.gst_number, "plain"),
-            ("Phone", customer.phone, "plain"),
-            ("Address", " ".join(filter(None, (customer.address, customer.pincode))), "plain"),
-        ]
-        if agency:
-            left += [
-                ("Agency", agency.agency_name, "bold"),
-                ("GSTIN", agency.gst_number, "plain"),
-                ("Phone", agency.owner_mobile, "plain"),
-            ]
-        left.append(("Note", summary.note, "plain"))
-        right: list[tuple[str, Any, str]] = [
-            ("Date", summary.date, "day"),
-            ("Financial year", summary.financial_year, "plain"),
-            ("Status", summary.status.capitalize(), "plain"),
-            ("Dispatched", summary.dispatch_date, "day"),
-            ("Payment, days", str(customer.payment_days or ""), "plain"),
-        ]
-        facts = [fact for fact in left if fact[1]], [fact for fact in right if fact[1]]
+        """Writes customer and agency on the left, the fields of the order on the right."""
+        left, right = ([fact for fact in facts if fact[1]] for facts in (self._party_facts(), self._order_facts()))
         top = self._row
-        for row, (label, value, style) in enumerate(facts[0], start=top):
+        for row, (label, value, style) in enumerate(left, start=top):
             self._write(row, 0, 0, label, "label")
             self._write(row, 1, self._sizes, value, style)
             wrapped = sum(
                 math.ceil(max(len(line), 1) / (self._sizes * self._size_width)) for line in value.splitlines()
             )
             self._sheet.set_row(row, min(LINE_HEIGHT * wrapped, TALLEST))
-        for row, (label, value, style) in enumerate(facts[1], start=top):
+        for row, (label, value, style) in enumerate(right, start=top):
             self._write(row, self._pieces, self._price, label, "label")
             self._write(row, self._gst, self._value, value, style)
-        self._row = top + max(map(len, facts)) + 1
+        self._row = top + max(len(left), len(right)) + 1
 
-    def _grid(self, grid: Grid, columns: Sequence[str]) -> None:
-        self._write(
-            self._row,
-            0,
-            self._sizes,
-            grid.sku if grid.sku == grid.product else f"{grid.sku} · {grid.product}",
-            "product",
-        )
+    def _party_facts(self) -> list[Fact]:
+        customer, agency = self._order.customer, self._order.agency
+        facts: list[Fact] = [
+            ("To", customer.store_name, "bold"),
+            ("GSTIN", customer.gst_number, "plain"),
+            ("Phone", customer.phone, "plain"),
+            ("Address", " ".join(filter(None, (customer.address, customer.pincode))), "plain"),
+        ]
+        if agency:
+            facts += [
+                ("Agency", agency.agency_name, "bold"),
+                ("GSTIN", agency.gst_number, "plain"),
+                ("Phone", agency.owner_mobile, "plain"),
+            ]
+        return [*facts, ("Note", self._order.summary.note, "plain")]
+
+    def _order_facts(self) -> list[Fact]:
+        summary, customer = self._order.summary, self._order.customer
+        return [
+            ("Date", summary.date, "day"),
+            ("Financial year", summary.financial_year, "plain"),
+            ("Status", summary.status.capitalize(), "plain"),
+            ("Dispatched", summary.dispatch_date, "day"),
+            ("Payment, days", str(customer.payment_days or ""), "plain"),
+        ]
+
+    def _grid_title(self, grid: Grid) -> None:
+        title = grid.sku if grid.sku == grid.product else f"{grid.sku} · {grid.product}"
+        self._write(self._row, 0, self._sizes, title, "product")
         self._write(self._row, self._pieces, self._pieces, "HSN" if grid.hsn_code else "", "product")
         self._write(self._row, self._price, self._value, grid.hsn_code, "product")
         self._row += 1
+
+    def _grid(self, grid: Grid, columns: Sequence[str]) -> None:
+        self._grid_title(grid)
         headings = [*columns, *[""] * (self._sizes - len(columns)), "Pieces", f"Price ({self._currency})", "GST %"]
         self._line(["Colour", *headings, f"Value ({self._currency})"], ["first_heading", *["heading"] * (self._value)])
         for row in grid.rows:
@@ -244,7 +250,7 @@ class _Sheet:
         return [quantities.get(size) or None for size in columns] + [None] * (self._sizes - len(columns))
 
     def _line(self, values: Sequence[Any], styles: Sequence[str]) -> None:
-        """A row of cells: None is empty, a text stays one."""
+        """Writes a row of cells, one style per cell; None leaves a cell empty."""
         for column, (value, style) in enumerate(zip(values, styles, strict=True)):
             self._write(self._row, column, column, value, style)
         self._row += 1
@@ -273,7 +279,7 @@ class _Sheet:
         self._row += 1
 
     def _write(self, row: int, first: int, last: int, value: Any, style: str) -> None:
-        """A value over the columns from `first` to `last`."""
+        """Writes a value into the columns from `first` to `last`, merged."""
         format, sheet = self._formats[style], self._sheet
         if last > first:
             sheet.merge_range(row, first, row, last, "", format)
@@ -281,7 +287,7 @@ class _Sheet:
             case None | "":
                 sheet.write_blank(row, first, None, format)
             case str():
-                sheet.write_string(row, first, fitting(value), format)
+                sheet.write_string(row, first, fit_cell(value), format)
             case int() | Decimal():
                 sheet.write_number(row, first, value, format)
             case _:
@@ -296,5 +302,5 @@ def _columns(grid: Grid) -> tuple[str, ...]:
 
 
 def percent(rate: Decimal) -> str:
-    """2.50 -> `2.5`, 10.00 -> `10`."""
+    """A rate without trailing zeroes: 2.50 -> `2.5`, 10.00 -> `10`."""
     return f"{rate.normalize():f}"

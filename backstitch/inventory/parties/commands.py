@@ -1,4 +1,4 @@
-"""Writing customers and agencies. Used ones are deactivated, unused ones can be deleted."""
+"""Writes customers and agencies. One with orders or sales can be deactivated; one without can be deleted."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from backstitch.errors import Refused
-from backstitch.india.gst import gstin_problem, tidy_gstin
-from backstitch.india.phone import tidy_mobile
+from backstitch.india.gst import gstin_problem, normalise_gstin
+from backstitch.india.phone import normalise_mobile
 from backstitch.inventory.optimistic import stale
 from backstitch.inventory.parties import queries
 from backstitch.inventory.parties.queries import Duplicate
@@ -15,7 +15,7 @@ from backstitch.inventory.parties.queries import Duplicate
 
 @dataclass(frozen=True)
 class CustomerDetails:
-    """What can be entered for a customer, as it was typed."""
+    """The fields of a customer as the user typed them."""
 
     store_name: str
     gst_number: str = ""
@@ -28,7 +28,7 @@ class CustomerDetails:
 
 @dataclass(frozen=True)
 class AgencyDetails:
-    """What can be entered for an agency, as it was typed."""
+    """The fields of an agency as the user typed them."""
 
     agency_name: str
     owner_mobile: str = ""
@@ -93,7 +93,7 @@ def create_agency(connection: Connection, *, details: AgencyDetails) -> int:
 
 
 def edit_customer(connection: Connection, *, customer_id: int, version: str, details: CustomerDetails) -> None:
-    """Saves a customer that was read as `version`. Raises StaleEdit (`theirs`: Customer or None)."""
+    """Updates a customer that was read as `version`. Raises StaleEdit (`theirs`: Customer or None)."""
     values = {**_parameters(details), "id": customer_id, "version": version}
     if connection.execute(EDIT_CUSTOMER, values).rowcount == 0:
         theirs = queries.find_customer(connection, customer_id=customer_id)
@@ -101,19 +101,19 @@ def edit_customer(connection: Connection, *, customer_id: int, version: str, det
 
 
 def edit_agency(connection: Connection, *, agency_id: int, version: str, details: AgencyDetails) -> None:
-    """Saves an agency that was read as `version`. Raises StaleEdit (`theirs`: Agency or None)."""
+    """Updates an agency that was read as `version`. Raises StaleEdit (`theirs`: Agency or None)."""
     values = {**_parameters(details), "id": agency_id, "version": version}
     if connection.execute(EDIT_AGENCY, values).rowcount == 0:
         raise stale(theirs=queries.find_agency(connection, agency_id=agency_id), yours=details, what="agency")
 
 
 def set_customer_active(connection: Connection, *, customer_id: int, is_active: bool) -> bool:
-    """Deactivates a customer, or takes it back into use; False when it was so already."""
+    """Activates or deactivates a customer; returns False when nothing changed."""
     return connection.execute(SWITCH_CUSTOMER, {"id": customer_id, "on": is_active}).rowcount == 1
 
 
 def set_agency_active(connection: Connection, *, agency_id: int, is_active: bool) -> bool:
-    """Deactivates an agency, or takes it back into use; False when it was so already."""
+    """Activates or deactivates an agency; returns False when nothing changed."""
     return connection.execute(SWITCH_AGENCY, {"id": agency_id, "on": is_active}).rowcount == 1
 
 
@@ -131,40 +131,40 @@ def delete_agency(connection: Connection, *, agency_id: int, version: str) -> No
 
 
 def duplicate_customers(
-    connection: Connection, *, details: CustomerDetails, besides: int | None = None
+    connection: Connection, *, details: CustomerDetails, exclude_id: int | None = None
 ) -> list[Duplicate]:
-    """Customers that may be this one, by name, GSTIN or mobile; `besides` is the one being edited."""
-    return queries.customers_alike(
+    """Customers that may be duplicates of this one, by name, GSTIN or mobile; `exclude_id` is the one being edited."""
+    return queries.similar_customers(
         connection,
         name=details.store_name,
-        gstin=tidy_gstin(details.gst_number) or None,
-        mobiles=[mobile for mobile in (tidy_mobile(details.phone),) if mobile],
-        besides=besides,
+        gstin=normalise_gstin(details.gst_number) or None,
+        mobiles=[mobile for mobile in (normalise_mobile(details.phone),) if mobile],
+        exclude_id=exclude_id,
     )
 
 
 def duplicate_agencies(
-    connection: Connection, *, details: AgencyDetails, besides: int | None = None
+    connection: Connection, *, details: AgencyDetails, exclude_id: int | None = None
 ) -> list[Duplicate]:
-    """Agencies that may be this one, by name, GSTIN or one of the mobiles; `besides` is the one being edited."""
-    typed = (tidy_mobile(details.owner_mobile), tidy_mobile(details.accounts_mobile))
-    return queries.agencies_alike(
+    """Agencies that may be duplicates of this one, by name, GSTIN or a mobile; `exclude_id` is the one being edited."""
+    typed = (normalise_mobile(details.owner_mobile), normalise_mobile(details.accounts_mobile))
+    return queries.similar_agencies(
         connection,
         name=details.agency_name,
-        gstin=tidy_gstin(details.gst_number) or None,
+        gstin=normalise_gstin(details.gst_number) or None,
         mobiles=[mobile for mobile in typed if mobile],
-        besides=besides,
+        exclude_id=exclude_id,
     )
 
 
 def _parameters(details: CustomerDetails | AgencyDetails) -> dict[str, Any]:
-    """Tidied; what is empty and optional becomes null. Raises Refused, with what is wrong with a GSTIN."""
+    """The details normalised, empty optional fields as None. Raises Refused for an invalid GSTIN."""
     values: dict[str, Any] = {}
     for name, value in asdict(details).items():
         if name in GSTINS:
-            values[name] = tidy_gstin(value) or None
+            values[name] = normalise_gstin(value) or None
         elif name in MOBILES:
-            values[name] = tidy_mobile(value) or None
+            values[name] = normalise_mobile(value) or None
         elif name == "pincode":
             values[name] = "".join(value.split()) or None
         else:

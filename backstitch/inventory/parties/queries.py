@@ -1,4 +1,4 @@
-"""Reading customers and agencies."""
+"""Reads customers and agencies."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from backstitch.inventory.products.queries import search_pattern
 
 @dataclass(frozen=True)
 class Customer:
-    """A store that buys. What is not known is empty. `version` is what an edit must still find."""
+    """A store that buys. Unknown fields are empty. An edit fails when `version` has changed."""
 
     id: int
     store_name: str
@@ -27,7 +27,7 @@ class Customer:
 
 @dataclass(frozen=True)
 class Agency:
-    """An agency that sells to stores. What is not known is empty. `version` is what an edit must still find."""
+    """An agency that sells to stores. Unknown fields are empty. An edit fails when `version` has changed."""
 
     id: int
     agency_name: str
@@ -44,11 +44,11 @@ class Agency:
 
 @dataclass(frozen=True)
 class Duplicate:
-    """A party that may be the one being entered: alike in its `name`, `GSTIN` or `mobile`."""
+    """A party that may be the one being entered; `matches` has what both share: `name`, `GSTIN`, `mobile`."""
 
     id: int
     name: str
-    alike: tuple[str, ...]
+    matches: tuple[str, ...]
 
 
 _CUSTOMER = """
@@ -98,27 +98,27 @@ AGENCY_USES = text(
     from inventory.agencies a where a.id = :id
     """
 )
-# Spaces and full stops do not make another name: `K. M. Traders` is `KM Traders`.
+# Names are compared without spaces and punctuation: `K. M. Traders` is `KM Traders`.
 _SAME_NAME = (
     "regexp_replace(lower({column}), '[^[:alnum:]]', '', 'g') = regexp_replace(lower(:name), '[^[:alnum:]]', '', 'g')"
 )
-CUSTOMERS_ALIKE = text(
+SIMILAR_CUSTOMERS = text(
     f"""
     select id, store_name as name, {_SAME_NAME.format(column="store_name")} as same_name,
            gst_number = :gstin as same_gstin, phone = any(cast(:mobiles as text[])) as same_mobile
     from inventory.customers
-    where id is distinct from cast(:besides as bigint)
+    where id is distinct from cast(:exclude_id as bigint)
         and ({_SAME_NAME.format(column="store_name")} or gst_number = :gstin or phone = any(cast(:mobiles as text[])))
     order by id
     """
 )
-AGENCIES_ALIKE = text(
+SIMILAR_AGENCIES = text(
     f"""
     select id, agency_name as name, {_SAME_NAME.format(column="agency_name")} as same_name,
            gst_number = :gstin as same_gstin,
            array[owner_mobile, accounts_mobile] && cast(:mobiles as text[]) as same_mobile
     from inventory.agencies
-    where id is distinct from cast(:besides as bigint)
+    where id is distinct from cast(:exclude_id as bigint)
         and ({_SAME_NAME.format(column="agency_name")} or gst_number = :gstin
              or array[owner_mobile, accounts_mobile] && cast(:mobiles as text[]))
     order by id
@@ -127,31 +127,31 @@ AGENCIES_ALIKE = text(
 
 
 def customers(connection: Connection, *, search: str = "", inactive: bool = False) -> list[Customer]:
-    """Customers by name; `search` looks at name, GSTIN, phone and region."""
+    """Customers by name; `search` looks for a text in name, GSTIN, phone and region."""
     rows = connection.execute(CUSTOMERS, {"pattern": search_pattern(search), "inactive": inactive})
     return [Customer(**row._mapping) for row in rows]
 
 
 def agencies(connection: Connection, *, search: str = "", inactive: bool = False) -> list[Agency]:
-    """Agencies by name; `search` looks at name, GSTIN, mobiles and region."""
+    """Agencies by name; `search` looks for a text in name, GSTIN, mobiles and region."""
     rows = connection.execute(AGENCIES, {"pattern": search_pattern(search), "inactive": inactive})
     return [Agency(**row._mapping) for row in rows]
 
 
 def find_customer(connection: Connection, *, customer_id: int) -> Customer | None:
-    """One customer, or None when it is gone."""
+    """One customer, or None when it was deleted."""
     row = connection.execute(CUSTOMER, {"id": customer_id}).one_or_none()
     return Customer(**row._mapping) if row else None
 
 
 def find_agency(connection: Connection, *, agency_id: int) -> Agency | None:
-    """One agency, or None when it is gone."""
+    """One agency, or None when it was deleted."""
     row = connection.execute(AGENCY, {"id": agency_id}).one_or_none()
     return Agency(**row._mapping) if row else None
 
 
 def customer(connection: Connection, *, customer_id: int) -> Customer:
-    """One customer; raises Refused (party_gone) when there is none."""
+    """One customer; raises Refused (party_gone) when it was deleted."""
     found = find_customer(connection, customer_id=customer_id)
     if found is None:
         raise Refused("This customer does not exist any more.", rule="party_gone")
@@ -159,7 +159,7 @@ def customer(connection: Connection, *, customer_id: int) -> Customer:
 
 
 def agency(connection: Connection, *, agency_id: int) -> Agency:
-    """One agency; raises Refused (party_gone) when there is none."""
+    """One agency; raises Refused (party_gone) when it was deleted."""
     found = find_agency(connection, agency_id=agency_id)
     if found is None:
         raise Refused("This agency does not exist any more.", rule="party_gone")
@@ -167,44 +167,44 @@ def agency(connection: Connection, *, agency_id: int) -> Agency:
 
 
 def customer_choices(connection: Connection) -> dict[int, str]:
-    """id -> store name of the customers in use, by name, for a choice."""
+    """id -> store name of the active customers, by name, for a select box."""
     return {customer.id: customer.store_name for customer in customers(connection)}
 
 
 def agency_choices(connection: Connection) -> dict[int, str]:
-    """id -> name of the agencies in use, by name, for a choice."""
+    """id -> name of the active agencies, by name, for a select box."""
     return {agency.id: agency.agency_name for agency in agencies(connection)}
 
 
 def customer_uses(connection: Connection, *, customer_id: int) -> int:
-    """How many orders, and sales entered by hand under its name; with none it can be deleted."""
+    """How many orders and sales without an order name the customer; with none it can be deleted."""
     return int(connection.execute(CUSTOMER_USES, {"id": customer_id}).scalar() or 0)
 
 
 def agency_uses(connection: Connection, *, agency_id: int) -> int:
-    """How many orders, and sales entered by hand under its name; with none it can be deleted."""
+    """How many orders and sales without an order name the agency; with none it can be deleted."""
     return int(connection.execute(AGENCY_USES, {"id": agency_id}).scalar() or 0)
 
 
-def customers_alike(
-    connection: Connection, *, name: str, gstin: str | None, mobiles: list[str], besides: int | None
+def similar_customers(
+    connection: Connection, *, name: str, gstin: str | None, mobiles: list[str], exclude_id: int | None
 ) -> list[Duplicate]:
-    """Customers alike; parties.duplicate_customers asks with what was typed."""
-    asked = {"name": name, "gstin": gstin, "mobiles": mobiles, "besides": besides}
-    return _alike(connection, CUSTOMERS_ALIKE, asked)
+    """Customers with the same name, GSTIN or mobile, all normalised, by id; without the one with `exclude_id`."""
+    parameters = {"name": name, "gstin": gstin, "mobiles": mobiles, "exclude_id": exclude_id}
+    return _similar(connection, SIMILAR_CUSTOMERS, parameters)
 
 
-def agencies_alike(
-    connection: Connection, *, name: str, gstin: str | None, mobiles: list[str], besides: int | None
+def similar_agencies(
+    connection: Connection, *, name: str, gstin: str | None, mobiles: list[str], exclude_id: int | None
 ) -> list[Duplicate]:
-    """Agencies alike; parties.duplicate_agencies asks with what was typed."""
-    asked = {"name": name, "gstin": gstin, "mobiles": mobiles, "besides": besides}
-    return _alike(connection, AGENCIES_ALIKE, asked)
+    """Agencies with the same name, GSTIN or mobile, all normalised, by id; without the one with `exclude_id`."""
+    parameters = {"name": name, "gstin": gstin, "mobiles": mobiles, "exclude_id": exclude_id}
+    return _similar(connection, SIMILAR_AGENCIES, parameters)
 
 
-def _alike(connection: Connection, statement: TextClause, asked: dict[str, Any]) -> list[Duplicate]:
-    words = (("name", "same_name"), ("GSTIN", "same_gstin"), ("mobile", "same_mobile"))
+def _similar(connection: Connection, statement: TextClause, parameters: dict[str, Any]) -> list[Duplicate]:
+    reasons = (("name", "same_name"), ("GSTIN", "same_gstin"), ("mobile", "same_mobile"))
     return [
-        Duplicate(row.id, row.name, tuple(word for word, column in words if row._mapping[column]))
-        for row in connection.execute(statement, asked)
+        Duplicate(row.id, row.name, tuple(reason for reason, column in reasons if row._mapping[column]))
+        for row in connection.execute(statement, parameters)
     ]

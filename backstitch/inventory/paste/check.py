@@ -1,4 +1,4 @@
-"""Checking a pasted sheet whole: what would be written, what it would replace, and every problem by row and column."""
+"""Checks a pasted sheet: what would be written, what it would replace, and every problem by row and column."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,15 +16,18 @@ from backstitch.inventory.paste.entries import Entry, Row
 from backstitch.inventory.paste.lookup import Known
 from backstitch.inventory.paste.products import ProductPaste
 from backstitch.inventory.paste.reader import Sheet
-from backstitch.inventory.paste.replace import Gone
+from backstitch.inventory.paste.replace import ExistingRow
 from backstitch.inventory.products import queries as product_queries
 from backstitch.inventory.products.queries import Product
 
 
 @dataclass(frozen=True)
 class Pasted:
-    """What is to be checked: the rows, of which kind, for which product (None: the rows name it), and whether what
-    is there already for the same product, date and party goes."""
+    """A sheet and how to read it.
+
+    `product_id` is the product chosen on the page; None: the rows name their products. `replace` deletes stored rows
+    with the same product, date and party.
+    """
 
     sheet: Sheet
     kind: Kind
@@ -34,9 +37,9 @@ class Pasted:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check found. `entries` are of inward, sales and orders, `products` of products.
+    """The result of a check: `entries` of inward, sales and orders, or `products`, and all problems.
 
-    `gone` is what replacing deletes, or what stays beside the new entries when nothing is to be replaced.
+    `replaceable` are the stored rows that `pasted.replace` deletes; without it they stay beside the new entries.
     """
 
     pasted: Pasted
@@ -44,11 +47,11 @@ class Checked:
     problems: tuple[Problem, ...]
     entries: tuple[Entry, ...] = ()
     products: tuple[ProductPaste, ...] = ()
-    gone: tuple[Gone, ...] = ()
+    replaceable: tuple[ExistingRow, ...] = ()
 
     @property
     def blocked(self) -> bool:
-        """Whether anything keeps it from being written."""
+        """Whether a problem keeps the sheet from being written."""
         return any(problem.blocks for problem in self.problems)
 
     @property
@@ -58,31 +61,33 @@ class Checked:
 
 
 def check(connection: Connection, *, pasted: Pasted, today: date) -> Checked:
-    """Checks a sheet against what is stored; writes nothing. Raises Refused (product_gone)."""
+    """Checks a sheet against the database; writes nothing. Raises Refused (product_gone)."""
     sizes: Sequence[str] = ()
     if pasted.product_id is not None:
         sizes = product_queries.product(connection, product_id=pasted.product_id).sizes
-    layout = columns.lay_out(pasted.sheet, kind=pasted.kind, sizes=sizes, known_sizes=lookup.sizes_in_use(connection))
+    layout = columns.detect_columns(
+        pasted.sheet, kind=pasted.kind, sizes=sizes, known_sizes=lookup.sizes_in_use(connection)
+    )
     if any(problem.blocks for problem in layout.problems):
         return Checked(pasted, layout, layout.problems)
-    known = lookup.read_known(connection, names=_names(pasted.sheet, layout), product_id=pasted.product_id)
+    known = lookup.read_known(connection, names=_sku_names(pasted.sheet, layout), product_id=pasted.product_id)
     problems = list(layout.problems)
     rows = [Row(line, layout, problems) for line in pasted.sheet.lines[layout.first :]]
     if not rows:
         problems.append(Problem(None, "", "", "There are no rows under the header."))
     if pasted.kind is Kind.PRODUCTS:
         products = paste_products.read_products(rows, known=known, problems=problems)
-        return Checked(pasted, layout, _in_order(problems), products=tuple(products))
+        return Checked(pasted, layout, _sorted_problems(problems), products=tuple(products))
     return _check_entries(connection, pasted, layout, rows, known, problems, today)
 
 
-def _names(sheet: Sheet, layout: Layout) -> set[str]:
-    place = layout.fields.get("sku")
-    if place is None:
+def _sku_names(sheet: Sheet, layout: Layout) -> set[str]:
+    index = layout.fields.get("sku")
+    if index is None:
         return set()
-    named = {line.cells[place] for line in sheet.lines[layout.first :] if place < len(line.cells)}
-    # A NUL could not be asked for; the check of the row says so.
-    return {values.tidy(name) for name in named if name.isprintable() and len(name) <= 300}
+    named = {line.cells[index] for line in sheet.lines[layout.first :] if index < len(line.cells)}
+    # PostgreSQL takes no NUL in a parameter; the check of the row reports it.
+    return {values.normalise(name) for name in named if name.isprintable() and len(name) <= 300}
 
 
 def _check_entries(
@@ -94,82 +99,87 @@ def _check_entries(
     problems: list[Problem],
     today: date,
 ) -> Checked:
-    chosen = _chosen(known, pasted.product_id)
+    chosen = _chosen_product(known, pasted.product_id)
     entries: list[Entry] = []
     for row in rows:
         entries += paste_entries.read_row(row, kind=pasted.kind, known=known, chosen=chosen, today=today)
-    there = paste_replace.what_is_there(connection, kind=pasted.kind, entries=entries)
-    gone = [one for one in there if not one.stays]
+    existing = paste_replace.existing_rows(connection, kind=pasted.kind, entries=entries)
+    replaceable = [row for row in existing if not row.from_order]
     if pasted.kind is Kind.ORDERS:
         problems += orders.problems(connection, entries=entries, layout=layout, known=known)
     else:
-        problems += _repeated(entries)
-        problems += _stock(entries, known, gone if pasted.replace else (), pasted.kind)
+        problems += _repeated_entries(entries)
+        problems += _stock_problems(entries, known, replaceable if pasted.replace else (), pasted.kind)
     if pasted.kind is not Kind.INWARD:
-        problems += _allowed(entries, known, layout)
-    if pasted.replace and len(gone) < len(there):
-        kept = len(there) - len(gone)
-        sentence = (
-            "1 sale that an order made stays: it goes with its order."
-            if kept == 1
-            else f"{kept:,} sales that orders made stay: they go with their orders."
-        )
-        problems.append(Problem(None, "", "", sentence, blocks=False))
-    return Checked(pasted, layout, _in_order(problems), entries=tuple(entries), gone=tuple(gone))
+        problems += _party_problems(entries, known, layout)
+    if pasted.replace and len(replaceable) < len(existing):
+        problems.append(_kept_sales_warning(len(existing) - len(replaceable)))
+    return Checked(pasted, layout, _sorted_problems(problems), entries=tuple(entries), replaceable=tuple(replaceable))
 
 
-def _chosen(known: Known, product_id: int | None) -> Product | None:
+def _kept_sales_warning(kept: int) -> Problem:
+    sentence = (
+        "1 sale that an order made stays: it goes with its order."
+        if kept == 1
+        else f"{kept:,} sales that orders made stay: they go with their orders."
+    )
+    return Problem(None, "", "", sentence, blocks=False)
+
+
+def _chosen_product(known: Known, product_id: int | None) -> Product | None:
     return next((one for found in known.products.values() for one in found if one.id == product_id), None)
 
 
-def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Those of the sheet first, then by row; what blocks before warnings."""
+def _sorted_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Blocking problems before warnings; in each, problems of the whole sheet first, then by row."""
     return tuple(sorted(problems, key=lambda one: (not one.blocks, one.row is not None, one.row or 0)))
 
 
-def _repeated(entries: Iterable[Entry]) -> list[Problem]:
-    """A second entry of the same cell, day and party is often a row pasted twice; it may be meant."""
+def _repeated_entries(entries: Iterable[Entry]) -> list[Problem]:
+    """A warning for each repeated cell, day and party: often a row was pasted twice, but it may be intended."""
     first: dict[tuple[object, ...], int] = {}
-    found = []
+    problems = []
     for entry in entries:
         row = first.setdefault((*entry.cell, entry.date, entry.party.casefold(), entry.category), entry.row)
         if row != entry.row:
             sentence = (
                 f"{entry.cell_words} stands on row {row} already, with the same date and party. Both are written."
             )
-            found.append(Problem(entry.row, entry.column, str(entry.quantity), sentence, blocks=False))
-    return found
+            problems.append(Problem(entry.row, entry.column, str(entry.quantity), sentence, blocks=False))
+    return problems
 
 
-def _stock(entries: Iterable[Entry], known: Known, gone: Iterable[Gone], kind: Kind) -> list[Problem]:
-    """Where a cell would fall below zero: at the row that takes a piece too many, or for want of goods taken back."""
+def _stock_problems(
+    entries: Iterable[Entry], known: Known, replaceable: Iterable[ExistingRow], kind: Kind
+) -> list[Problem]:
+    """Cells that would fall below zero: by the row that sells too much, or because replaced goods in are sold."""
     direction = 1 if kind is Kind.INWARD else -1
     left: Counter[tuple[int, str, str]] = Counter({cell: quantity for cell, (quantity, _) in known.cells.items()})
     names: dict[tuple[int, str, str], str] = {}
-    for one in gone:
-        left[one.cell] -= direction * one.quantity
-        names[one.cell] = one.cell_words
-    found = []
+    for row in replaceable:
+        left[row.cell] -= direction * row.quantity
+        names[row.cell] = row.cell_words
+    problems = []
     for entry in entries:
         before = left[entry.cell]
         left[entry.cell] += direction * entry.quantity
         if direction < 0 and left[entry.cell] < 0:
             after = ", after the rows above" if before < known.cells[entry.cell][0] else ""
             sentence = f"More than there is: {entry.cell_words} has {max(before, 0):,} on hand{after}."
-            found.append(Problem(entry.row, entry.column, str(entry.quantity), sentence))
+            problems.append(Problem(entry.row, entry.column, str(entry.quantity), sentence))
     if direction > 0:
-        found += [
+        problems += [
             Problem(None, "", "", f"{words} would fall below zero: goods that are to be replaced are sold already.")
             for cell, words in names.items()
             if left[cell] < 0
         ]
-    return found
+    return problems
 
 
-def _allowed(entries: Iterable[Entry], known: Known, layout: Layout) -> list[Problem]:
-    """Stores and agencies that a product may go to, where it names any."""
-    products = {product.id: product for found in known.products.values() for product in found}
-    found = {}
+def _party_problems(entries: Iterable[Entry], known: Known, layout: Layout) -> list[Problem]:
+    """Stores and agencies that are not among those that the product allows."""
+    products = {product.id: product for problems_by_cell in known.products.values() for product in problems_by_cell}
+    problems_by_cell = {}
     for entry in entries:
         product = products[entry.product_id]
         for what, name, allowed in (
@@ -177,6 +187,8 @@ def _allowed(entries: Iterable[Entry], known: Known, layout: Layout) -> list[Pro
             ("agency", entry.agency, product.allowed_agencies),
         ):
             if allowed and name and name.lower() not in {one.strip().lower() for one in allowed}:
-                sentence = f"{product.sku} may not go to “{values.shown(name)}”. Allowed: {', '.join(allowed)}."
-                found[entry.row, what] = Problem(entry.row, layout.heading(what), values.shown(name), sentence)
-    return list(found.values())
+                sentence = f"{product.sku} may not go to “{values.quote(name)}”. Allowed: {', '.join(allowed)}."
+                problems_by_cell[entry.row, what] = Problem(
+                    entry.row, layout.heading(what), values.quote(name), sentence
+                )
+    return list(problems_by_cell.values())

@@ -1,4 +1,4 @@
-"""Which column of a sheet is which: by its heading in the common spellings, or, without a header, by the template."""
+"""Detects the columns of a sheet: by headings in their common spellings, or by the template without a header."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ from backstitch.inventory.products import sizes as size_set
 
 
 class Kind(StrEnum):
-    """What can be pasted."""
+    """Kinds of records that can be pasted."""
 
     INWARD = "inward"
     SALES = "sales"
@@ -20,7 +20,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """A column that a kind has: its heading in the template, and other spellings as `_key` makes them."""
+    """A column of a kind: its heading in the template, and all its spellings as `_key` returns them."""
 
     heading: str
     spellings: frozenset[str]
@@ -30,9 +30,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with a cell, as a sentence; `row` is a spreadsheet's number, None for the sheet as a whole.
+    """A problem of a cell, as a sentence; `row` is the spreadsheet's row number, None for the whole sheet.
 
-    One that does not block is a warning: what it is about is written, or left out, as the sentence says.
+    A problem that does not block is a warning; the sentence says whether the value is written or left out.
     """
 
     row: int | None
@@ -44,7 +44,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a sheet has what: places of the fields and of the size columns by heading, and the first row of data."""
+    """The columns of a sheet: index by field, index by size, the headings, and the index of the first row of data."""
 
     kind: Kind
     fields: Mapping[str, int] = field(default_factory=dict)
@@ -54,9 +54,9 @@ class Layout:
     problems: tuple[Problem, ...] = ()
 
     def heading(self, name: str) -> str:
-        """What the sheet calls a field; the template's heading where it has no such column."""
-        place = self.fields.get(name)
-        return COLUMNS[self.kind][name].heading if place is None else self.headings[place]
+        """The sheet's heading of a field; the template's heading where the sheet has no such column."""
+        index = self.fields.get(name)
+        return COLUMNS[self.kind][name].heading if index is None else self.headings[index]
 
 
 def _column(heading: str, *spellings: str, longest: int = 120, required: bool = False) -> Column:
@@ -64,7 +64,7 @@ def _column(heading: str, *spellings: str, longest: int = 120, required: bool = 
 
 
 def _key(heading: str) -> str:
-    return "".join(sign for sign in heading.casefold() if sign.isalnum()).replace("colour", "color")
+    return "".join(character for character in heading.casefold() if character.isalnum()).replace("colour", "color")
 
 
 _DATE = _column("Date", "day", "entry date", "bill date", "invoice date", "order date", "dt", required=True)
@@ -123,22 +123,22 @@ COLUMNS: dict[Kind, dict[str, Column]] = {
         "description": _column("Description", "details", longest=2000),
     },
 }  # fmt: skip
-# Columns that sheets of the trade have, and that say nothing Backstitch does not know itself.
-LEFT_OUT = frozenset(
+# Common columns of the trade's sheets that Backstitch does not need.
+IGNORED_COLUMNS = frozenset(
     map(_key, ("Total", "Grand Total", "S No", "Sr No", "Sl No", "No", "Row", "Amount", "Value", "Line Total", "Image"))
 )
-SAME_SIZES = (("XXL", "2XL"), ("XXXL", "3XL"), ("4XL", "XXXXL"), ("FREE", "FREE SIZE", "FREESIZE"))
+SIZE_SYNONYMS = (("XXL", "2XL"), ("XXXL", "3XL"), ("4XL", "XXXXL"), ("FREE", "FREE SIZE", "FREESIZE"))
 
 
 def spellings_of(size: str) -> tuple[str, ...]:
-    """A size as typed, upper case, and then what else it may be called."""
+    """The size in upper case, then its synonyms."""
     typed = " ".join(size.upper().split())
-    same = next((group for group in SAME_SIZES if typed in group), ())
-    return (typed, *(other for other in same if other != typed))
+    synonyms = next((group for group in SIZE_SYNONYMS if typed in group), ())
+    return (typed, *(other for other in synonyms if other != typed))
 
 
 def template(kind: Kind, *, sizes: Sequence[str] = ()) -> list[str]:
-    """The headings of the template: with the sizes of a chosen product as columns and no SKU, or a row per size."""
+    """The headings of the template: with `sizes`, a column per size and no SKU; without, a row per size."""
     headings: list[str] = []
     for name, column in COLUMNS[kind].items():
         if sizes and name == "size":
@@ -148,34 +148,36 @@ def template(kind: Kind, *, sizes: Sequence[str] = ()) -> list[str]:
     return headings
 
 
-def lay_out(sheet: Sheet, *, kind: Kind, sizes: Sequence[str], known_sizes: frozenset[str]) -> Layout:
-    """Finds the columns. `sizes` are those of the product chosen on the page, `()` for none; `known_sizes` all in use.
+def detect_columns(sheet: Sheet, *, kind: Kind, sizes: Sequence[str], known_sizes: frozenset[str]) -> Layout:
+    """The layout of a sheet. `sizes` are those of the product chosen on the page; `known_sizes` are all sizes in use.
 
-    A first row with two headings or more is a header; without one, the columns are those of the template.
+    A first row with two or more known headings is a header; without a header the columns are those of the template.
     """
     first = sheet.lines[0].cells
     named = [_field_of(heading, kind) for heading in first]
     if sum(name is not None for name in named) < 2:
-        return _by_position(sheet, kind, sizes)
+        return _layout_by_position(sheet, kind, sizes)
     size_columns: dict[str, int] = {}
     problems: list[Problem] = []
     fields: dict[str, int] = {}
-    for place, (heading, name) in enumerate(zip(first, named, strict=True)):
-        taken: Mapping[str, int] = fields
+    for index, (heading, name) in enumerate(zip(first, named, strict=True)):
+        columns: Mapping[str, int] = fields
         key = name or ""
         if name is None and kind is not Kind.PRODUCTS and (size := _size_of(heading, known_sizes | set(sizes))):
-            taken, key = size_columns, size
+            columns, key = size_columns, size
         elif name is None:
-            problems += _unknown_column(sheet, place, heading)
+            problems += _unknown_column_problems(sheet, index, heading)
             continue
-        if key in taken:
-            problems.append(_of_sheet(heading, "The column stands in the header twice. Remove or rename one of them."))
-        elif taken is fields:
-            fields[key] = place
+        if key in columns:
+            problems.append(
+                _sheet_problem(heading, "The column stands in the header twice. Remove or rename one of them.")
+            )
+        elif columns is fields:
+            fields[key] = index
         else:
-            size_columns[key] = place
+            size_columns[key] = index
     layout = Layout(kind, fields, size_columns, _headings(sheet, first), first=1, problems=tuple(problems))
-    return _checked(layout, product_chosen=bool(sizes))
+    return _with_missing_columns(layout, product_chosen=bool(sizes))
 
 
 def _field_of(heading: str, kind: Kind) -> str | None:
@@ -191,34 +193,34 @@ def _size_of(heading: str, known: frozenset[str]) -> str | None:
     return typed if typed and is_size else None
 
 
-def _unknown_column(sheet: Sheet, place: int, heading: str) -> list[Problem]:
-    """A column of numbers may be a size, and must not be lost in silence; one of words is a remark."""
-    values = [line.cells[place] for line in sheet.lines[1:] if place < len(line.cells) and line.cells[place].strip()]
+def _unknown_column_problems(sheet: Sheet, index: int, heading: str) -> list[Problem]:
+    """An error for an unknown column of numbers, which may be a size; a warning for one of other text."""
+    values = [line.cells[index] for line in sheet.lines[1:] if index < len(line.cells) and line.cells[index].strip()]
     if not values:
         return []
-    if _key(heading) not in LEFT_OUT and (not heading.strip() or any(map(paste_values.is_number, values))):
-        called = f"“{paste_values.shown(heading)}” is no column or size" if heading.strip() else "It has no heading"
-        return [_of_sheet(heading, f"{called} that Backstitch knows. Rename the column, or remove it.")]
-    return [_of_sheet(heading, "The column is not used, and is left out.", blocks=False)]
+    if _key(heading) not in IGNORED_COLUMNS and (not heading.strip() or any(map(paste_values.is_number, values))):
+        called = f"“{paste_values.quote(heading)}” is no column or size" if heading.strip() else "It has no heading"
+        return [_sheet_problem(heading, f"{called} that Backstitch knows. Rename the column, or remove it.")]
+    return [_sheet_problem(heading, "The column is not used, and is left out.", blocks=False)]
 
 
-def _of_sheet(heading: str, sentence: str, *, blocks: bool = True) -> Problem:
-    return Problem(None, paste_values.shown(heading), "", sentence, blocks)
+def _sheet_problem(heading: str, sentence: str, *, blocks: bool = True) -> Problem:
+    return Problem(None, paste_values.quote(heading), "", sentence, blocks)
 
 
 def _headings(sheet: Sheet, first: Sequence[str]) -> tuple[str, ...]:
-    """A heading per column, each of its own, as a table needs it; also for columns of `first` that no row reaches."""
+    """A distinct heading for each column of the widest row; the table on the page needs distinct ones."""
     widest = max(len(first), *(len(line.cells) for line in sheet.lines))
-    made: list[str] = []
-    for place in range(widest):
-        heading = paste_values.shown(paste_values.tidy(first[place])) if place < len(first) else ""
-        heading = heading or f"Column {place + 1}"
-        made.append(heading if heading not in made else f"{heading} ({place + 1})")
-    return tuple(made)
+    headings: list[str] = []
+    for index in range(widest):
+        heading = paste_values.quote(paste_values.normalise(first[index])) if index < len(first) else ""
+        heading = heading or f"Column {index + 1}"
+        headings.append(heading if heading not in headings else f"{heading} ({index + 1})")
+    return tuple(headings)
 
 
-def _by_position(sheet: Sheet, kind: Kind, sizes: Sequence[str]) -> Layout:
-    """Without a header the columns are those of the template."""
+def _layout_by_position(sheet: Sheet, kind: Kind, sizes: Sequence[str]) -> Layout:
+    """The layout of a sheet without a header: its columns are those of the template."""
     expected = template(kind, sizes=sizes)
     widest = max(len(line.cells) for line in sheet.lines)
     if widest > len(expected) or widest < 3:
@@ -226,38 +228,44 @@ def _by_position(sheet: Sheet, kind: Kind, sizes: Sequence[str]) -> Layout:
             f"The first row is no header, and the rows have {widest} columns where the template has {len(expected)}: "
             f"{', '.join(expected)}. Copy the header too."
         )
-        return Layout(kind, headings=_headings(sheet, ()), problems=(_of_sheet("", sentence),))
+        return Layout(kind, headings=_headings(sheet, ()), problems=(_sheet_problem("", sentence),))
     fields = {
         name: expected.index(column.heading)
         for name, column in COLUMNS[kind].items()
         if column.heading in expected and not (sizes and name in {"size", "quantity", "sku"})
     }
-    places = {size: expected.index(size) for size in sizes if size not in {"", *(c.heading for c in _CELL.values())}}
-    return Layout(kind, fields, places, _headings(sheet, expected))
+    size_columns = {
+        size: expected.index(size) for size in sizes if size not in {"", *(c.heading for c in _CELL.values())}
+    }
+    return Layout(kind, fields, size_columns, _headings(sheet, expected))
 
 
-def _checked(layout: Layout, *, product_chosen: bool) -> Layout:
+def _with_missing_columns(layout: Layout, *, product_chosen: bool) -> Layout:
     missing = [
         column.heading
         for name, column in COLUMNS[layout.kind].items()
         if column.required and name not in layout.fields and not (name == "sku" and product_chosen)
     ]
     problems = [
-        _of_sheet(heading, f"There is no column {heading}. Add it, or use the template.") for heading in missing
+        _sheet_problem(heading, f"There is no column {heading}. Add it, or use the template.") for heading in missing
     ]
     if layout.kind is not Kind.PRODUCTS:
-        problems += _quantity_columns(layout)
+        problems += _quantity_column_problems(layout)
         if not layout.fields.keys() & {"color", "colour_code"}:
-            problems.append(_of_sheet("Colour", "There is no column Colour or Colour Code. Add one of them."))
+            problems.append(_sheet_problem("Colour", "There is no column Colour or Colour Code. Add one of them."))
     return replace(layout, problems=(*layout.problems, *problems))
 
 
-def _quantity_columns(layout: Layout) -> list[Problem]:
+def _quantity_column_problems(layout: Layout) -> list[Problem]:
     single = layout.fields.keys() & {"size", "quantity"}
     if layout.sizes and single:
-        return [_of_sheet("Size", "There are columns of sizes and a column Size or Quantity. Keep one or the other.")]
+        return [
+            _sheet_problem("Size", "There are columns of sizes and a column Size or Quantity. Keep one or the other.")
+        ]
     if not layout.sizes and len(single) < 2:
         return [
-            _of_sheet("Size", "There are no quantities: add a column for each size, or the columns Size and Quantity.")
+            _sheet_problem(
+                "Size", "There are no quantities: add a column for each size, or the columns Size and Quantity."
+            )
         ]
     return []

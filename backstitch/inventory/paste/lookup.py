@@ -1,4 +1,4 @@
-"""What is stored of what a pasted sheet names: read once, so that ten thousand rows cost a handful of queries."""
+"""Reads the stored products, colours and cells that a pasted sheet names, all rows in a handful of queries."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from backstitch.inventory.paste.columns import spellings_of
-from backstitch.inventory.paste.values import Wrong, shown
-from backstitch.inventory.products.queries import WHOLE_PRODUCT, Product, whole_product
+from backstitch.inventory.paste.values import CellError, quote
+from backstitch.inventory.products.queries import SELECT_PRODUCT, Product, product_from_row
 
 SIZES = text("select distinct unnest(sizes) from inventory.products")
 PRODUCTS = text(
-    WHOLE_PRODUCT
+    SELECT_PRODUCT
     + "where id = :id or lower(sku) = any(cast(:names as text[])) or lower(name) = any(cast(:names as text[])) "
     "order by id"
 )
@@ -36,14 +36,14 @@ class KnownColour:
 
 @dataclass(frozen=True)
 class Known:
-    """Products by casefolded SKU or name, their colours by id, and cells: (quantity, in use)."""
+    """Stored records: products by casefolded SKU or name, colours by product id, cells as (quantity, is active)."""
 
     products: Mapping[str, tuple[Product, ...]]
     colours: Mapping[int, tuple[KnownColour, ...]]
     cells: Mapping[tuple[int, str, str], tuple[int, bool]]
 
     def product(self, named: str) -> Product:
-        """The product of a SKU, in whatever case, or of a name; raises Wrong."""
+        """The product with this SKU or name, in any case; raises CellError when there is none or more than one."""
         found = self.products.get(named.casefold(), ())
         for alike in (
             [product for product in found if product.sku == named],
@@ -53,37 +53,37 @@ class Known:
             if len(alike) == 1:
                 return alike[0]
             if alike:
-                raise Wrong(f"There are several products called “{shown(named)}”. Give the SKU.")
-        raise Wrong(f"There is no product “{shown(named)}”. Add it on the Products page, or correct the SKU.")
+                raise CellError(f"There are several products called “{quote(named)}”. Give the SKU.")
+        raise CellError(f"There is no product “{quote(named)}”. Add it on the Products page, or correct the SKU.")
 
     def colour(self, product: Product, *, color: str, code: str) -> KnownColour:
-        """The colour of a product by code, name or both, in whatever case; raises Wrong."""
+        """The active colour of a product by code, name or both, in any case; raises CellError."""
         colours = self.colours.get(product.id, ())
         if code:
             found = [colour for colour in colours if colour.code == code] or [
                 colour for colour in colours if colour.code.casefold() == code.casefold()
             ]
             if not found:
-                raise Wrong(f"{product.sku} has no colour with the code “{shown(code)}”.")
+                raise CellError(f"{product.sku} has no colour with the code “{quote(code)}”.")
             if color and color.casefold() != found[0].color.casefold():
-                raise Wrong(f"The code {found[0].code} of {product.sku} is {found[0].color}, not “{shown(color)}”.")
+                raise CellError(f"The code {found[0].code} of {product.sku} is {found[0].color}, not “{quote(color)}”.")
         else:
             found = [colour for colour in colours if colour.color.casefold() == color.casefold()]
             if not found:
-                raise Wrong(f"{product.sku} does not come in “{shown(color)}”.")
+                raise CellError(f"{product.sku} does not come in “{quote(color)}”.")
             if len(found) > 1 and found[1].is_active:
-                raise Wrong(f"{product.sku} has several colours called {color}. Give the colour code.")
+                raise CellError(f"{product.sku} has several colours called {color}. Give the colour code.")
         if not found[0].is_active:
-            raise Wrong(f"{found[0].color} of {product.sku} is not in use any more.")
+            raise CellError(f"{found[0].color} of {product.sku} is not in use any more.")
         return found[0]
 
     def size(self, product: Product, colour: KnownColour, typed: str) -> str:
-        """The size as the product calls it, where it has a cell in use for the colour; raises Wrong."""
+        """The size in the product's spelling; raises CellError when the colour has no active cell of that size."""
         size = next((size for size in spellings_of(typed) if size in product.sizes), None)
         if size is None:
-            raise Wrong(f"{product.sku} does not come in size “{shown(typed)}”.")
+            raise CellError(f"{product.sku} does not come in size “{quote(typed)}”.")
         if not self.cells.get((product.id, colour.code, size), (0, False))[1]:
-            raise Wrong(f"{product.sku} does not come in {colour.color} size {size}.")
+            raise CellError(f"{product.sku} does not come in {colour.color} size {size}.")
         return size
 
 
@@ -93,10 +93,10 @@ def sizes_in_use(connection: Connection) -> frozenset[str]:
 
 
 def read_known(connection: Connection, *, names: Iterable[str], product_id: int | None) -> Known:
-    """What is stored of the products with these SKUs or names, and of the one chosen on the page."""
+    """The products with these SKUs or names, and the one chosen on the page, with their colours and cells."""
     keys = {key for name in names for key in (name.lower(), name.casefold())}
     rows = connection.execute(PRODUCTS, {"names": list(keys), "id": product_id})
-    products = [whole_product(row) for row in rows]
+    products = [product_from_row(row) for row in rows]
     ids = {"ids": [product.id for product in products]}
     by_name: dict[str, tuple[Product, ...]] = {}
     for product in products:

@@ -1,4 +1,4 @@
-"""Rows of orders: which belong to one order, and what the database would not take of it."""
+"""Groups rows into orders, and finds what the database would refuse in them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from backstitch.inventory.orders.commands import Line, OrderDetails
 from backstitch.inventory.paste.columns import Layout, Problem
 from backstitch.inventory.paste.entries import Entry
 from backstitch.inventory.paste.lookup import Known
-from backstitch.inventory.paste.values import shown
+from backstitch.inventory.paste.values import quote
 
 CUSTOMERS = text(
     "select id, store_name as name, is_active from inventory.customers "
@@ -24,7 +24,7 @@ AGENCIES = text(
 
 @dataclass(frozen=True)
 class Parties:
-    """Customers and agencies in use, by name in lower case: (ids, whether one of that name is out of use)."""
+    """Ids of active customers and agencies by name in lower case; `retired` are the names of inactive ones."""
 
     customers: Mapping[str, tuple[int, ...]]
     agencies: Mapping[str, tuple[int, ...]]
@@ -32,50 +32,50 @@ class Parties:
 
 
 def read_parties(connection: Connection, *, entries: Iterable[Entry]) -> Parties:
-    """The customers and agencies that entries name."""
+    """The customers and agencies that the entries name."""
     listed = list(entries)
     customers = connection.execute(CUSTOMERS, {"names": list({entry.party.lower() for entry in listed})}).all()
     agencies = connection.execute(AGENCIES, {"names": list({entry.agency.lower() for entry in listed})}).all()
     retired = frozenset(row.name.lower() for row in (*customers, *agencies) if not row.is_active)
-    return Parties(_by_name(customers), _by_name(agencies), retired)
+    return Parties(_active_ids_by_name(customers), _active_ids_by_name(agencies), retired)
 
 
-def _by_name(rows: Iterable[Any]) -> dict[str, tuple[int, ...]]:
-    found: dict[str, tuple[int, ...]] = {}
+def _active_ids_by_name(rows: Iterable[Any]) -> dict[str, tuple[int, ...]]:
+    ids_by_name: dict[str, tuple[int, ...]] = {}
     for row in rows:
         if row.is_active:
-            found[row.name.lower()] = (*found.get(row.name.lower(), ()), row.id)
-    return found
+            ids_by_name[row.name.lower()] = (*ids_by_name.get(row.name.lower(), ()), row.id)
+    return ids_by_name
 
 
-def grouped(entries: Iterable[Entry]) -> dict[tuple[str, ...], list[Entry]]:
-    """Entries by order: those with the same text in the column Order, else with the same customer, date and agency."""
-    found: dict[tuple[str, ...], list[Entry]] = {}
+def group_by_order(entries: Iterable[Entry]) -> dict[tuple[str, ...], list[Entry]]:
+    """Groups entries into orders: by the text in the column Order, without one by customer, date and agency."""
+    groups: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
         unnamed = ("", entry.party.lower(), str(entry.date), entry.agency.lower())
-        found.setdefault((entry.order.lower(),) if entry.order else unnamed, []).append(entry)
-    return found
+        groups.setdefault((entry.order.lower(),) if entry.order else unnamed, []).append(entry)
+    return groups
 
 
 def problems(connection: Connection, *, entries: Sequence[Entry], layout: Layout, known: Known) -> list[Problem]:
-    """Unknown customers and agencies, a price that nobody gave, rows of one order that disagree, a cell twice in it.
+    """Unknown customers and agencies, missing prices, rows of one order that disagree, and cells repeated in an order.
 
-    One problem for a row and column at most.
+    At most one problem for a row and column.
     """
     priced = {product.id for found in known.products.values() for product in found if product.unit_price is not None}
     parties = read_parties(connection, entries=entries)
     found: list[Problem] = []
     for entry in entries:
-        customer = _unknown("customer", "Customers", entry.party, parties.customers, parties.retired)
-        agency = _unknown("agency", "Agencies", entry.agency, parties.agencies, parties.retired)
+        customer = _party_problem("customer", "Customers", entry.party, parties.customers, parties.retired)
+        agency = _party_problem("agency", "Agencies", entry.agency, parties.agencies, parties.retired)
         if customer:
-            found.append(Problem(entry.row, layout.heading("party"), shown(entry.party), customer))
+            found.append(Problem(entry.row, layout.heading("party"), quote(entry.party), customer))
         if entry.agency and agency:
-            found.append(Problem(entry.row, layout.heading("agency"), shown(entry.agency), agency))
+            found.append(Problem(entry.row, layout.heading("agency"), quote(entry.agency), agency))
         if entry.price is None and entry.product_id not in priced:
             sentence = f"{entry.sku} has no price. Give one in a column Price."
             found.append(Problem(entry.row, layout.heading("price"), "", sentence))
-    for group in grouped(entries).values():
+    for group in group_by_order(entries).values():
         found += _disagreements(group, layout)
     first: dict[tuple[int | None, str], Problem] = {}
     for problem in found:
@@ -99,27 +99,29 @@ def _disagreements(group: Sequence[Entry], layout: Layout) -> list[Problem]:
         ):
             if mine.lower() != others.lower():
                 heading = layout.heading(name)
-                sentence = f"Order {first.order} has another {heading.lower()} on row {first.row}: “{shown(others)}”."
-                found.append(Problem(entry.row, heading, shown(mine), sentence))
+                sentence = f"Order {first.order} has another {heading.lower()} on row {first.row}: “{quote(others)}”."
+                found.append(Problem(entry.row, heading, quote(mine), sentence))
     return found
 
 
-def _unknown(what: str, page: str, name: str, known: Mapping[str, tuple[int, ...]], retired: frozenset[str]) -> str:
+def _party_problem(
+    what: str, page: str, name: str, known: Mapping[str, tuple[int, ...]], retired: frozenset[str]
+) -> str:
     ids = known.get(name.lower(), ())
     if len(ids) == 1:
         return ""
     if ids:
-        return f"There are several {what}s called “{shown(name)}”. Rename one on the {page} page."
+        return f"There are several {what}s called “{quote(name)}”. Rename one on the {page} page."
     if name.lower() in retired:
-        return f"The {what} “{shown(name)}” is deactivated. Take it back into use on the {page} page."
-    return f"There is no {what} “{shown(name)}”. Add it on the {page} page, or correct the name."
+        return f"The {what} “{quote(name)}” is deactivated. Take it back into use on the {page} page."
+    return f"There is no {what} “{quote(name)}”. Add it on the {page} page, or correct the name."
 
 
-def to_create(connection: Connection, *, entries: Sequence[Entry]) -> list[tuple[OrderDetails, list[Line]]]:
-    """The orders that entries without problems make, in the order of their first rows."""
+def orders_to_create(connection: Connection, *, entries: Sequence[Entry]) -> list[tuple[OrderDetails, list[Line]]]:
+    """The details and lines of each order, in the order of their first rows; the entries must have no problems."""
     parties = read_parties(connection, entries=entries)
-    made = []
-    for group in grouped(entries).values():
+    orders = []
+    for group in group_by_order(entries).values():
         first = group[0]
         notes = " · ".join(dict.fromkeys(entry.note for entry in group if entry.note))
         details = OrderDetails(
@@ -132,5 +134,5 @@ def to_create(connection: Connection, *, entries: Sequence[Entry]) -> list[tuple
             Line(entry.product_id, entry.colour_code, entry.size, entry.quantity, unit_price=entry.price)
             for entry in group
         ]
-        made.append((details, lines))
-    return made
+        orders.append((details, lines))
+    return orders

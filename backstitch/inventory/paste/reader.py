@@ -1,6 +1,6 @@
-"""Reading what was pasted from a spreadsheet, or uploaded as .xlsx or .csv, into rows of text.
+"""Reads a block pasted from a spreadsheet, or an uploaded .xlsx or .csv file, into rows of text.
 
-Nothing is interpreted here: each value is the text that the spreadsheet shows, whatever the column.
+Values are not interpreted here: each is the text that the spreadsheet shows.
 """
 
 import csv
@@ -15,7 +15,7 @@ from backstitch.files.xlsx_in import MOST_COLUMNS, MOST_ROWS
 LARGEST_FILE = 10 * 1024 * 1024  # bytes
 LARGEST_TEXT = 10_000_000  # characters
 PASTED = "The pasted block"
-NO_TABLES = {
+OTHER_FORMATS = {
     b"%PDF": "a PDF file",
     b"\x89PNG": "a picture",
     b"\xff\xd8\xff": "a picture",
@@ -29,7 +29,7 @@ OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"
 
 @dataclass(frozen=True)
 class Line:
-    """A row that holds anything: the number that a spreadsheet shows beside it (from 1), and its cells as text."""
+    """A row that is not blank: the number that a spreadsheet shows beside it (from 1), and its cells as text."""
 
     number: int
     cells: tuple[str, ...]
@@ -37,16 +37,16 @@ class Line:
 
 @dataclass(frozen=True)
 class Sheet:
-    """Rows as they came, a header among them or not, blank ones left out. `name` says where they are from."""
+    """The rows that are not blank; the first may be a header. `name` is the file's name, or PASTED."""
 
     name: str
     lines: tuple[Line, ...]
 
 
 def read_block(text: str) -> Sheet:
-    """Reads a block as Excel copies it: tabs between cells, a cell with line breaks in quotation marks.
+    """Reads a block as Excel copies it: cells separated by tabs, a cell with line breaks in quotation marks.
 
-    A block without tabs is taken for CSV.
+    A block without tabs is read as CSV.
     Raises Refused: block_empty, block_too_large, block_unreadable, too_many_rows, too_many_columns.
     """
     if len(text) > LARGEST_TEXT:
@@ -55,7 +55,7 @@ def read_block(text: str) -> Sheet:
 
 
 def read_file(name: str, data: bytes) -> Sheet:
-    """Reads an .xlsx or .csv file by what it holds, not by its name.
+    """Reads an .xlsx or .csv file; its content decides the format, not its name.
 
     Raises Refused: file_too_large, not_a_table, workbook_unreadable, workbook_too_large, encoding_unknown and what
     `read_block` raises.
@@ -64,7 +64,7 @@ def read_file(name: str, data: bytes) -> Sheet:
         raise Refused(
             f"{name} is larger than {LARGEST_FILE // 1024**2} MB. Split it into several files.", rule="file_too_large"
         )
-    for start, what in NO_TABLES.items():
+    for start, what in OTHER_FORMATS.items():
         if data.startswith(start):
             raise Refused(f"{name} is {what}. Upload an .xlsx or .csv file.", rule="not_a_table")
     if data.startswith(OLD_WORKBOOK):
@@ -74,7 +74,7 @@ def read_file(name: str, data: bytes) -> Sheet:
         )
     if data.startswith(b"PK"):
         return _sheet(name, xlsx_in.rows(name, data))
-    text, _ = csv_in.decoded(name, data)
+    text, _ = csv_in.decode(name, data)
     return _sheet(name, _records(name, text))
 
 
@@ -103,7 +103,7 @@ def _without_blanks_at_the_end(row: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _records(name: str, text: str) -> Iterator[tuple[str, ...]]:
-    # Strict: a quotation mark that is never closed would otherwise swallow the rows after it in silence.
+    # Strict: otherwise a quotation mark that is never closed would silently swallow the rows after it.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=True)
     row = 0
     try:

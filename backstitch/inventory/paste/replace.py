@@ -1,4 +1,4 @@
-"""What is stored already for the same product, date and party as pasted rows: what "replace what is there" deletes."""
+"""Reads the stored rows with the product, date and party of pasted rows: "Replace what is there" deletes them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _KEYS = (
 INWARD = text(
     f"""
     select distinct l.id, l.xmin::text as version, l.date, p.sku, c.color, l.product_id, l.colour_code, l.size,
-           l.quantity, l.stakeholder_name as party, false as stays
+           l.quantity, l.stakeholder_name as party, false as from_order
     from inventory.inward_logs l
     join {_KEYS} on k.product_id = l.product_id and k.day = l.date and k.party = lower(l.stakeholder_name)
     join inventory.products p on p.id = l.product_id
@@ -26,7 +26,7 @@ INWARD = text(
 SALES = text(
     f"""
     select distinct l.id, l.xmin::text as version, l.date, p.sku, c.color, l.product_id, l.colour_code, l.size,
-           l.quantity, l.store as party, l.order_id is not null as stays
+           l.quantity, l.store as party, l.order_id is not null as from_order
     from inventory.sales_logs l
     join {_KEYS} on k.product_id = l.product_id and k.day = l.date and k.party = lower(l.store)
     join inventory.products p on p.id = l.product_id
@@ -38,7 +38,7 @@ DRAFTS = text(
     f"""
     select o.id, o.xmin::text as version, o.date, coalesce(p.sku, '') as sku, coalesce(c.color, '') as color,
            coalesce(l.product_id, 0) as product_id, coalesce(l.colour_code, '') as colour_code,
-           coalesce(l.size, '') as size, coalesce(l.quantity, 0) as quantity, u.store_name as party, false as stays
+           coalesce(l.size, '') as size, coalesce(l.quantity, 0) as quantity, u.store_name as party, false as from_order
     from inventory.orders o
     join inventory.customers u on u.id = o.customer_id
     left join inventory.order_lines l on l.order_id = o.id
@@ -53,10 +53,10 @@ STATEMENTS = {Kind.INWARD: INWARD, Kind.SALES: SALES, Kind.ORDERS: DRAFTS}
 
 
 @dataclass(frozen=True)
-class Gone:
-    """A row that replacing deletes: an entry of a log, or a line of a draft order, whose `id` is that of the order.
+class ExistingRow:
+    """A stored row that pasted rows can replace: an entry of a log, or a line of a draft order.
 
-    `stays` marks a sale that an order's dispatch made; it belongs to the order and is not replaced.
+    `id` is that of the entry or of the order. A sale `from_order` belongs to a dispatched order and is not replaced.
     """
 
     id: int
@@ -69,27 +69,27 @@ class Gone:
     size: str
     quantity: int
     party: str
-    stays: bool
+    from_order: bool
 
     @property
     def cell(self) -> tuple[int, str, str]:
-        """The key of the cell."""
+        """The key of the stock cell: product id, colour code, size."""
         return (self.product_id, self.colour_code, self.size)
 
     @property
     def cell_words(self) -> str:
-        """The cell as a sentence names it."""
+        """The stock cell as messages name it: `AN201 Red S`."""
         return f"{self.sku} {self.color} {self.size}"
 
 
-def what_is_there(connection: Connection, *, kind: Kind, entries: Iterable[Entry]) -> list[Gone]:
-    """What is stored for the same product, date and stakeholder (inward) or store (sales), by id.
+def existing_rows(connection: Connection, *, kind: Kind, entries: Iterable[Entry]) -> list[ExistingRow]:
+    """Stored rows with the product, date and stakeholder (inward) or store (sales) of the entries, by id.
 
-    For orders: the lines of drafts for the same customer and date, whatever the products.
+    For orders: all lines of drafts with the customer and date of an entry.
     """
     keys = sorted({(entry.product_id, entry.date, entry.party.lower()) for entry in entries})
     if not keys:
         return []
     products, days, parties = (list(values) for values in zip(*keys, strict=True))
     rows = connection.execute(STATEMENTS[kind], {"products": products, "days": days, "parties": parties})
-    return [Gone(**row._mapping) for row in rows]
+    return [ExistingRow(**row._mapping) for row in rows]

@@ -1,4 +1,4 @@
-"""A workbook to fill in and paste from: the headings of a kind, and a row that shows how."""
+"""Makes a template: a workbook with the headings of a kind and an example row, to fill in and paste from."""
 
 import io
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from datetime import date
 
 import xlsxwriter
 
-from backstitch.files.excel_cells import fitting
+from backstitch.files.excel_cells import fit_cell
 from backstitch.inventory.paste import columns
 from backstitch.inventory.paste.columns import Kind
 
@@ -37,7 +37,7 @@ NUMBERS = {"Quantity", "Price", "GST Rate", "Reorder Level"}
 
 
 def workbook(kind: Kind, *, today: date, sizes: Sequence[str] = ()) -> bytes:
-    """The template as .xlsx; with the sizes of a product as columns when it was chosen on the page."""
+    """The template as .xlsx; `sizes` are those of the product chosen on the page and become columns."""
     file = io.BytesIO()
     book = xlsxwriter.Workbook(file, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
     sheet = book.add_worksheet(kind.capitalize())
@@ -48,7 +48,7 @@ def workbook(kind: Kind, *, today: date, sizes: Sequence[str] = ()) -> bytes:
     for column, heading in enumerate(headings):
         number = heading in NUMBERS or heading in sizes
         sheet.set_column(column, column, max(10, len(_example(kind, heading, today, sizes)) + 2))
-        sheet.write_string(0, column, fitting(heading), bold)
+        sheet.write_string(0, column, fit_cell(heading), bold)
         for row in range(1, ROWS + 1):
             sheet.write_blank(row, column, None, plain if number else as_text)
         example = _example(kind, heading, today, sizes)
@@ -72,6 +72,6 @@ def _example(kind: Kind, heading: str, today: date, sizes: Sequence[str]) -> str
 
 
 def name(kind: Kind, sku: str = "") -> str:
-    """The file's name."""
-    safe = "".join(sign if sign.isalnum() or sign in "-_" else "-" for sign in sku)
+    """The name of the template's file."""
+    safe = "".join(character if character.isalnum() or character in "-_" else "-" for character in sku)
     return f"backstitch_{kind}{'_' + safe if safe else ''}_template.xlsx"

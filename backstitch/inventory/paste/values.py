@@ -1,4 +1,4 @@
-"""Reading a value of a pasted cell. Each function returns the value, or raises Wrong with a sentence on it."""
+"""Parses the text of a pasted cell. Each function returns the value, or raises CellError with a sentence."""
 
 import re
 import unicodedata
@@ -19,54 +19,56 @@ GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{2,3})*,[0-9]{3}(\.[0-9]+)?")
 PLAIN = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)")
 NUMBER_LIKE = re.compile(r"[−+-]?[0-9][0-9,]*(\.[0-9]*)?")
 FORMULA_STARTS = ("=", "+", "@", "-")
-NOTHING = {"", "-", "–", "—"}  # how an accountant's format shows 0
-# Marks that turn the direction of the text around them, so that it reads as something else than it is.
-TURNING = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A)), "\u200e", "\u200f", "\u061c"}
+ZEROES = {"", "-", "–", "—"}  # an accounting format shows 0 as a dash
+# Bidirectional control characters: they make a text look different from what it is.
+DIRECTION_MARKS = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A)), "\u200e", "\u200f", "\u061c"}
 INVISIBLE = dict.fromkeys((0x200B, 0xFEFF, 0x00AD))
-SHOWN = 40  # characters of a wrong value in a sentence
+LONGEST_QUOTE = 40  # characters
 
 
-class Wrong(ValueError):
-    """A value that cannot be taken; the message is a sentence."""
+class CellError(ValueError):
+    """A cell holds an invalid value; the message is a sentence for the user."""
 
 
-def shown(value: str) -> str:
-    """A wrong value as a sentence quotes it: on one line, not longer than a glance."""
-    visible = "".join(sign if sign.isprintable() and sign not in TURNING else "\ufffd" for sign in value)
-    return visible if len(visible) <= SHOWN else visible[: SHOWN - 1] + "…"
+def quote(value: str) -> str:
+    """The value as a message quotes it: on one line, unprintable characters replaced, cut at LONGEST_QUOTE."""
+    visible = "".join(
+        character if character.isprintable() and character not in DIRECTION_MARKS else "\ufffd" for character in value
+    )
+    return visible if len(visible) <= LONGEST_QUOTE else visible[: LONGEST_QUOTE - 1] + "…"
 
 
-def tidy(value: str) -> str:
-    """Without spaces at the ends, double ones, line breaks and invisible marks."""
+def normalise(value: str) -> str:
+    """The text in NFC, with single spaces, without line breaks, invisible characters and spaces at the ends."""
     return " ".join(unicodedata.normalize("NFC", value.translate(INVISIBLE)).split())
 
 
 def name(value: str, *, longest: int) -> str:
-    """A text that is stored: a SKU, a colour, a party."""
-    text = tidy(value)
-    if any(unicodedata.category(sign) in {"Cc", "Cs"} for sign in text):
-        raise Wrong("It holds a character that cannot be stored (NUL or another control character).")
-    if any(sign in TURNING for sign in text):
-        raise Wrong("It holds an invisible mark that turns the direction of the text. Type it anew.")
+    """A text to store, such as a SKU, a colour or a party. Raises CellError."""
+    text = normalise(value)
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
+        raise CellError("It holds a character that cannot be stored (NUL or another control character).")
+    if any(character in DIRECTION_MARKS for character in text):
+        raise CellError("It holds an invisible mark that turns the direction of the text. Type it anew.")
     if SPREADSHEET_ERROR.fullmatch(text):
-        raise Wrong(f"It is a spreadsheet error ({text}).")
+        raise CellError(f"It is a spreadsheet error ({text}).")
     if text.startswith(FORMULA_STARTS) and len(text) > 1:
-        raise Wrong(f"“{shown(text)}” looks like a formula. Copy the value, not the formula.")
+        raise CellError(f"“{quote(text)}” looks like a formula. Copy the value, not the formula.")
     if len(text) > longest:
-        raise Wrong(f"It is longer than {longest} characters.")
+        raise CellError(f"It is longer than {longest} characters.")
     return text
 
 
 def day(value: str, *, today: date) -> date:
-    """05/11/2026, 5-Nov-26, 2026-11-05 or Excel's serial number; the day stands before the month."""
-    text = MIDNIGHT.sub("", tidy(value).lower())
+    """The date written as 05/11/2026, 5-Nov-26, 2026-11-05 or Excel's serial number; the day comes before the month."""
+    text = MIDNIGHT.sub("", normalise(value).lower())
     found = _day(text)
     if found is None:
-        raise Wrong(f"“{shown(value)}” is not a date. Write it as 31/12/2026, day first, or as 2026-12-31.")
+        raise CellError(f"“{quote(value)}” is not a date. Write it as 31/12/2026, day first, or as 2026-12-31.")
     if found > today:
-        raise Wrong(f"{found:%d %b %Y} is in the future.")
+        raise CellError(f"{found:%d %b %Y} is in the future.")
     if found < FIRST_DAY:
-        raise Wrong(f"{found:%d %b %Y} is before the year 2000.")
+        raise CellError(f"{found:%d %b %Y} is before the year 2000.")
     return found
 
 
@@ -88,42 +90,42 @@ def _day(text: str) -> date | None:
 
 
 def quantity(value: str) -> int:
-    """A whole number of pieces, 0 for a blank cell or a dash; 1,200 may be grouped."""
-    text = tidy(value).replace("−", "-")
-    if text in NOTHING:
+    """A whole number of pieces, with or without grouping commas; 0 for a blank cell or a dash."""
+    text = normalise(value).replace("−", "-")
+    if text in ZEROES:
         return 0
     if re.fullmatch(r"-.+|\(.+\)", text) and _digits(text.strip("-() ")):
-        raise Wrong(f"“{shown(value)}” is negative.")
+        raise CellError(f"“{quote(value)}” is negative.")
     digits = _digits(text)
     if digits is None:
-        raise Wrong(f"“{shown(value)}” is not a number in plain digits.")
+        raise CellError(f"“{quote(value)}” is not a number in plain digits.")
     figure = Decimal(digits)
     if figure > LARGEST_QUANTITY:
-        raise Wrong(f"“{shown(value)}” is larger than {LARGEST_QUANTITY:,}.")
+        raise CellError(f"“{quote(value)}” is larger than {LARGEST_QUANTITY:,}.")
     if figure != int(figure):
-        raise Wrong(f"“{shown(value)}” is not a whole number.")
+        raise CellError(f"“{quote(value)}” is not a whole number.")
     return int(figure)
 
 
 def amount(value: str, *, largest: Decimal, what: str) -> Decimal:
-    """Money or a percentage with at most two decimals; a currency sign, a grouping comma and % may stand in it."""
-    text = re.sub(r"^(₹|rs\.?|inr|\$|€|£)\s*|\s*%$", "", tidy(value).lower()).replace("−", "-")
+    """Money or a percentage with at most two decimals; the text may have a currency sign, grouping commas or %."""
+    text = re.sub(r"^(₹|rs\.?|inr|\$|€|£)\s*|\s*%$", "", normalise(value).lower()).replace("−", "-")
     if text.startswith("-") and _digits(text[1:]):
-        raise Wrong(f"{what} cannot be negative.")
+        raise CellError(f"{what} cannot be negative.")
     digits = _digits(text)
     if digits is None:
-        raise Wrong(f"“{shown(value)}” is not a number.")
+        raise CellError(f"“{quote(value)}” is not a number.")
     figure = Decimal(digits)
     if figure > largest:
-        raise Wrong(f"{what} cannot be more than {largest:,}.")
+        raise CellError(f"{what} cannot be more than {largest:,}.")
     if figure != round(figure, 2):
-        raise Wrong(f"“{shown(value)}” has more than two decimals.")
+        raise CellError(f"“{quote(value)}” has more than two decimals.")
     return round(figure, 2)
 
 
 def is_number(value: str) -> bool:
-    """Whether a cell under an unknown heading may be a quantity."""
-    return NUMBER_LIKE.fullmatch(tidy(value)) is not None
+    """Whether the text looks like a number, so that the cell may be a quantity."""
+    return NUMBER_LIKE.fullmatch(normalise(value)) is not None
 
 
 def _digits(text: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Writing a checked sheet: in the caller's one transaction, checked once more within it, all of it or nothing."""
+"""Writes a checked sheet in the caller's transaction, all or nothing; checks it again there first."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from backstitch.inventory.paste.products import ProductPaste
 
 Record = TypeVar("Record")
 Progress = Callable[[int, int], object]
-"""Called with how much is written so far, and of how much."""
+"""Called with the number of records written so far, and their total."""
 
 BATCH = 1000  # records in a statement: few statements for the triggers, yet progress that moves
 PASTE_LOCK = 0x70617374  # "past"
@@ -60,7 +60,7 @@ INSERT_COLOURS = text(
     join inventory.products p on p.sku = r.sku
     """
 )
-# New colours come in all sizes, new sizes in all colours; a cell that somebody took away before stays away.
+# New colours get a cell in all sizes, new sizes in all colours; cells that were removed before are not made again.
 INSERT_CELLS = text(
     """
     insert into inventory.product_color_stocks (product_id, colour_code, size)
@@ -77,7 +77,7 @@ INSERT_CELLS = text(
 
 @dataclass(frozen=True)
 class Written:
-    """What was written: new records (entries, orders or products), changed products, deleted ones, and pieces."""
+    """Numbers of created records (entries, orders or products), changed products, deleted records, and pieces."""
 
     created: int
     changed: int = 0
@@ -85,12 +85,12 @@ class Written:
     pieces: int = 0
 
 
-def _silent(done: int, total: int) -> None:
+def _no_progress(done: int, total: int) -> None:
     pass
 
 
-def write(connection: Connection, *, checked: Checked, today: date, progress: Progress = _silent) -> Written:
-    """Writes what `checked` shows.
+def write(connection: Connection, *, checked: Checked, today: date, progress: Progress = _no_progress) -> Written:
+    """Writes the entries or products of `checked`.
 
     Raises Refused: paste_has_problems, paste_empty, paste_outdated, and what the tables' rules refuse.
     """
@@ -100,13 +100,13 @@ def write(connection: Connection, *, checked: Checked, today: date, progress: Pr
         )
     if checked.is_empty:
         raise Refused("There is nothing to write in these rows.", rule="paste_empty")
-    # A second paste waits for the first, and then finds what it stored.
+    # A second paste waits here until the first has committed, and then sees its rows.
     connection.execute(LOCK, {"key": PASTE_LOCK})
-    again = check.check(connection, pasted=checked.pasted, today=today)
-    if again.blocked or (again.entries, again.products, again.gone) != (
+    rechecked = check.check(connection, pasted=checked.pasted, today=today)
+    if rechecked.blocked or (rechecked.entries, rechecked.products, rechecked.replaceable) != (
         checked.entries,
         checked.products,
-        checked.gone,
+        checked.replaceable,
     ):
         raise _outdated()
     try:
@@ -139,7 +139,7 @@ def _batched(records: Sequence[Record]) -> list[Sequence[Record]]:
 
 
 def _batches(records: Sequence[Record], progress: Progress) -> Iterator[Sequence[Record]]:
-    """The same, and says after each that it is written."""
+    """The batches of `_batched`; reports progress after each."""
     done = 0
     for batch in _batched(records):
         yield batch
@@ -148,17 +148,17 @@ def _batches(records: Sequence[Record], progress: Progress) -> Iterator[Sequence
 
 
 def _by_cell(entries: Sequence[Entry]) -> list[Entry]:
-    """In the order in which the database locks cells, so that batches cannot deadlock with other writers."""
+    """The entries in the order in which the database locks cells: batches then cannot deadlock with other writers."""
     return sorted(entries, key=lambda entry: entry.cell)
 
 
-def _replaced(checked: Checked) -> dict[int, str]:
-    """Ids and versions of what goes."""
-    return {one.id: one.version for one in checked.gone} if checked.pasted.replace else {}
+def _replaced_versions(checked: Checked) -> dict[int, str]:
+    """Id -> version of the stored rows to delete."""
+    return {one.id: one.version for one in checked.replaceable} if checked.pasted.replace else {}
 
 
 def _write_inward(connection: Connection, checked: Checked, progress: Progress) -> Written:
-    # New goods come in before old ones are taken back: some of these may be sold.
+    # New goods come in before the replaced ones are deleted: some of those may be sold.
     for batch in _batches(_by_cell(checked.entries), progress):
         rows = [
             InwardRow(
@@ -167,16 +167,16 @@ def _write_inward(connection: Connection, checked: Checked, progress: Progress) 
             for entry in batch
         ]
         movement_commands.bulk_inward(connection, rows=rows)
-    gone = _replaced(checked)
-    if gone:
-        movement_commands.delete_inwards(connection, versions=gone)
-    return Written(len(checked.entries), deleted=len(gone), pieces=sum(entry.quantity for entry in checked.entries))
+    replaced = _replaced_versions(checked)
+    if replaced:
+        movement_commands.delete_inwards(connection, versions=replaced)
+    return Written(len(checked.entries), deleted=len(replaced), pieces=sum(entry.quantity for entry in checked.entries))
 
 
 def _write_sales(connection: Connection, checked: Checked, progress: Progress) -> Written:
-    gone = _replaced(checked)
-    if gone:
-        movement_commands.delete_sales(connection, versions=gone)
+    replaced = _replaced_versions(checked)
+    if replaced:
+        movement_commands.delete_sales(connection, versions=replaced)
     for batch in _batches(_by_cell(checked.entries), progress):
         rows = [
             SalesRow(
@@ -185,21 +185,35 @@ def _write_sales(connection: Connection, checked: Checked, progress: Progress) -
             for entry in batch
         ]
         movement_commands.bulk_sales(connection, rows=rows)
-    return Written(len(checked.entries), deleted=len(gone), pieces=sum(entry.quantity for entry in checked.entries))
+    return Written(len(checked.entries), deleted=len(replaced), pieces=sum(entry.quantity for entry in checked.entries))
 
 
 def _write_orders(connection: Connection, checked: Checked, progress: Progress) -> Written:
-    gone = order_queries.versions(connection, order_ids=list(_replaced(checked)))
-    if gone:
-        order_commands.delete_drafts(connection, versions=gone)
-    made = paste_orders.to_create(connection, entries=checked.entries)
-    for batch in _batches(made, progress):
+    replaced = order_queries.versions(connection, order_ids=list(_replaced_versions(checked)))
+    if replaced:
+        order_commands.delete_drafts(connection, versions=replaced)
+    orders = paste_orders.orders_to_create(connection, entries=checked.entries)
+    for batch in _batches(orders, progress):
         order_commands.create_orders(connection, orders=batch)
-    return Written(len(made), deleted=len(gone), pieces=sum(entry.quantity for entry in checked.entries))
+    return Written(len(orders), deleted=len(replaced), pieces=sum(entry.quantity for entry in checked.entries))
 
 
 def _write_products(connection: Connection, pasted: Sequence[ProductPaste], progress: Progress) -> Written:
     changed = [one for one in pasted if one.changes]
+    steps = [
+        (statement, batch) for statement, records in _product_records(changed).items() for batch in _batched(records)
+    ]
+    for done, (statement, batch) in enumerate(steps, start=1):
+        written = connection.execute(statement, {"records": json.dumps(batch, default=str)}).rowcount
+        if statement is UPDATE_PRODUCTS and written < len(batch):
+            raise _outdated()
+        progress(done, len(steps))
+    created = sum(one.product is None for one in changed)
+    return Written(created, changed=len(changed) - created)
+
+
+def _product_records(changed: Sequence[ProductPaste]) -> dict[TextClause, Sequence[Mapping[str, Any]]]:
+    """The records of each statement, statements in the order in which they must run."""
     fresh = [one.values | {"sku": one.sku} for one in changed if one.product is None]
     known = [
         one.values | {"id": one.product.id, "version": one.product.version}
@@ -212,19 +226,4 @@ def _write_products(connection: Connection, pasted: Sequence[ProductPaste], prog
         for one in changed
         if one.colours or one.new_sizes
     ]
-    steps: list[tuple[TextClause, Sequence[Mapping[str, Any]]]] = [
-        (statement, batch)
-        for statement, records in (
-            (INSERT_PRODUCTS, fresh),
-            (UPDATE_PRODUCTS, known),
-            (INSERT_COLOURS, colours),
-            (INSERT_CELLS, cells),
-        )
-        for batch in _batched(records)
-    ]
-    for done, (statement, batch) in enumerate(steps, start=1):
-        found = connection.execute(statement, {"records": json.dumps(batch, default=str)}).rowcount
-        if statement is UPDATE_PRODUCTS and found < len(batch):
-            raise _outdated()
-        progress(done, len(steps))
-    return Written(len(fresh), changed=len(changed) - len(fresh))
+    return {INSERT_PRODUCTS: fresh, UPDATE_PRODUCTS: known, INSERT_COLOURS: colours, INSERT_CELLS: cells}

@@ -1,4 +1,4 @@
-"""Writing products: create, edit one or many, deactivate, and the cells of the stock matrix."""
+"""Writes products: creates, edits one or many, deactivates, and adds colours with their stock cells."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ from backstitch.inventory.products import queries
 
 @dataclass(frozen=True)
 class ProductDetails:
-    """What can be entered for a product; money in the business's currency, GST in percent.
+    """The fields of a product that a user enters; prices are in the business's currency, GST in percent.
 
-    Of the allowed stores and agencies an empty list allows all; None leaves them as they are.
+    For allowed stores and agencies an empty list allows all, and None leaves them unchanged.
     """
 
     sku: str
@@ -33,16 +33,16 @@ class ProductDetails:
 
 @dataclass(frozen=True)
 class ProductChange:
-    """The changed cells of a row of a grid: column -> new value, of a product that was read as `version`."""
+    """The changed fields of a row in the product grid: column -> new value. `version` is the one that was read."""
 
     product_id: int
     version: str
     fields: Mapping[str, object]
 
 
-NewColour = tuple[str, str]  # name and code; without a code it gets one made of the name
+NewColour = tuple[str, str]  # name and code; an empty code is derived from the name
 
-# Columns that a grid may change; the names go into SQL as they stand here.
+# Columns that the grid may change; the names go into SQL.
 GRID_COLUMNS = (
     "sku",
     "name",
@@ -97,14 +97,14 @@ ADD_CELLS = text(
 
 
 def colour_code(color: str) -> str:
-    """The code a colour gets when none is given, in any script: `Teal Green` is TEAL-GREEN."""
-    # Letters, marks and digits stay: without its marks a word in Devanagari is another word.
-    kept = (letter if unicodedata.category(letter)[0] in "LMN" else " " for letter in color.upper())
-    return "-".join("".join(kept).split())[:40].strip("-")
+    """The colour code made of a colour's name, in any script: `Teal Green` -> TEAL-GREEN."""
+    # Combining marks are kept too: without them a word in Devanagari is another word.
+    characters = (character if unicodedata.category(character)[0] in "LMN" else " " for character in color.upper())
+    return "-".join("".join(characters).split())[:40].strip("-")
 
 
 def create_product(connection: Connection, *, details: ProductDetails, colours: Sequence[str | NewColour]) -> int:
-    """Creates a product with its colours and every cell of its matrix, empty; returns the id.
+    """Creates a product with its colours and an empty stock cell for each colour and size; returns the id.
 
     Raises Refused: `sku_unique`, `sizes_distinct`, `colour_code_unique` and the other rules of the table.
     """
@@ -114,10 +114,10 @@ def create_product(connection: Connection, *, details: ProductDetails, colours: 
 
 
 def edit_product(connection: Connection, *, product_id: int, version: str, details: ProductDetails) -> None:
-    """Saves a product that was read as `version`; a size that is new gets a cell for each colour.
+    """Updates a product that was read as `version`; a new size gets a stock cell for each colour.
 
-    Raises StaleEdit, with the product as it stands now, when somebody saved in between, and Refused
-    (`reason_required`) for another price without a reason.
+    Raises StaleEdit, with the product as it is now, when somebody changed it meanwhile, and Refused
+    (`reason_required`) for a price change without a reason.
     """
     before = queries.product(connection, product_id=product_id)
     changed = connection.execute(EDIT, {**_parameters(details), "id": product_id, "version": version}).rowcount
@@ -133,10 +133,10 @@ def edit_product(connection: Connection, *, product_id: int, version: str, detai
 
 
 def edit_products(connection: Connection, *, changes: Sequence[ProductChange]) -> int:
-    """Saves the changed cells of a grid of products, all of them or none; returns how many products changed.
+    """Updates the changed fields of several products, all or none; returns how many products changed.
 
-    Raises StaleEdit with the products that somebody else changed meanwhile (`theirs`: Product, or nothing for one
-    that is gone; `yours`: ProductChange), and Refused for what the rules of the table refuse.
+    Raises StaleEdit when somebody else changed some of them meanwhile (`theirs`: those products as they are now,
+    without deleted ones; `yours`: their ProductChanges), and Refused for what the rules of the table refuse.
     """
     wanted = {change.product_id: change for change in changes if change.fields}
     stored = {row.id: row.version for row in connection.execute(LOCK, {"ids": list(wanted)})}
@@ -146,29 +146,29 @@ def edit_products(connection: Connection, *, changes: Sequence[ProductChange]) -
             queries.product(connection, product_id=change.product_id) for change in stale if change.product_id in stored
         )
         raise StaleEdit(
-            f"Somebody else changed {_named(theirs) or 'these products'} while you were editing. "
+            f"Somebody else changed {_sku_list(theirs) or 'these products'} while you were editing. "
             "Nothing of yours was saved.",
             theirs=theirs,
             yours=tuple(stale),
         )
     for product_id in sorted(wanted):
-        _change(connection, wanted[product_id])
+        _update_fields(connection, wanted[product_id])
     return len(wanted)
 
 
-def _change(connection: Connection, change: ProductChange) -> None:
+def _update_fields(connection: Connection, change: ProductChange) -> None:
     unknown = change.fields.keys() - set(GRID_COLUMNS)
     if unknown:
         raise ValueError(f"no column of the grid: {', '.join(sorted(unknown))}")
     columns = [name for name in GRID_COLUMNS if name in change.fields]
     assignments = ", ".join(f"{name} = :{name}" for name in columns)
-    values = {name: _tidied(name, change.fields[name]) for name in columns}
+    values = {name: _normalised(name, change.fields[name]) for name in columns}
     connection.execute(
         text(f"update inventory.products set {assignments} where id = :id"), {**values, "id": change.product_id}
     )
 
 
-def _tidied(name: str, value: object) -> object:
+def _normalised(name: str, value: object) -> object:
     if isinstance(value, str):
         return value.strip() or (None if name in NULLABLE_TEXT else "")
     if value is None and name in {"description", "category"}:
@@ -176,19 +176,19 @@ def _tidied(name: str, value: object) -> object:
     return value
 
 
-def _named(found: Sequence[queries.Product]) -> str:
-    names = [product.sku for product in found[:3]]
-    return ", ".join(names) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+def _sku_list(products: Sequence[queries.Product]) -> str:
+    names = [product.sku for product in products[:3]]
+    return ", ".join(names) + (f" and {len(products) - 3} more" if len(products) > 3 else "")
 
 
 def set_active(connection: Connection, *, product_id: int, is_active: bool) -> bool:
-    """Deactivates a product, or takes it back into use; False when it was so already."""
+    """Activates or deactivates a product; returns False when nothing changed."""
     return connection.execute(SET_ACTIVE, {"id": product_id, "is_active": is_active}).rowcount == 1
 
 
 def add_colours(connection: Connection, *, product_id: int, colours: Sequence[str | NewColour]) -> None:
-    """Adds colours by name, or by name and code, each with an empty cell for every size."""
-    added = _with_codes(colours)
+    """Adds colours, given by name or by name and code, each with an empty stock cell for every size."""
+    added = _colours_with_codes(colours)
     for color, code in added:
         if not code:
             raise Refused(f"“{color}” has no letter or digit to make a colour code of.", rule="colour_code_not_blank")
@@ -198,7 +198,7 @@ def add_colours(connection: Connection, *, product_id: int, colours: Sequence[st
         connection.execute(ADD_CELLS, {"id": product_id, "sizes": sizes})
 
 
-def _with_codes(colours: Sequence[str | NewColour]) -> list[NewColour]:
+def _colours_with_codes(colours: Sequence[str | NewColour]) -> list[NewColour]:
     pairs = [(colour, "") if isinstance(colour, str) else colour for colour in colours]
     named = [(color.strip(), code.strip()) for color, code in pairs if color.strip() or code.strip()]
     return [(color, code or colour_code(color)) for color, code in named]
@@ -219,13 +219,13 @@ def _parameters(details: ProductDetails) -> dict[str, object]:
         "gst_rate": details.gst_rate,
         "sizes": _sizes(details),
         "reorder_level": details.reorder_level,
-        "allowed_stores": _names(details.allowed_stores),
-        "allowed_agencies": _names(details.allowed_agencies),
+        "allowed_stores": _distinct_names(details.allowed_stores),
+        "allowed_agencies": _distinct_names(details.allowed_agencies),
     }
 
 
-def _names(names: Sequence[str] | None) -> list[str] | None:
-    """Distinct names in the order given; None stays None."""
+def _distinct_names(names: Sequence[str] | None) -> list[str] | None:
+    """The distinct names, in their order; None stays None."""
     if names is None:
         return None
     return list(dict.fromkeys(name.strip() for name in names if name.strip()))

@@ -1,6 +1,7 @@
-"""Writing the shape of a stock matrix: colours, sizes and cells that come and go.
+"""Writes the shape of a stock matrix: removes, deactivates and restores colours, sizes and cells.
 
-What was never used is removed; what has a history is taken out of use and can come back; what holds stock stays.
+A colour, size or cell that was never used is deleted. One with movements or orders is deactivated, and can be restored.
+One that holds stock stays.
 """
 
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from backstitch.inventory.products import queries
 
 Outcome = Literal["removed", "deactivated"]
 
-# In the order in which movements lock them; a movement that is under way has to end first.
+# Locks cells in the same order as movements do, and waits for movements under way.
 CELLS = text(
     """
     select s.id, s.colour_code, s.size, s.quantity,
@@ -61,29 +62,29 @@ DROP_SIZE = text(
 
 
 def remove_colour(connection: Connection, *, product_id: int, colour_code: str) -> Outcome:
-    """Removes a colour that was never used; takes one with movements or orders out of use.
+    """Deletes a colour that was never used; deactivates one with movements or orders.
 
     Raises Refused (`cell_holds_stock`) when there is stock of it.
     """
-    cells = _cells(connection, product_id=product_id, colour_code=colour_code)
-    of_colour = {"product_id": product_id, "colour_code": colour_code}
+    cells = _lock_empty_cells(connection, product_id=product_id, colour_code=colour_code)
+    colour_key = {"product_id": product_id, "colour_code": colour_code}
     if any(cell.used for cell in cells):
-        connection.execute(SWITCH_COLOUR, {**of_colour, "is_active": False})
+        connection.execute(SWITCH_COLOUR, {**colour_key, "is_active": False})
         return "deactivated"
     connection.execute(DELETE_CELLS, {"ids": [cell.id for cell in cells]})
-    connection.execute(DELETE_COLOUR, of_colour)
+    connection.execute(DELETE_COLOUR, colour_key)
     return "removed"
 
 
 def restore_colour(connection: Connection, *, product_id: int, colour_code: str) -> None:
-    """Takes a colour back into use, with all its cells."""
+    """Activates a colour with all its cells."""
     connection.execute(SWITCH_COLOUR, {"product_id": product_id, "colour_code": colour_code, "is_active": True})
 
 
 def edit_colour(connection: Connection, *, colour_id: int, version: str, color: str) -> None:
-    """Renames a colour; its code stays. Raises StaleEdit, with the Colour as it stands, when somebody saved since."""
-    done = connection.execute(EDIT_COLOUR, {"id": colour_id, "version": version, "color": color.strip()}).rowcount
-    if done == 0:
+    """Renames a colour; its code stays. Raises StaleEdit, with the Colour as it is now, when somebody changed it."""
+    updated = connection.execute(EDIT_COLOUR, {"id": colour_id, "version": version, "color": color.strip()}).rowcount
+    if updated == 0:
         row = connection.execute(COLOUR, {"id": colour_id}).one_or_none()
         raise StaleEdit(
             "Somebody else changed this colour while you were editing it. Nothing of yours was saved.",
@@ -93,11 +94,11 @@ def edit_colour(connection: Connection, *, colour_id: int, version: str, color: 
 
 
 def remove_size(connection: Connection, *, product_id: int, size: str) -> Outcome:
-    """Removes a size that was never used; where it has movements or orders, takes its cells out of use.
+    """Deletes a size that was never used; deactivates the cells of one with movements or orders.
 
-    Raises Refused (`cell_holds_stock`) when there is stock of it, `sizes_not_empty` for the last size.
+    Raises Refused: `cell_holds_stock` when there is stock of it, `sizes_not_empty` for the last size.
     """
-    cells = _cells(connection, product_id=product_id, size=size)
+    cells = _lock_empty_cells(connection, product_id=product_id, size=size)
     used = [cell.id for cell in cells if cell.used]
     if used:
         connection.execute(SWITCH_CELLS, {"ids": [cell.id for cell in cells], "is_active": False})
@@ -108,19 +109,19 @@ def remove_size(connection: Connection, *, product_id: int, size: str) -> Outcom
 
 
 def restore_size(connection: Connection, *, product_id: int, size: str) -> None:
-    """Takes the cells of a size back into use, in the colours that are in use."""
+    """Activates the cells of a size in all active colours."""
     in_use = {
         colour.colour_code for colour in queries.matrix(connection, product_id=product_id).colours if colour.is_active
     }
-    cells = _cells(connection, product_id=product_id, size=size)
+    cells = _lock_empty_cells(connection, product_id=product_id, size=size)
     ids = [cell.id for cell in cells if cell.colour_code in in_use]
     connection.execute(SWITCH_CELLS, {"ids": ids, "is_active": True})
 
 
 def set_cell_active(connection: Connection, *, product_id: int, colour_code: str, size: str, is_active: bool) -> bool:
-    """Takes one cell out of use, or into use (a blocked one is made); False when it was so already.
+    """Activates or deactivates one cell, and creates it if it does not exist; returns False when nothing changed.
 
-    Raises Refused: `inactive_cell_empty` when it holds stock, `colour_in_use` when its colour is out of use.
+    Raises Refused: `inactive_cell_empty` when it holds stock, `colour_in_use` when its colour is inactive.
     """
     cell = {"product_id": product_id, "colour_code": colour_code, "size": size}
     if is_active:
@@ -132,16 +133,16 @@ def set_cell_active(connection: Connection, *, product_id: int, colour_code: str
     return connection.execute(SWITCH_CELL, {**cell, "is_active": is_active}).rowcount == 1
 
 
-def _cells(connection: Connection, *, product_id: int, colour_code: str = "", size: str = "") -> list[Any]:
-    """The cells of a colour or of a size, locked. Raises Refused when one of them holds stock."""
-    asked = {"product_id": product_id, "colour_code": colour_code, "size": size}
-    cells = list(connection.execute(CELLS, asked))
-    held = [cell for cell in cells if cell.quantity]
-    if held:
+def _lock_empty_cells(connection: Connection, *, product_id: int, colour_code: str = "", size: str = "") -> list[Any]:
+    """Locks and returns the cells of a colour or of a size. Raises Refused when one of them holds stock."""
+    parameters = {"product_id": product_id, "colour_code": colour_code, "size": size}
+    cells = list(connection.execute(CELLS, parameters))
+    with_stock = [cell for cell in cells if cell.quantity]
+    if with_stock:
         what = f"size {size}" if size else "this colour"
         raise Refused(
-            f"There are {sum(cell.quantity for cell in held)} pieces of {what} in stock, so it cannot be removed. "
-            "Sell or adjust the stock to 0 first.",
+            f"There are {sum(cell.quantity for cell in with_stock)} pieces of {what} in stock, so it cannot be "
+            "removed. Sell or adjust the stock to 0 first.",
             rule="cell_holds_stock",
         )
     return cells

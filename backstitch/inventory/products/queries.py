@@ -1,4 +1,4 @@
-"""Reading products and their stock matrix."""
+"""Reads products and their stock matrix."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from backstitch.errors import Refused
 
 @dataclass(frozen=True)
 class ProductLine:
-    """A row of the list of products. `low_cells` counts the cells at or below the reorder level."""
+    """A row of the list of products. `low_cells` counts the active cells at or below the reorder level."""
 
     id: int
     sku: str
@@ -28,7 +28,7 @@ class ProductLine:
 
 @dataclass(frozen=True)
 class Product:
-    """A product as it stands. `version` tells a later save whether somebody else saved in between."""
+    """A product. An edit fails when `version` has changed since."""
 
     id: int
     sku: str
@@ -48,7 +48,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Colour:
-    """A colour of a product; one out of use keeps its cells, all of them out of use and empty."""
+    """A colour of a product; an inactive one keeps its cells, which are inactive and empty."""
 
     id: int
     color: str
@@ -61,7 +61,7 @@ class Colour:
 class Matrix:
     """The colour x size grid: `cells[colour_code, size]` is the quantity; a missing key is a blocked cell.
 
-    `inactive` are the cells out of use: they are in `cells` too, with quantity 0.
+    `inactive` are the inactive cells: they are in `cells` too, with quantity 0.
     """
 
     product: Product
@@ -101,12 +101,12 @@ PRODUCT_COUNT = text(
 )
 CATEGORIES = text("select distinct category from inventory.products where category <> '' order by 1")
 CHOICES = text("select id, sku, name from inventory.products where is_active or :inactive order by sku")
-WHOLE_PRODUCT = """
+SELECT_PRODUCT = """
     select id, sku, name, description, category, unit_price, hsn_code, gst_rate, sizes, reorder_level,
            allowed_stores, allowed_agencies, is_active, xmin::text as version
     from inventory.products
 """
-PRODUCTS = text(WHOLE_PRODUCT + "where id = any(cast(:ids as bigint[])) order by sku")
+PRODUCTS = text(SELECT_PRODUCT + "where id = any(cast(:ids as bigint[])) order by sku")
 COLOURS = text(
     "select id, color, colour_code, is_active, xmin::text as version from inventory.product_colors "
     "where product_id = :id order by color, colour_code"
@@ -117,7 +117,7 @@ CELLS = text(
 
 
 def search_pattern(search: str) -> str:
-    """An ILIKE pattern for text anywhere; '' for no search."""
+    """The ILIKE pattern that matches a text anywhere; '' for an empty search."""
     escaped = search.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%" if escaped else ""
 
@@ -131,7 +131,7 @@ def list_products(
     after: str = "",
     size: int = 50,
 ) -> list[ProductLine]:
-    """Products by SKU, `size` of them after the SKU `after` (the last one of the page before)."""
+    """A page of products by SKU: `size` products after the SKU `after`, the last one of the previous page."""
     rows = connection.execute(
         PRODUCT_LIST,
         {
@@ -142,25 +142,11 @@ def list_products(
             "size": size,
         },
     )
-    return [
-        ProductLine(
-            id=row.id,
-            sku=row.sku,
-            name=row.name,
-            category=row.category,
-            unit_price=row.unit_price,
-            colours=row.colours,
-            sizes=tuple(row.sizes),
-            on_hand=row.on_hand,
-            low_cells=row.low_cells,
-            is_active=row.is_active,
-        )
-        for row in rows
-    ]
+    return [ProductLine(**{**row._mapping, "sizes": tuple(row.sizes)}) for row in rows]
 
 
 def count_products(connection: Connection, *, search: str = "", category: str = "", inactive: bool = False) -> int:
-    """How many products the same filter finds."""
+    """How many products `list_products` returns with the same filter, on all pages."""
     return int(
         connection.execute(
             PRODUCT_COUNT, {"pattern": search_pattern(search), "category": category, "inactive": inactive}
@@ -169,22 +155,22 @@ def count_products(connection: Connection, *, search: str = "", category: str = 
 
 
 def categories(connection: Connection) -> Sequence[str]:
-    """The categories in use, by name."""
+    """All categories of products, by name."""
     return connection.execute(CATEGORIES).scalars().all()
 
 
 def product_choices(connection: Connection, *, inactive: bool = False) -> dict[int, str]:
-    """id -> "SKU · name", by SKU, for a choice."""
-    return {row.id: choice(row.sku, row.name) for row in connection.execute(CHOICES, {"inactive": inactive})}
+    """id -> "SKU · name", by SKU, for a select box."""
+    return {row.id: choice_label(row.sku, row.name) for row in connection.execute(CHOICES, {"inactive": inactive})}
 
 
-def choice(sku: str, name: str) -> str:
-    """How a product stands in a list of choices."""
+def choice_label(sku: str, name: str) -> str:
+    """The label of a product in a select box."""
     return sku if sku == name else f"{sku} · {name}"
 
 
 def product(connection: Connection, *, product_id: int) -> Product:
-    """One product; raises Refused (product_gone) when there is none."""
+    """One product; raises Refused (product_gone) when it does not exist."""
     found = products(connection, ids=[product_id])
     if not found:
         raise Refused("This product does not exist any more.", rule="product_gone")
@@ -192,18 +178,18 @@ def product(connection: Connection, *, product_id: int) -> Product:
 
 
 def products(connection: Connection, *, ids: Sequence[int]) -> list[Product]:
-    """Those of the products that are there, by SKU."""
-    return [whole_product(row) for row in connection.execute(PRODUCTS, {"ids": list(ids)})]
+    """The products with these ids that exist, by SKU."""
+    return [product_from_row(row) for row in connection.execute(PRODUCTS, {"ids": list(ids)})]
 
 
-def whole_product(row: Row[Any]) -> Product:
-    """The product in a row of WHOLE_PRODUCT."""
+def product_from_row(row: Row[Any]) -> Product:
+    """The product of a row of SELECT_PRODUCT."""
     lists = {name: tuple(row._mapping[name]) for name in ("sizes", "allowed_stores", "allowed_agencies")}
     return Product(**{**row._mapping, **lists})
 
 
 def matrix(connection: Connection, *, product_id: int) -> Matrix:
-    """The stock matrix of a product; raises Refused (product_gone) when there is none."""
+    """The stock matrix of a product; raises Refused (product_gone) when the product does not exist."""
     cells = connection.execute(CELLS, {"id": product_id}).all()
     return Matrix(
         product=product(connection, product_id=product_id),

@@ -1,4 +1,4 @@
-"""Sizes in the order of the trade, and the presets a product can start from."""
+"""Sorts and parses sizes, and names the presets that a new product can start from."""
 
 from collections.abc import Iterable
 
@@ -17,7 +17,7 @@ _RANK = {size: rank for rank, size in enumerate(LETTERS)}
 
 
 def in_order(sizes: Iterable[str]) -> list[str]:
-    """Distinct sizes as a rail shows them: letters by size, then numbers, then others, FREE last."""
+    """The distinct sizes in the order of the trade: letters by size, numbers, others, FREE last."""
 
     def rank(size: str) -> tuple[int, float, str]:
         if size in _RANK:
@@ -30,5 +30,5 @@ def in_order(sizes: Iterable[str]) -> list[str]:
 
 
 def parse(text: str) -> list[str]:
-    """Sizes typed with commas or spaces between, in the order typed, upper case."""
+    """The sizes of a text separated by commas or spaces, in upper case, in the order typed."""
     return [size.upper() for size in text.replace(",", " ").split()]

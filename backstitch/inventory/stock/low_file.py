@@ -1,4 +1,4 @@
-"""The low-stock list as a CSV file, made and on the record before it leaves."""
+"""Exports the low-stock list as a CSV file; the export is on the record before the file is sent."""
 
 import hashlib
 import io
@@ -26,9 +26,9 @@ HEADINGS = (
 def export(
     database: Database, actor: Actor, *, low: Sequence[LowCell], search: str, to_order: bool, file_name: str
 ) -> bytes:
-    """The file of these cells; `search` and `to_order` are what they were narrowed by.
+    """Makes the file of these cells and records the export; `search` and `to_order` are the filters of the list.
 
-    Raises Refused (42501) when the actor's role takes nothing away, and SignedOut.
+    Raises Refused (42501) when the actor's role may not export, and SignedOut.
     """
     content = as_csv(low)
     details = {
@@ -45,7 +45,7 @@ def export(
 
 
 def as_csv(low: Sequence[LowCell]) -> bytes:
-    """UTF-8 with BOM; text that a spreadsheet would run as a formula is kept as text."""
+    """The content of the file: UTF-8 with BOM, formulas escaped."""
     file = io.BytesIO()
     table = CsvFile(HEADINGS, file)
     table.write([astuple(cell)[1:] for cell in low])

@@ -1,4 +1,4 @@
-"""Reading the stock: what is low, what moved a cell, the proof that the books balance, figures of the day."""
+"""Reads the stock: low cells, the movements of a cell, the proof that the books balance, the figures of a day."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -10,10 +10,10 @@ RECENT_DAYS = 30
 
 @dataclass(frozen=True)
 class LowCell:
-    """A cell in use at or below the reorder level of its product.
+    """An active cell at or below the reorder level of its product.
 
-    `suggested` brings it to twice the reorder level, or to the reorder level and what was sold in the last 30 days,
-    whichever is more; in pieces, 0 when neither asks for any.
+    `suggested` is the number of pieces to order: up to twice the reorder level, or up to the reorder level plus the
+    sales of the last 30 days, whichever is more.
     """
 
     product_id: int
@@ -30,10 +30,10 @@ class LowCell:
 
 @dataclass(frozen=True)
 class CellEvent:
-    """A movement of a cell: `quantity` signed, `balance` what was on hand after it.
+    """A movement of a cell: `quantity` is signed, `balance` is the stock after it.
 
-    `kind` is Inward, Sale or Adjustment; `party` the stakeholder or the store; `detail` the category, the agency, or
-    the reason and the note; `order_id` the order whose dispatch it was.
+    `kind` is Inward, Sale or Adjustment; `party` is the stakeholder or the store; `detail` is the category, the agency,
+    or the reason and the note; `order_id` is the order whose dispatch wrote the movement.
     """
 
     kind: str
@@ -48,7 +48,7 @@ class CellEvent:
 
 @dataclass(frozen=True)
 class CellProof:
-    """Opening + inward − sales ± adjustments of a cell, against what is on hand."""
+    """Opening + inward − sales ± adjustments of a cell, compared with its stock on hand."""
 
     colour_code: str
     size: str
@@ -60,18 +60,18 @@ class CellProof:
 
     @property
     def closing(self) -> int:
-        """What the movements amount to."""
+        """The stock that the movements add up to."""
         return self.opening + self.inward - self.sales + self.adjustments
 
     @property
     def holds(self) -> bool:
-        """Whether the movements explain what is on hand."""
+        """Whether the movements add up to the stock on hand."""
         return self.closing == self.on_hand
 
 
 @dataclass(frozen=True)
 class HomeFigures:
-    """What Home shows: `low_cells` as in the low-stock list, movements of the day, orders by status."""
+    """The figures of the Home page; `low_cells` are those of the low-stock list, movements those of the day."""
 
     products: int
     customers: int
@@ -102,24 +102,24 @@ LOW_STOCK = text(
         from inventory.sales_logs l
         where l.date > cast(:since as date) and l.date <= cast(:today as date)
         group by 1, 2, 3
-    ), asked as (
+    ), suggestions as (
         select low.*, coalesce(sold.pieces, 0)::bigint as sold,
                greatest(0, 2 * low.reorder_level::bigint - low.quantity,
                         low.reorder_level + coalesce(sold.pieces, 0)::bigint - low.quantity) as suggested
         from low left join sold using (product_id, colour_code, size)
     )
-    select a.product_id, a.sku, a.name, c.color, a.colour_code, a.size, a.quantity as on_hand, a.reorder_level,
-           a.sold as sold_30_days, a.suggested
-    from asked a
+    select s.product_id, s.sku, s.name, c.color, s.colour_code, s.size, s.quantity as on_hand, s.reorder_level,
+           s.sold as sold_30_days, s.suggested
+    from suggestions s
     join inventory.product_colors c using (product_id, colour_code)
-    order by a.suggested desc, a.sku, c.color, array_position(a.sizes, a.size)
+    order by s.suggested desc, s.sku, c.color, array_position(s.sizes, s.size)
     limit :size
     """
 )
 CELL_EVENTS = text(
     """
     with events as (
-        select 'Inward' as kind, 1 as place, id, date, quantity, stakeholder_name as party, category as detail,
+        select 'Inward' as kind, 1 as rank, id, date, quantity, stakeholder_name as party, category as detail,
                cast(null as bigint) as order_id
         from inventory.inward_logs
         where (product_id, colour_code, size) = (:product_id, :colour_code, :size)
@@ -133,8 +133,8 @@ CELL_EVENTS = text(
         where (product_id, colour_code, size) = (:product_id, :colour_code, :size)
     )
     select kind, id, date, quantity, party, detail, order_id,
-           sum(quantity) over (order by date, place, id)::bigint as balance
-    from events order by date, place, id
+           sum(quantity) over (order by date, rank, id)::bigint as balance
+    from events order by date, rank, id
     """
 )
 PROOF = text(
@@ -184,26 +184,26 @@ HOME = text(
 
 
 def low_stock(connection: Connection, *, today: date, size: int = 200) -> list[LowCell]:
-    """Cells at or below their reorder level, those that need most first; `size` of them at most."""
-    asked = {"today": today, "since": today - timedelta(days=RECENT_DAYS), "size": size}
-    return [LowCell(**row._mapping) for row in connection.execute(LOW_STOCK, asked)]
+    """Active cells at or below their reorder level, the largest suggestion first; at most `size` of them."""
+    parameters = {"today": today, "since": today - timedelta(days=RECENT_DAYS), "size": size}
+    return [LowCell(**row._mapping) for row in connection.execute(LOW_STOCK, parameters)]
 
 
 def cell_events(connection: Connection, *, product_id: int, colour_code: str, size: str) -> list[CellEvent]:
-    """All movements of a cell with the running balance, oldest first; within a day goods in come first.
+    """All movements of a cell with the running balance, oldest first; within a day, goods in come first.
 
-    The balance of a day may dip below zero where an entry was dated back; the last one is what is on hand.
+    A balance may be below zero where an entry was dated back; the last one is the stock on hand.
     """
-    asked = {"product_id": product_id, "colour_code": colour_code, "size": size}
-    return [CellEvent(**row._mapping) for row in connection.execute(CELL_EVENTS, asked)]
+    parameters = {"product_id": product_id, "colour_code": colour_code, "size": size}
+    return [CellEvent(**row._mapping) for row in connection.execute(CELL_EVENTS, parameters)]
 
 
 def stock_proof(connection: Connection, *, product_id: int, first: date = date.min) -> list[CellProof]:
-    """The proof of each cell of a product, by colour code and size; what is dated before `first` is the opening."""
-    asked = {"product_id": product_id, "first": first}
-    return [CellProof(**row._mapping) for row in connection.execute(PROOF, asked)]
+    """The proof of each cell of a product, by colour code and size; movements before `first` form the opening."""
+    parameters = {"product_id": product_id, "first": first}
+    return [CellProof(**row._mapping) for row in connection.execute(PROOF, parameters)]
 
 
 def home_figures(connection: Connection, *, today: date) -> HomeFigures:
-    """The figures of Home; `today` is the day in the business's zone."""
+    """The figures of the Home page; `today` is the day in the business's time zone."""
     return HomeFigures(**connection.execute(HOME, {"today": today}).one()._mapping)

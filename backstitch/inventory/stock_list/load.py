@@ -1,7 +1,7 @@
-"""Loading a stock list: designs become products, colours and sizes the matrix, stock the opening goods in.
+"""Loads a stock list: designs become products, their colours and sizes stock cells, their stock opening goods in.
 
-What is there already stays as it is. A known design gains the colours, sizes and cells that it lacks; a cell
-that it has is rejected, so importing a list twice adds nothing, and rejects put right can be imported again.
+Stored records are not changed. A known design gets the colours, sizes and cells that it lacks; a row of a stored cell
+is rejected. So importing a list twice adds nothing, and corrected rejects can be imported again.
 """
 
 import json
@@ -17,7 +17,7 @@ from backstitch.inventory.products import sizes as size_set
 from backstitch.inventory.stock_list.reader import Reject, StockList, StockRow
 
 Progress = Callable[[int, int, str], None]
-"""Called with the records written so far, their number, and the phase in words."""
+"""Called with the number of records written so far in a phase, their total, and the name of the phase."""
 
 BATCH = 1000  # records in a statement: few statements for the triggers, yet progress that moves
 MOST_SIZES = 40  # the constraint sizes_not_empty
@@ -72,7 +72,7 @@ INSERT_INWARD = text(
 
 @dataclass(frozen=True)
 class ImportResult:
-    """What an import did. `rejects` are all rows not taken, in the order of the file; `units` are pieces."""
+    """The result of an import. `rejects` are all rejected rows in the order of the file; `units` are pieces."""
 
     file: str
     rows: int
@@ -91,7 +91,7 @@ class _Product:
 
 @dataclass(frozen=True)
 class _Known:
-    """What is stored of the designs in a list: products by SKU, colour codes, and these by casefolded colour."""
+    """Stored records of the designs in a list: products by SKU, colour codes, codes by casefolded colour, cells."""
 
     products: Mapping[str, _Product]
     codes: frozenset[tuple[int, str]]
@@ -99,22 +99,22 @@ class _Known:
     cells: frozenset[tuple[int, str, str]]
 
 
-def _silent(done: int, total: int, phase: str) -> None:
+def _no_progress(done: int, total: int, phase: str) -> None:
     pass
 
 
 def load_stock_list(
-    database: Database, actor: Actor, stock_list: StockList, *, on: date, progress: Progress = _silent
+    database: Database, actor: Actor, stock_list: StockList, *, on: date, progress: Progress = _no_progress
 ) -> ImportResult:
-    """Loads what can be taken, dated `on`, in one transaction with its IMPORT activity.
+    """Loads the valid rows, dated `on`, and records the import, all in one transaction.
 
-    Raises Refused when the database refuses it; nothing is loaded then.
+    Raises Refused when the database refuses a row; then nothing is loaded.
     """
     with database.transaction(actor, operation=f"import stock list {stock_list.file}") as connection:
-        # A second import waits for the first, then finds its rows stored and rejects them one by one.
+        # A second import waits here until the first has committed, and then rejects the rows that it stored.
         connection.execute(LOCK, {"key": IMPORT_LOCK})
         known = _read_known(connection, stock_list.rows)
-        accepted, refused = _sort_out(stock_list.rows, known)
+        accepted, refused = _split_rows(stock_list.rows, known)
         result = ImportResult(
             file=stock_list.file,
             rows=stock_list.total,
@@ -142,12 +142,12 @@ def _read_known(connection: Connection, rows: Iterable[StockRow]) -> _Known:
 
 
 def _read_products(connection: Connection, rows: Iterable[StockRow]) -> dict[str, _Product]:
-    """The stored products by SKU, locked until the import ends."""
+    """The stored products of the rows by SKU; locks them until the import ends."""
     found = connection.execute(PRODUCTS, {"skus": list({row.design for row in rows})})
     return {row.sku: _Product(row.id, row.sizes, row.is_active) for row in found}
 
 
-def _sort_out(rows: Iterable[StockRow], known: _Known) -> tuple[list[StockRow], list[Reject]]:
+def _split_rows(rows: Iterable[StockRow], known: _Known) -> tuple[list[StockRow], list[Reject]]:
     """The rows to load, each with the colour code that its product uses, and those that what is stored rules out."""
     accepted: list[StockRow] = []
     rejects: list[Reject] = []
@@ -157,7 +157,7 @@ def _sort_out(rows: Iterable[StockRow], known: _Known) -> tuple[list[StockRow], 
         row = replace(original, colour_code=_stored_colour_code(original, known))
         cell = (row.design, row.colour_code, row.size)
         sizes_of_design = sizes.setdefault(row.design, set())
-        reason = _ruled_out(row, known, sizes_of_design, repeated=cell in cells)
+        reason = _reject_reason(row, known, sizes_of_design, repeated=cell in cells)
         if reason:
             rejects.append(Reject(row.row, (reason,), row.values))
         else:
@@ -168,14 +168,14 @@ def _sort_out(rows: Iterable[StockRow], known: _Known) -> tuple[list[StockRow], 
 
 
 def _stored_colour_code(row: StockRow, known: _Known) -> str:
-    """A colour of this name may have been given any code by hand."""
+    """The colour code of a row: that of the stored colour with this name, which a user may have chosen freely."""
     product = known.products.get(row.design)
     if product is None:
         return row.colour_code
     return known.codes_by_name.get((product.id, row.color.casefold()), row.colour_code)
 
 
-def _ruled_out(row: StockRow, known: _Known, sizes: set[str], *, repeated: bool) -> str | None:
+def _reject_reason(row: StockRow, known: _Known, sizes: set[str], *, repeated: bool) -> str | None:
     product = known.products.get(row.design)
     if product and not product.is_active:
         return f"Design {row.design} is deactivated in Backstitch."
@@ -200,7 +200,7 @@ def _record(connection: Connection, stock_list: StockList, result: ImportResult)
 
 
 def _write_products(connection: Connection, rows: Sequence[StockRow], known: _Known, progress: Progress) -> None:
-    """New products, and the sizes that known ones lack."""
+    """Inserts new products, and adds the sizes that known products lack."""
     by_design: dict[str, list[StockRow]] = {}
     for row in rows:
         by_design.setdefault(row.design, []).append(row)
@@ -226,7 +226,7 @@ def _product(rows: Sequence[StockRow]) -> dict[str, Any]:
 
 
 def _with_sizes(sizes: Sequence[str], added: Iterable[str]) -> list[str]:
-    """The sizes with those added: in their places, or at the end when somebody chose another order."""
+    """The sizes and the added ones: sorted if `sizes` are sorted, else the added ones at the end."""
     together = [*sizes, *size_set.in_order(size for size in added if size not in sizes)]
     return size_set.in_order(together) if list(sizes) == size_set.in_order(sizes) else together
 
@@ -234,7 +234,7 @@ def _with_sizes(sizes: Sequence[str], added: Iterable[str]) -> list[str]:
 def _write_matrix(
     connection: Connection, rows: Sequence[StockRow], known: _Known, on: date, progress: Progress
 ) -> None:
-    """Colours, cells, and the goods in that fill them."""
+    """Inserts colours, stock cells, and the goods in with their opening stock."""
     products = _read_products(connection, rows)
     colours: dict[tuple[int, str], str] = {}
     for row in rows:

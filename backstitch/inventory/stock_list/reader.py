@@ -1,4 +1,4 @@
-"""A seller's stock list: every row of the file is either taken, tidied, or rejected with its reasons."""
+"""Reads a seller's stock list: each row of the file is accepted in normalised form, or rejected with reasons."""
 
 import re
 import unicodedata
@@ -11,11 +11,11 @@ from string import capwords
 from backstitch.errors import Refused
 from backstitch.files import csv_in
 from backstitch.files.csv_in import Table
-from backstitch.files.csv_out import as_it_was
+from backstitch.files.csv_out import unescape_formula
 from backstitch.inventory.movements.commands import LARGEST_QUANTITY
 from backstitch.inventory.products.commands import colour_code
 
-# From a field of StockRow to its heading in the file, how a reason names it, and how long it may be.
+# By field of StockRow: the heading in the file, the name in a reason, and the greatest length.
 HEADINGS = {
     "sku_code": "SKU Code",
     "design": "Design No.",
@@ -41,9 +41,9 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(E[+-]?\d{1,3})?", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class StockRow:
-    """A row that can be taken: one cell of a design's matrix and its stock in pieces.
+    """An accepted row: one stock cell of a design and its stock in pieces.
 
-    `row` is the number that a spreadsheet shows, `values` are the row's columns as they came.
+    `row` is the number that a spreadsheet shows; `values` are the columns of the file, unchanged.
     """
 
     row: int
@@ -58,13 +58,13 @@ class StockRow:
 
     @property
     def cell_in_words(self) -> str:
-        """The cell as a reason names it."""
+        """The cell as the start of a reason."""
         return f"Design {self.design} in {self.color}, size {self.size},"
 
 
 @dataclass(frozen=True)
 class Reject:
-    """A row that is not taken: its number in a spreadsheet, why (sentences), and its columns as they came."""
+    """A rejected row: its number in a spreadsheet, the reasons as sentences, and its columns, unchanged."""
 
     row: int
     reasons: tuple[str, ...]
@@ -73,7 +73,7 @@ class Reject:
 
 @dataclass(frozen=True)
 class StockList:
-    """A file, read: each of its rows is in `rows` or in `rejects`, both in the order of the file."""
+    """The content of a file: each row is in `rows` or in `rejects`, both in the order of the file."""
 
     file: str
     sha256: str
@@ -84,15 +84,15 @@ class StockList:
 
     @property
     def total(self) -> int:
-        """How many rows the file has under its header."""
+        """The number of rows under the header."""
         return len(self.rows) + len(self.rejects)
 
 
 def read_stock_list(path: Path) -> StockList:
-    """Reads a stock list with the columns of HEADINGS; further columns are kept with the rejects only.
+    """Reads a stock list with the columns of HEADINGS; other columns are kept only with the rejects.
 
-    Of rows with the same SKU code or the same cell the first that can be taken is.
-    Raises Refused: columns_missing, columns_repeated, no_rows, and what csv_table.read raises.
+    Of rows with the same SKU code or the same cell, the first valid one is accepted.
+    Raises Refused: columns_missing, columns_repeated, no_rows, and what `csv_in.read` raises.
     """
     table = csv_in.read(path)
     columns = _find_columns(table)
@@ -102,7 +102,7 @@ def read_stock_list(path: Path) -> StockList:
     rejects: list[Reject] = []
     taken: dict[tuple[str, ...], int] = {}
     for number, values in enumerate(table.rows, start=2):
-        fields = {name: _tidy(values[at]) if at < len(values) else "" for name, at in columns.items()}
+        fields = {name: _normalise(values[at]) if at < len(values) else "" for name, at in columns.items()}
         reasons = _reasons(fields, too_wide=any(value.strip() for value in values[len(table.header) :]))
         row = None if reasons else _stock_row(number, fields, values)
         reasons += _repeats(row, taken) if row else []
@@ -114,7 +114,7 @@ def read_stock_list(path: Path) -> StockList:
 
 
 def _find_columns(table: Table) -> dict[str, int]:
-    """The place of each field in a row, whatever the case, spaces and dots of the heading."""
+    """The index of each field's column; headings match in any case, with any spaces and dots."""
     keys = [_heading_key(heading) for heading in table.header]
     wanted = {name: _heading_key(heading) for name, heading in HEADINGS.items()}
     missing = [HEADINGS[name] for name, key in wanted.items() if key not in keys]
@@ -134,11 +134,11 @@ def _find_columns(table: Table) -> dict[str, int]:
 
 
 def _heading_key(heading: str) -> str:
-    return "".join(sign for sign in heading.casefold() if sign.isalnum()).replace("colour", "color")
+    return "".join(character for character in heading.casefold() if character.isalnum()).replace("colour", "color")
 
 
-def _tidy(value: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", as_it_was(value)).split())
+def _normalise(value: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", unescape_formula(value)).split())
 
 
 def _reasons(fields: Mapping[str, str], *, too_wide: bool) -> list[str]:
@@ -151,10 +151,10 @@ def _reasons(fields: Mapping[str, str], *, too_wide: bool) -> list[str]:
 
 
 def _reason(name: str, value: str) -> str | None:
-    """Why a value cannot be taken; None when it can."""
+    """The reason why a value is rejected; None when it is valid."""
     if not value:
         return None if name in OPTIONAL else f"{NAMES[name]} is missing."
-    if any(unicodedata.category(sign) == "Cc" for sign in value):
+    if any(unicodedata.category(character) == "Cc" for character in value):
         return f"{NAMES[name]} holds a character that cannot be stored (NUL or another control character)."
     if SPREADSHEET_ERROR.fullmatch(value):
         return f"{NAMES[name]} is a spreadsheet error ({value})."
@@ -168,7 +168,7 @@ def _reason(name: str, value: str) -> str | None:
 
 
 def _stock_reason(value: str) -> str | None:
-    # A comma is refused: whether 5,000 means five or five thousand is not for a program to guess.
+    # A comma is refused, because 5,000 could mean five or five thousand.
     if not NUMBER.fullmatch(value):
         return f"The stock figure “{value}” is not a number in plain digits."
     figure = Decimal(value)
@@ -187,7 +187,7 @@ def _stock_row(number: int, fields: Mapping[str, str], values: tuple[str, ...]) 
         row=number,
         sku_code=fields["sku_code"],
         design=fields["design"],
-        # `AN : LEGGINGS`: what stands before the colon is the seller's shorthand for the range.
+        # `AN : LEGGINGS`: the text before the colon is the seller's code of the range.
         category=capwords(fields["category"].rpartition(":")[2]),
         color=color,
         colour_code=colour_code(color),
@@ -198,7 +198,7 @@ def _stock_row(number: int, fields: Mapping[str, str], values: tuple[str, ...]) 
 
 
 def _repeats(row: StockRow, taken: dict[tuple[str, ...], int]) -> list[str]:
-    """Why `row` repeats an earlier one; when it does not, its SKU code and cell are marked as taken."""
+    """The reasons why a row repeats an earlier one; without any, marks its SKU code and cell as taken."""
     sku_key = ("sku", row.sku_code.casefold())
     cell_key = ("cell", row.design, row.colour_code, row.size)
     reasons = []

@@ -1,7 +1,7 @@
-"""The rejects file: the rows of a stock list that were not taken, with the reason, to be put right.
+"""Writes the rejects file: the rejected rows of a stock list with their reasons, to correct and import again.
 
-Its columns are Row, Reason and the original ones as they came, so that, put right, it can be imported; a text that a
-spreadsheet would run as a formula has an apostrophe before it, which the import takes away.
+Its columns are Row, Reason and the original ones, so that the corrected file can be imported. A text that a spreadsheet
+would run as a formula gets an apostrophe in front, which the import removes.
 """
 
 import csv
@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from backstitch.errors import Refused
-from backstitch.files.csv_out import inert
+from backstitch.files.csv_out import escape_formula
 from backstitch.inventory.stock_list.reader import Reject
 
 LEADING_COLUMNS = ("Row", "Reason")
@@ -20,9 +20,10 @@ FIRST_BYTES = ("\ufeff" + ",".join(LEADING_COLUMNS)).encode()
 
 
 def check_place(path: Path, *, source: Path) -> None:
-    """Raises Refused when the rejects of `source` cannot go to `path`, before anything is loaded.
+    """Raises Refused when the rejects of `source` cannot be written to `path`; called before anything is loaded.
 
-    Only a former rejects file is replaced. Rules: rejects_over_source, rejects_over_other_file, rejects_unwritable.
+    Of existing files only a rejects file is replaced.
+    Rules: rejects_over_source, rejects_over_other_file, rejects_unwritable.
     """
     try:
         if path.exists():
@@ -36,7 +37,7 @@ def check_place(path: Path, *, source: Path) -> None:
                     f"{path} exists and is not a rejects file. Name another file with --rejects.",
                     rule="rejects_over_other_file",
                 )
-        trial = _beside(path)
+        trial = _temporary_path(path)
         trial.touch(exist_ok=False)
         trial.unlink()
     except OSError as error:
@@ -44,17 +45,18 @@ def check_place(path: Path, *, source: Path) -> None:
 
 
 def write(path: Path, *, header: Iterable[str], rejects: Iterable[Reject]) -> None:
-    """Writes the rejects as CSV that spreadsheets open (UTF-8 with its mark), whole or not at all.
+    """Writes the rejects as CSV for spreadsheets (UTF-8 with BOM), the whole file or nothing.
 
     Raises Refused (rejects_unwritable).
     """
-    part = _beside(path)
+    part = _temporary_path(path)
     try:
         with part.open("x", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow((*LEADING_COLUMNS, *map(inert, header)))
+            writer.writerow((*LEADING_COLUMNS, *map(escape_formula, header)))
             writer.writerows(
-                (reject.row, inert(" ".join(reject.reasons)), *map(inert, reject.values)) for reject in rejects
+                (reject.row, escape_formula(" ".join(reject.reasons)), *map(escape_formula, reject.values))
+                for reject in rejects
             )
         os.replace(part, path)
     except OSError as error:
@@ -63,7 +65,7 @@ def write(path: Path, *, header: Iterable[str], rejects: Iterable[Reject]) -> No
         raise _unwritable(path, error) from error
 
 
-def _beside(path: Path) -> Path:
+def _temporary_path(path: Path) -> Path:
     return path.with_name(f".{secrets.token_hex(4)}.part")
 
 

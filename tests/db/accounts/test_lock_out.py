@@ -118,7 +118,7 @@ def test_one_address_cannot_try_one_user_after_another(clone: Clone) -> None:
         assert told.fetchall() == [(["address"],)]
 
 
-def test_names_of_megabytes_are_read_as_far_as_names_go(clone: Clone) -> None:
+def test_an_email_of_megabytes_is_cut(clone: Clone) -> None:
     for letters in (1_000_000, 2_000_000):
         assert attempt(clone, "x" * letters) is False
     with clone.superuser() as psql:
@@ -191,7 +191,7 @@ def test_an_admin_sees_who_is_locked_and_unlocks_on_the_record(clone: Clone) -> 
             connection.execute("select accounts.unlock(1)")
 
 
-def test_a_word_of_the_provider_that_comes_again_is_told_and_not_counted(clone: Clone) -> None:
+def test_an_assertion_used_again_is_reported_and_not_counted(clone: Clone) -> None:
     again = (
         "select accounts.sign_in_by_provider(%s, 'installation', %s, now() - %s::interval, 'a browser', "
         "'198.51.100.7', 'curl', '1 hour', '8 hours')"
@@ -236,7 +236,7 @@ def test_failures_and_lock_outs_are_shown_as_what_a_browser_did_and_not_as_the_s
     assert {record.action for record in done[True]} == {"CREATE"}
 
 
-def test_a_password_and_a_providers_word_at_the_same_moment_do_not_collide(clone: Clone) -> None:
+def test_a_password_and_an_assertion_at_the_same_moment_do_not_collide(clone: Clone) -> None:
     call = "select accounts.sign_in_by_provider(%s, 'guess', 'x', now(), 't', null, 'curl', '1 hour', '1 hour')"
     with clone.superuser() as psql, clone.superuser() as first, clone.superuser() as second:
         first.execute("begin")

@@ -68,7 +68,7 @@ def test_a_session_that_is_not_used_for_its_idle_limit_is_over_for_every_write(c
     who = clone.actor(Role.MANAGER)
     age(clone, created_at="7 hours 59 minutes")
     assert is_live(clone, who)
-    assert sessions.seen(clone.app, who) is True
+    assert sessions.mark_seen(clone.app, who) is True
     age(clone, created_at="9 hours")
     assert is_live(clone, who)  # it was seen just now
     with clone.superuser() as psql:
@@ -76,7 +76,7 @@ def test_a_session_that_is_not_used_for_its_idle_limit_is_over_for_every_write(c
     assert not is_live(clone, who)
     with refused("28000", "session_live"), acting(clone, Role.MANAGER):
         pass
-    assert sessions.seen(clone.app, who) is False
+    assert sessions.mark_seen(clone.app, who) is False
     assert not is_live(clone, who)
     user = user_id(clone, Role.MANAGER)
     assert activities(clone, user) == [("SESSION_EXPIRED", email_of(Role.MANAGER), {"cause": "it was not used"})]
@@ -84,12 +84,12 @@ def test_a_session_that_is_not_used_for_its_idle_limit_is_over_for_every_write(c
 
 def test_a_session_ends_at_its_age_however_busy_it_is(clone: Clone) -> None:
     who = clone.actor(Role.MANAGER)
-    assert sessions.seen(clone.app, who) is True
+    assert sessions.mark_seen(clone.app, who) is True
     age(clone, expires_at="1 second")
     assert not is_live(clone, who)
     # Whoever else is seen ends it, on the record, if its own user never comes back.
-    assert sessions.seen(clone.app, clone.actor(Role.ADMIN)) is True
-    assert sessions.seen(clone.app, clone.actor(Role.ADMIN)) is True
+    assert sessions.mark_seen(clone.app, clone.actor(Role.ADMIN)) is True
+    assert sessions.mark_seen(clone.app, clone.actor(Role.ADMIN)) is True
     user = user_id(clone, Role.MANAGER)
     assert activities(clone, user) == [("SESSION_EXPIRED", email_of(Role.MANAGER), {"cause": "its time was over"})]
 
@@ -98,8 +98,8 @@ def test_a_session_that_is_over_is_not_seen_again_while_it_waits_to_be_ended(clo
     age(clone, expires_at="1 second")
     with clone.superuser() as psql, psql.transaction():
         psql.execute("select from accounts.sessions for no key update")  # whoever ends sessions passes these over
-        assert sessions.seen(clone.app, clone.actor(Role.MANAGER)) is False
-        assert sessions.seen(clone.app, clone.actor(Role.VIEWER)) is True
+        assert sessions.mark_seen(clone.app, clone.actor(Role.MANAGER)) is False
+        assert sessions.mark_seen(clone.app, clone.actor(Role.VIEWER)) is True
 
 
 def test_both_limits_are_given_at_the_sign_in(clone: Clone) -> None:
@@ -133,7 +133,7 @@ def test_no_session_is_without_end_whatever_somebody_at_sql_asks_for(clone: Clon
     assert row == (timedelta(days=365), timedelta(days=365))
 
 
-def test_being_seen_is_noted_once_a_minute_and_not_on_the_record(clone: Clone) -> None:
+def test_the_last_use_is_stored_once_a_minute_and_not_on_the_record(clone: Clone) -> None:
     who = clone.actor(Role.MANAGER)
     with clone.superuser() as psql:
         before = psql.execute("select count(*) from audit.records").fetchone()
@@ -141,7 +141,7 @@ def test_being_seen_is_noted_once_a_minute_and_not_on_the_record(clone: Clone) -
         for past in ("0 seconds", "0 seconds", "50 seconds", "61 seconds"):
             psql.execute("update runtime.session_activity set last_seen_at = last_seen_at - %s::interval", (past,))
             moment = psql.execute("select max(last_seen_at) from runtime.session_activity").fetchone()
-            assert sessions.seen(clone.app, who) is True
+            assert sessions.mark_seen(clone.app, who) is True
             versions.append(psql.execute("select max(last_seen_at) from runtime.session_activity").fetchone() != moment)
         assert versions == [True, False, False, True]
         assert psql.execute("select count(*) from audit.records").fetchone() == before
@@ -152,7 +152,7 @@ def test_being_seen_is_noted_once_a_minute_and_not_on_the_record(clone: Clone) -
 
 @pytest.mark.parametrize(
     "change",
-    ["role = 'viewer'", "is_active = false", f"password_hash = '{passwords.stored(NEW, cost=4)}'"],
+    ["role = 'viewer'", "is_active = false", f"password_hash = '{passwords.hash_password(NEW, cost=4)}'"],
     ids=["role", "deactivation", "password"],
 )
 @pytest.mark.parametrize("by_hand", [True, False], ids=["psql", "admin"])
@@ -232,7 +232,7 @@ def test_changing_the_password_gives_no_right_to_write_users(clone: Clone) -> No
     with clone.application() as app:
         salt = app.execute("select accounts.password_salt(%s)", (email_of(Role.VIEWER),)).fetchone()
     assert salt is not None
-    given = (passwords.proof(PASSWORD, salt[0]), passwords.stored(NEW))
+    given = (passwords.proof(PASSWORD, salt[0]), passwords.hash_password(NEW))
     with refused("42501"), acting(clone, Role.VIEWER) as viewer:
         assert viewer.execute("select accounts.change_password(%s, %s)", given).fetchone() == (True,)
         viewer.execute("update accounts.users set role = 'admin' where role = 'viewer'")
@@ -327,7 +327,7 @@ def test_until_a_password_of_an_admin_is_replaced_its_user_writes_nothing(clone:
         connection.execute(insert)
 
 
-def test_a_password_kept_at_a_lower_cost_is_renewed_at_the_sign_in_and_no_session_ends(
+def test_a_password_hashed_at_a_lower_cost_is_rehashed_at_the_sign_in_and_no_session_ends(
     clone: Clone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     who = clone.actor(Role.MANAGER)

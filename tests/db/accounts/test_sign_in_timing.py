@@ -13,7 +13,7 @@ COST = 10  # a quarter of the real one, so what else takes time counts for more
 
 
 def test_a_known_and_an_unknown_user_differ_by_a_fifth_at_most(clone: Clone) -> None:
-    kept = passwords.stored(PASSWORD, cost=COST)
+    kept = passwords.hash_password(PASSWORD, cost=COST)
     with clone.superuser() as psql:
         psql.execute("update accounts.users set password_hash = %s", (kept,))
         psql.execute("insert into accounts.users (email, name, role) values ('none@example.com', 'N', 'viewer')")

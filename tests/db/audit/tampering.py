@@ -168,19 +168,19 @@ def other_transaction(psql: Connection, history: History, chance: random.Random)
 
 def deletion(psql: Connection, history: History, chance: random.Random) -> set[Named]:
     """Some records go."""
-    gone = chance.sample(history.records, chance.randint(1, 5))
-    psql.execute("delete from audit.records where id = any (%s)", (gone,))
-    return {("missing_record", record) for record in gone}
+    removed = chance.sample(history.records, chance.randint(1, 5))
+    psql.execute("delete from audit.records where id = any (%s)", (removed,))
+    return {("missing_record", record) for record in removed}
 
 
 def listed_deletion(psql: Connection, history: History, chance: random.Random) -> set[Named]:
     """A record goes, and is added to the list of a deletion that is on the record, or to a list of its own."""
-    gone = chance.choice(history.records)
+    removed = chance.choice(history.records)
     if chance.random() < 0.5:
         psql.execute(
             "update audit.deletions set record_ids = record_ids || r.id, digests = digests || audit.record_digest(r) "
             "from audit.records r where r.id = %s",
-            (gone,),
+            (removed,),
         )
         # Of the whole list nothing is certain any more.
         lost = set(one(psql, "select record_ids from audit.deletions"))
@@ -189,10 +189,10 @@ def listed_deletion(psql: Connection, history: History, chance: random.Random) -
         psql.execute(
             "insert into audit.deletions select 9, 0, array[r.id], array[audit.record_digest(r)] "
             "from audit.records r where r.id = %s",
-            (gone,),
+            (removed,),
         )
-        lost, number = {gone}, None
-    psql.execute("delete from audit.records where id = %s", (gone,))
+        lost, number = {removed}, None
+    psql.execute("delete from audit.records where id = %s", (removed,))
     return {("altered_deletion", number)} | {("missing_record", record) for record in lost}
 
 

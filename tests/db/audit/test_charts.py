@@ -49,7 +49,7 @@ def by_day(shop: Shop, filters: Filters, now: datetime) -> pd.DataFrame:
         return charts.by_day(connection, filters=filters, zone=INDIA, now=now)
 
 
-def test_the_figures_of_all_charts_are_one_file_that_is_on_the_record_and_is_refused_to_who_takes_nothing_away(
+def test_the_figures_of_all_charts_are_one_file_on_the_record_and_refused_to_roles_that_may_not_export(
     october: Shop,
 ) -> None:
     database, clone = october.clone.app, october.clone

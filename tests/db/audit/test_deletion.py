@@ -32,11 +32,11 @@ def soon() -> datetime:
 
 def test_an_admin_deletes_with_a_reason_and_that_is_on_the_record(clone: Clone, psql: Connection) -> None:
     seal_all(psql)  # what another session of the server holds up is not deleted
-    gone = one(psql, "select array_agg(id order by id) from audit.records where entity = 'ProductColor'")
+    expected = one(psql, "select array_agg(id order by id) from audit.records where entity = 'ProductColor'")
     others = one(psql, "select count(*) from audit.records where entity <> 'ProductColor'")
     with clone.app.transaction(clone.actor(Role.ADMIN), operation="tidy up") as connection:
         deleted = delete_records(connection, before=soon(), reason="older than the law asks", entities=["ProductColor"])
-    assert deleted == len(gone) == 2
+    assert deleted == len(expected) == 2
     assert one(psql, "select count(*) from audit.records") == others + 1
     action, person, operation, reason, details = (
         psql.execute(
@@ -46,7 +46,7 @@ def test_an_admin_deletes_with_a_reason_and_that_is_on_the_record(clone: Clone, 
         or [None] * 5
     )
     assert (action, person, operation, reason) == ("AUDIT_DELETE", "admin", "tidy up", "older than the law asks")
-    assert (details["records"], details["first_id"], details["last_id"]) == (2, gone[0], gone[-1])
+    assert (details["records"], details["first_id"], details["last_id"]) == (2, expected[0], expected[-1])
     assert details["entities"] == ["ProductColor"]
     assert details["oldest"] <= details["newest"] < details["before"]
     assert len(details["digest"]) == 64
@@ -74,7 +74,7 @@ def test_the_owner_deletes_by_the_library_as_well(clone: Clone, psql: Connection
 
 
 @pytest.mark.parametrize("role", [Role.MANAGER, Role.ANALYST, Role.VIEWER])
-def test_nobody_else_deletes(clone: Clone, psql: Connection, role: Role) -> None:
+def test_no_other_role_deletes(clone: Clone, psql: Connection, role: Role) -> None:
     with refused("42501"), acting(clone, role) as app:
         app.execute("select audit.delete_records(now(), 'test')")
 
@@ -111,7 +111,7 @@ def test_the_library_refuses_in_sentences(clone: Clone, psql: Connection) -> Non
     assert caught.value.rule == "audit_deletion_reason"
 
 
-def test_only_the_time_asked_for_goes(clone: Clone, psql: Connection) -> None:
+def test_only_records_of_the_given_time_are_deleted(clone: Clone, psql: Connection) -> None:
     times = [row[0] for row in psql.execute("select distinct recorded_at from audit.records order by 1").fetchall()]
     first, last = times[2], times[4]
     kept = one(
@@ -130,7 +130,7 @@ def test_records_of_deletions_are_never_deleted(clone: Clone, psql: Connection) 
     assert findings(psql) == set()
 
 
-def test_what_cannot_be_sealed_yet_stays(clone: Clone, psql: Connection) -> None:
+def test_records_that_cannot_be_sealed_yet_are_not_deleted(clone: Clone, psql: Connection) -> None:
     with clone.superuser() as slow, slow.transaction():
         slow.execute("update inventory.products set name = 'slow'")
         psql.execute("update inventory.product_colors set color = 'Ruby' where colour_code = 'RED'")
@@ -164,8 +164,8 @@ def test_a_deletion_covers_up_no_tampering(clone: Clone, psql: Connection, tampe
 def test_a_deletion_by_hand_is_found_beside_one_on_the_record(clone: Clone, psql: Connection) -> None:
     psql.execute("select audit.delete_records(now(), 'test', entities => '{ProductColor}')")
     seal_all(psql)
-    gone = one(psql, "delete from audit.records where entity = 'InwardLog' returning id")
-    assert findings(psql) == {("missing_record", gone)}
+    expected = one(psql, "delete from audit.records where entity = 'InwardLog' returning id")
+    assert findings(psql) == {("missing_record", expected)}
 
 
 def test_a_rolled_back_deletion_leaves_everything(clone: Clone, psql: Connection) -> None:

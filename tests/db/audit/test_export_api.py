@@ -128,7 +128,7 @@ def test_the_file_arrives_whole_and_as_it_was_recorded(
     assert hashlib.sha256(answer.body).hexdigest() == details["sha256"]
 
 
-def test_the_query_narrows_the_rows(app: Starlette) -> None:
+def test_the_query_filters_the_rows(app: Starlette) -> None:
     query = urlencode(filters_to_query(around_now(entities=("InwardLog",), text="ARVIND")), doseq=True)
     lines = ask(app, query=query).body.decode().splitlines()
     assert (len(lines), "Inward entry" in lines[1]) == (2, True)

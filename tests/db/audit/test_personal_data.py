@@ -154,13 +154,13 @@ def test_the_trail_says_forgotten_where_the_values_were_and_the_work_stays_attri
 def test_the_erasure_is_on_the_record_with_its_reason_and_ends_every_session(clone: Clone, asha: int) -> None:
     forget(clone, asha)
     with clone.superuser() as psql:
-        told = psql.execute(
+        erasure = psql.execute(
             "select action, entity, entity_id, user_id, reason, new_values ->> 'forgotten', "
             "(new_values ->> 'erased_values')::int > 5 from audit.records order by id desc limit 1"
         ).fetchone()
         admin = psql.execute("select id from accounts.users where role = 'admin'").fetchone()
         assert admin is not None
-        assert told == ("MAINTENANCE", "User", asha, admin[0], "asked for by letter of 3 May", "true", True)
+        assert erasure == ("MAINTENANCE", "User", asha, admin[0], "asked for by letter of 3 May", "true", True)
         person = psql.execute("select role, password_hash, is_active from accounts.users where id = %s", (asha,))
         assert person.fetchone() == ("manager", None, False)
     assert not sign_in(clone, EMAIL, PASSWORD)
@@ -227,7 +227,7 @@ def test_only_a_value_that_was_altered_is_a_finding_and_not_one_that_says_so(clo
         psql.execute("update accounts.users set name = 'altered' where role = 'viewer'")
         psql.execute("update accounts.sessions set user_agent = 'altered'")
         assert psql.execute("select * from audit.personal_findings()").fetchall() == []
-        told = psql.execute(
+        altered = psql.execute(
             "with changed as (update audit.personal_values set value = '\"Mallory\"' "
             "where entity_id = %s and value = to_jsonb(%s::text) returning id) "
             "select 'record ' || r.id from audit.records r, changed "
@@ -235,8 +235,8 @@ def test_only_a_value_that_was_altered_is_a_finding_and_not_one_that_says_so(clo
             (asha, NAME),
         ).fetchall()
         found = psql.execute("select subject, problem from audit.personal_findings() order by 1").fetchall()
-    assert len(told) == 1
-    assert found == [(told[0][0], "a value of name does not fit its commitment")]
+    assert len(altered) == 1
+    assert found == [(altered[0][0], "a value of name does not fit its commitment")]
 
 
 def test_details_that_look_like_a_reference_open_nothing(clone: Clone, asha: int) -> None:
@@ -248,5 +248,5 @@ def test_details_that_look_like_a_reference_open_nothing(clone: Clone, asha: int
         value = psql.execute("select min(id) from audit.personal_values").fetchone()
     with acting(clone, Role.ANALYST) as analyst:
         analyst.execute(forged, value)
-        told = analyst.execute("select new_values from audit.trail where action = 'EXPORT'").fetchone()
-    assert told == ({"a": "altered", "b": {"personal": "many", "sha256": 1}},)
+        details = analyst.execute("select new_values from audit.trail where action = 'EXPORT'").fetchone()
+    assert details == ({"a": "altered", "b": {"personal": "many", "sha256": 1}},)

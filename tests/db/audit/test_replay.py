@@ -66,10 +66,10 @@ def test_a_row_added_or_removed_behind_the_trails_back_is_found_whole(clone: Clo
         "delete from inventory.products",
         "insert into inventory.products (sku, name, sizes) values ('B', 'Stole', '{M}')",
     )
-    gone, added = sorted(replayed(clone, "inventory.products").differences, key=lambda found: found.id)
-    assert (gone.id, gone.column, gone.in_table) == (1, None, None)
-    assert gone.in_trail is not None
-    assert '"sku": "A"' in gone.in_trail
+    missing, added = sorted(replayed(clone, "inventory.products").differences, key=lambda found: found.id)
+    assert (missing.id, missing.column, missing.in_table) == (1, None, None)
+    assert missing.in_trail is not None
+    assert '"sku": "A"' in missing.in_trail
     assert (added.id, added.column, added.in_trail) == (2, None, None)
     assert str(added).startswith("inventory.products 2: trail no row, table {")
 

@@ -43,7 +43,7 @@ def test_one_row_per_changed_field_and_one_with_the_whole_record_otherwise(clone
         ).fetchall()
     assert manager_id is not None
     by_manager = (manager_id[0], email_of(Role.MANAGER))
-    created, changed, gone = rows[0], rows[1:4], rows[4]
+    created, changed, deleted = rows[0], rows[1:4], rows[4]
     whole = {"id": 1, "sku": "A", "name": "Kurti", "sizes": ["M"], "category": "", "description": "", "is_active": True}
     whole |= {"gst_rate": None, "hsn_code": None, "unit_price": None, "reorder_level": 0}
     whole |= {"allowed_stores": [], "allowed_agencies": []}
@@ -54,9 +54,9 @@ def test_one_row_per_changed_field_and_one_with_the_whole_record_otherwise(clone
         (*by_manager, "UPDATE", "Product", 1, "sizes", '["M"]', '["M", "L"]'),
         (*by_manager, "UPDATE", "Product", 1, "unit_price", None, "1.50"),
     ]
-    assert (gone[:6], gone[7]) == ((None, "system", "DELETE", "Product", 1, None), None)
+    assert (deleted[:6], deleted[7]) == ((None, "system", "DELETE", "Product", 1, None), None)
     whole |= {"name": "Top", "unit_price": 1.5, "sizes": ["M", "L"]}
-    assert as_json(psql_value=gone[6], clone=clone) == whole
+    assert as_json(psql_value=deleted[6], clone=clone) == whole
     assert len(rows) == 5
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from backstitch.accounts.permissions import Role
 from backstitch.audit import undo
-from backstitch.audit.undo import Left, Preview, Step, Undoable, Undone
+from backstitch.audit.undo import Preview, SkippedRecord, Step, Undoable, Undone
 from backstitch.errors import Refused
 from backstitch.inventory.orders import commands as order_commands
 from backstitch.inventory.products import commands as product_commands
@@ -127,7 +127,7 @@ def test_undo_gives_every_row_back_as_it_was_with_its_id(shop: Shop, statements:
     undoable = do(shop, *statements)
     assert contents(shop) != before
     shown = preview(shop, undoable)
-    assert (shown.skipped, shown.left) == (0, [])
+    assert (shown.skipped, shown.skipped_records) == (0, [])
     assert take_back(shop, undoable) == Undone(shown.records, 0)
     assert contents(shop) == before
     with shop.clone.superuser() as connection:
@@ -156,7 +156,7 @@ def test_undo_is_on_the_record_with_what_it_undid_and_can_be_undone(shop: Shop) 
     assert stock(shop) == [("NVY", 0), ("RED", 5)]
 
 
-def test_rows_changed_since_are_left_and_named(shop: Shop) -> None:
+def test_rows_changed_since_are_skipped_and_named(shop: Shop) -> None:
     undoable = do(
         shop,
         "insert into inventory.customers (store_name) select 'Store ' || n from generate_series(1, 3) n",
@@ -176,9 +176,9 @@ def test_rows_changed_since_are_left_and_named(shop: Shop) -> None:
         ("DELETE", "Customer", 1),
         ("UPDATE", "Product", 1),
     }
-    assert (shown.skipped, shown.left) == (
+    assert (shown.skipped, shown.skipped_records) == (
         2,
-        [Left("Customer", f"Customer Store {n}", "changed since") for n in (3, 2)],
+        [SkippedRecord("Customer", f"Customer Store {n}", "changed since") for n in (3, 2)],
     )
     assert take_back(shop, undoable) == Undone(2, 2)
     after = contents(shop)
@@ -219,7 +219,7 @@ def test_an_undo_that_does_not_reach_every_row_it_counts_is_refused(shop: Shop) 
     assert [row["store_name"] for row in contents(shop)["customers"]] == ["A", "B"]
 
 
-def test_what_records_that_stay_refer_to_stays_too_and_is_named(business: Business) -> None:
+def test_records_to_which_skipped_ones_refer_are_skipped_and_named(business: Business) -> None:
     with business.write() as connection:
         draft = order_commands.create_order(connection, details=business.details(), lines=[business.line(2)])
         drafted = undo.this_transaction(connection)
@@ -237,8 +237,8 @@ def test_what_records_that_stay_refer_to_stays_too_and_is_named(business: Busine
         [],
         2,
         [
-            Left("OrderLine", "Line 1 · KT-1 · Red · S", "changed since"),
-            Left("Order", "Draft 1 · Mehta Stores", "other records that stay refer to it"),
+            SkippedRecord("OrderLine", "Line 1 · KT-1 · Red · S", "changed since"),
+            SkippedRecord("Order", "Draft 1 · Mehta Stores", "other records that stay refer to it"),
         ],
     )
     assert_nothing_to_undo(business, drafted)
@@ -261,7 +261,7 @@ def test_what_records_that_stay_refer_to_stays_too_and_is_named(business: Busine
     )
     shown = preview(business, created)
     assert shown.steps == [Step("DELETE", "ProductColorStock", 3), Step("DELETE", "ProductColor", 1)]
-    assert [(left.entity, left.because) for left in shown.left] == [
+    assert [(record.entity, record.reason) for record in shown.skipped_records] == [
         (entity, "other records that stay refer to it") for entity in ("ProductColorStock", "ProductColor", "Product")
     ]
     assert take_back(business, created) == Undone(4, 3)
@@ -284,8 +284,8 @@ def test_a_deleted_draft_comes_back_with_its_lines_before_and_after_cascades(bus
             "select min(id) from audit.records where entity = 'OrderLine' and action = 'DELETE'"
         ).fetchone() or (None,)
     alone = Undoable(deleted.transaction_id, deleted.near, line)
-    assert preview(business, alone).left == [
-        Left("OrderLine", "Line 1 · KT-1 · Red · S", "what it belongs to is gone"),
+    assert preview(business, alone).skipped_records == [
+        SkippedRecord("OrderLine", "Line 1 · KT-1 · Red · S", "what it belongs to is gone"),
     ]
     assert_nothing_to_undo(business, alone)
     assert take_back(business, deleted) == Undone(3, 0)
@@ -305,7 +305,7 @@ def test_a_deleted_draft_comes_back_with_its_lines_before_and_after_cascades(bus
     assert contents(business, ORDERS) == before
 
 
-def test_references_that_the_undo_itself_sets_back_or_leaves_dangling_are_seen(business: Business) -> None:
+def test_references_that_the_undo_itself_sets_back_or_would_break_are_noticed(business: Business) -> None:
     draft = business.draft()
     before = contents(business, ORDERS)
     # The customer can go, since the order goes back to the one it had.
@@ -331,7 +331,7 @@ def test_references_that_the_undo_itself_sets_back_or_leaves_dangling_are_seen(b
     assert preview(business, away) == Preview(
         [Step("UPDATE", "OrderLine", 1)],
         1,
-        [Left("Order", f"Draft {draft} · Mehta Stores", "what it belongs to is gone")],
+        [SkippedRecord("Order", f"Draft {draft} · Mehta Stores", "what it belongs to is gone")],
     )
     assert take_back(business, away) == Undone(1, 1)
     assert contents(business, ORDERS) == before
@@ -343,7 +343,9 @@ def test_a_colour_comes_back_with_the_cells_it_took_and_no_others(business: Busi
     small = do(business, cell.format("false", "S"))
     before = contents(business)
     off = do(business, blue.format("false"))
-    assert preview(business, small).left == [Left("ProductColorStock", "KT-1 · Blue · S", "its colour is out of use")]
+    assert preview(business, small).skipped_records == [
+        SkippedRecord("ProductColorStock", "KT-1 · Blue · S", "its colour is out of use")
+    ]
     assert_nothing_to_undo(business, small)
     assert preview(business, off) == Preview(
         [Step("UPDATE", "ProductColor", 1), Step("UPDATE", "ProductColorStock", 1)], 0, []
@@ -368,14 +370,16 @@ def test_a_colour_comes_back_with_the_cells_it_took_and_no_others(business: Busi
     on = do(business, blue.format("true"), "update inventory.customers set region = 'North'")
     do(business, cell.format("false", "S"))
     do(business, cell.format("true", "S"))
-    assert preview(business, on).left == [
-        Left("ProductColorStock", "KT-1 · Blue · S", "changed since"),
-        Left("ProductColor", "KT-1 · Blue", "other records that stay refer to it"),
+    assert preview(business, on).skipped_records == [
+        SkippedRecord("ProductColorStock", "KT-1 · Blue · S", "changed since"),
+        SkippedRecord("ProductColor", "KT-1 · Blue", "other records that stay refer to it"),
     ]
     assert take_back(business, on) == Undone(2, 2)
     deleted = do(business, "delete from inventory.product_color_stocks where colour_code = 'BLUE'")
     do(business, blue.format("false"))
-    assert preview(business, deleted).left == [Left("ProductColorStock", "KT-1 · Blue · S", "its colour is out of use")]
+    assert preview(business, deleted).skipped_records == [
+        SkippedRecord("ProductColorStock", "KT-1 · Blue · S", "its colour is out of use")
+    ]
     with business.clone.superuser() as psql:
         assert_replay_matches(psql)
 
@@ -401,16 +405,19 @@ def test_a_line_without_a_rate_comes_back_without_one(business: Business) -> Non
     assert (line, added["gst_rate"]) == (before, 18)
 
 
-def test_what_has_no_way_back_is_named_and_the_rest_goes_back(business: Business) -> None:
+def test_records_without_a_way_back_are_named_and_the_rest_is_undone(business: Business) -> None:
     no_way_back = "a confirmed or dispatched order has no way back"
     with business.write() as connection:
         order_commands.create_order(connection, details=business.details(), lines=[business.line(2)])
         taken = undo.this_transaction(connection)
-    stays = Left("OrderLine", "Line 1 · KT-1 · Red · S", "its order stays")
+    stays = SkippedRecord("OrderLine", "Line 1 · KT-1 · Red · S", "its order stays")
     noted = do(business, "update inventory.orders set note = 'call first', date = date - 1")
-    assert preview(business, taken).left == [stays, Left("Order", "Draft 1 · Mehta Stores", "changed since")]
+    assert preview(business, taken).skipped_records == [
+        stays,
+        SkippedRecord("Order", "Draft 1 · Mehta Stores", "changed since"),
+    ]
 
-    order = Left("Order", "Order 2026-27/1 · Mehta Stores", no_way_back)
+    order = SkippedRecord("Order", "Order 2026-27/1 · Mehta Stores", no_way_back)
     confirmed = do(business, "update inventory.orders set status = 'confirmed'")
     assert preview(business, confirmed) == Preview([], 1, [order])
     assert_nothing_to_undo(business, confirmed)
@@ -420,11 +427,11 @@ def test_what_has_no_way_back_is_named_and_the_rest_goes_back(business: Business
         "update inventory.orders set status = 'dispatched', dispatch_date = '2026-11-03'",
         "update inventory.customers set region = 'North'",
     )
-    sale = Left("SalesLog", "Sale 1 · KT-1 · Red · S", no_way_back)
+    sale = SkippedRecord("SalesLog", "Sale 1 · KT-1 · Red · S", no_way_back)
     assert preview(business, dispatched) == Preview([Step("UPDATE", "Customer", 1)], 2, [sale, order])
     assert take_back(business, dispatched) == Undone(1, 2)
-    assert preview(business, line).left == [Left("OrderLine", stays.label, no_way_back)]
-    assert preview(business, noted).left == [order]
+    assert preview(business, line).skipped_records == [SkippedRecord("OrderLine", stays.label, no_way_back)]
+    assert preview(business, noted).skipped_records == [order]
     assert business.stock() == {("RED", "S"): 7}
 
     bare = do(business, "insert into inventory.orders (customer_id) values (:mehta)", mehta=business.customer)
@@ -435,23 +442,23 @@ def test_what_has_no_way_back_is_named_and_the_rest_goes_back(business: Business
         "update inventory.orders set status = 'confirmed' where status = 'draft'",
         product=business.product,
     )
-    assert [left.because for left in preview(business, whole).left] == [no_way_back, "its order stays"]
+    assert [record.reason for record in preview(business, whole).skipped_records] == [no_way_back, "its order stays"]
     assert preview(business, bare).skipped == 1
 
     business.draft()
     year = do(business, "update inventory.orders set date = '2026-03-31' where status = 'draft'")
     assert preview(business, year).skipped == 0
     do(business, "update inventory.orders set status = 'confirmed' where status = 'draft'")
-    assert [left.because for left in preview(business, year).left] == [no_way_back]
+    assert [record.reason for record in preview(business, year).skipped_records] == [no_way_back]
     cancelled = do(business, "update inventory.orders set status = 'cancelled' where status = 'confirmed'")
-    assert [left.because for left in preview(business, cancelled).left] == [no_way_back, no_way_back]
+    assert [record.reason for record in preview(business, cancelled).skipped_records] == [no_way_back, no_way_back]
 
 
-def test_a_place_that_another_has_taken_since_is_left_and_the_rest_goes_back(business: Business) -> None:
+def test_a_record_whose_key_another_has_taken_is_skipped_and_the_rest_is_undone(business: Business) -> None:
     new_cell = (
         "insert into inventory.product_color_stocks (product_id, colour_code, size) values (:product, 'BLUE', 'S')"
     )
-    gone = do(
+    deleted = do(
         business,
         "delete from inventory.product_color_stocks where (colour_code, size) = ('BLUE', 'S')",
         "update inventory.customers set region = 'North'",
@@ -465,17 +472,17 @@ def test_a_place_that_another_has_taken_since_is_left_and_the_rest_goes_back(bus
         "insert into inventory.agencies (agency_name) values ('RAO & SONS')",
         product=business.product,
     )
-    because = "another record has taken its place"
-    assert preview(business, gone) == Preview(
+    reason = "another record has taken its place"
+    assert preview(business, deleted) == Preview(
         [Step("UPDATE", "Customer", 1)],
         3,
         [
-            Left("Agency", "Agency Rao & Daughters", because),
-            Left("Product", "Product KT-2 Kurta", because),
-            Left("ProductColorStock", "KT-2 · Blue · S", because),
+            SkippedRecord("Agency", "Agency Rao & Daughters", reason),
+            SkippedRecord("Product", "Product KT-2 Kurta", reason),
+            SkippedRecord("ProductColorStock", "KT-2 · Blue · S", reason),
         ],
     )
-    assert take_back(business, gone) == Undone(1, 3)
+    assert take_back(business, deleted) == Undone(1, 3)
     # Numbers that there are not are no number twice.
     drafts = [business.draft(), business.draft()]
     with business.write() as connection:
@@ -485,11 +492,11 @@ def test_a_place_that_another_has_taken_since_is_left_and_the_rest_goes_back(bus
     assert take_back(business, deleted) == Undone(4, 0)
 
 
-def test_what_a_part_of_a_key_would_refer_to_is_seen_when_it_is_gone(business: Business) -> None:
+def test_a_missing_target_of_a_composite_key_is_noticed(business: Business) -> None:
     business.draft(business.line(1, size="M"))
     moved = do(business, "update inventory.order_lines set size = 'S'")
     do(business, "delete from inventory.product_color_stocks where (colour_code, size) = ('RED', 'M')")
-    assert [left.because for left in preview(business, moved).left] == ["what it belongs to is gone"]
+    assert [record.reason for record in preview(business, moved).skipped_records] == ["what it belongs to is gone"]
 
 
 def test_an_undo_after_which_a_row_is_not_what_it_was_is_refused(shop: Shop) -> None:
@@ -544,7 +551,9 @@ def test_a_deletion_from_before_a_column_was_added_comes_back_with_the_default(s
         connection.execute("alter table inventory.customers add column grade text not null default 'x'")
         connection.execute("alter table inventory.customers alter column grade drop default")
         connection.execute("select audit.watch('inventory.customers')")
-    assert preview(shop, deleted).left == [Left("Customer", "Customer B", "its record type has other fields now")]
+    assert preview(shop, deleted).skipped_records == [
+        SkippedRecord("Customer", "Customer B", "its record type has other fields now")
+    ]
 
 
 def test_of_two_undos_of_one_deletion_at_the_same_moment_the_second_finds_nothing(shop: Shop) -> None:
@@ -604,7 +613,7 @@ def test_one_record_of_an_operation_is_undone_alone(shop: Shop) -> None:
     assert contents(shop)["customers"] == []
 
 
-def test_a_manager_undoes_only_own_changes_an_admin_anybody_s_and_nobody_else_any(shop: Shop) -> None:
+def test_a_manager_undoes_own_changes_an_admin_all_and_other_roles_none(shop: Shop) -> None:
     by_admin = do(shop, "update inventory.products set name = 'Jeggings'", role=Role.ADMIN)
     by_manager = do(shop, "update inventory.products set category = 'Denim'")
     for act in (preview, take_back):
@@ -618,7 +627,7 @@ def test_a_manager_undoes_only_own_changes_an_admin_anybody_s_and_nobody_else_an
     assert take_back(shop, by_admin, role=Role.ADMIN) == Undone(1, 0)
 
 
-def test_accounts_and_what_nobody_did_are_not_undone(shop: Shop) -> None:
+def test_changes_of_accounts_and_missing_transactions_are_not_undone(shop: Shop) -> None:
     role_change = do(shop, "update accounts.users set role = 'analyst' where role = 'viewer'", role=Role.ADMIN)
     nothing = Undoable(role_change.transaction_id + 1000, role_change.near)
     for undoable in (role_change, nothing):
@@ -628,13 +637,15 @@ def test_accounts_and_what_nobody_did_are_not_undone(shop: Shop) -> None:
         assert caught.value.rule == "nothing_to_undo"
 
 
-def test_a_record_with_a_column_that_is_gone_is_left(shop: Shop) -> None:
+def test_a_record_with_a_dropped_column_is_skipped(shop: Shop) -> None:
     undoable = do(shop, "insert into inventory.customers (store_name, region) values ('A', 'North')")
     changed = do(shop, "update inventory.customers set region = 'South'")
     with shop.clone.superuser() as connection:
         connection.execute("alter table inventory.customers rename column region to zone")
         connection.execute("select audit.watch('inventory.customers')")
-    assert preview(shop, changed).left == [Left("Customer", "Customer A", "its record type has other fields now")]
+    assert preview(shop, changed).skipped_records == [
+        SkippedRecord("Customer", "Customer A", "its record type has other fields now")
+    ]
     assert preview(shop, undoable).skipped == 1
 
 

@@ -11,7 +11,7 @@ from backstitch.errors import Refused, StaleEdit
 from backstitch.inventory.movements import adjustments
 from backstitch.inventory.movements import commands as movement_commands
 from backstitch.inventory.movements import queries as movement_queries
-from backstitch.inventory.movements.adjustments import Adjustment, because
+from backstitch.inventory.movements.adjustments import Adjustment, combined_reason
 from backstitch.inventory.movements.commands import InwardRow, SalesRow
 from backstitch.inventory.movements.queries import LogFilter
 from backstitch.inventory.products import commands as product_commands
@@ -32,7 +32,7 @@ def business(clone: Clone) -> Business:
 
 
 def adjust(business: Business, quantity: int, reason: str = "damaged", note: str = "") -> None:
-    with business.write(reason=because(reason, note)) as connection:
+    with business.write(reason=combined_reason(reason, note)) as connection:
         correction = Adjustment(business.product, "RED", "S", quantity, DAY, reason, note)
         adjustments.adjust(connection, adjustments=[correction])
 
@@ -71,7 +71,7 @@ def test_an_adjustment_moves_its_cell_and_its_reason_is_on_the_record(business: 
     assert business.stock() == {("RED", "S"): 10}
 
 
-def test_what_an_adjustment_cannot_be(business: Business) -> None:
+def test_an_invalid_adjustment_is_refused(business: Business) -> None:
     with business.clone.superuser() as psql:
         adjustment = "insert into inventory.stock_adjustments (product_id, colour_code, size, quantity, reason) values "
         for values, refusal in {
@@ -110,7 +110,9 @@ def test_a_stock_take_posts_the_differences_unless_the_stock_moved_meanwhile(bus
     assert negative.value.rule == "negative_quantity"
 
 
-def test_colours_and_sizes_with_stock_stay_with_history_rest_and_without_go(business: Business) -> None:
+def test_colours_and_sizes_with_stock_stay_with_history_are_deactivated_and_unused_are_deleted(
+    business: Business,
+) -> None:
     product = business.product
     for remove in (
         lambda c: product_matrix.remove_colour(c, product_id=product, colour_code="RED"),
@@ -155,7 +157,7 @@ def test_colours_and_sizes_with_stock_stay_with_history_rest_and_without_go(busi
         assert_replay_matches(psql)
 
 
-def test_a_new_size_of_a_colour_out_of_use_is_out_of_use(business: Business) -> None:
+def test_a_new_size_of_an_inactive_colour_is_inactive(business: Business) -> None:
     with business.write() as connection:
         movement_commands.bulk_inward(
             connection, rows=[InwardRow(business.product, "BLUE", "S", 1, DAY, "Supply", "Mill")]
@@ -211,7 +213,7 @@ def test_a_grid_of_products_writes_the_changed_cells_only_or_nothing(business: B
         product_commands.edit_products(connection, changes=[ProductChange(now.id, now.version, {"id": 7})])
 
 
-def test_the_proof_the_events_and_the_low_cells_tell_how_the_stock_came_about(business: Business) -> None:
+def test_the_proof_the_events_and_the_low_cells_explain_the_stock(business: Business) -> None:
     order = business.draft(business.line(3))
     business.move("confirmed", order)
     business.move("dispatched", order, on=DAY)
@@ -227,7 +229,7 @@ def test_the_proof_the_events_and_the_low_cells_tell_how_the_stock_came_about(bu
         ] == [10]
         assert movement_queries.latest_inward(connection, stakeholder="nobody") == []
         assert movement_queries.latest_sales(connection, store="Mehta Stores", on=date(2026, 1, 1)) == []
-        assert movement_queries.agencies_named(connection) == ["Rao & Sons"]
+        assert movement_queries.agency_names(connection) == ["Rao & Sons"]
     assert events == [
         CellEvent("Inward", 1, date(2026, 10, 1), 10, "Arvind Mills", "Supply", None, 10),
         CellEvent("Adjustment", 1, DAY, -5, "", "theft or loss", None, 5),
@@ -264,9 +266,9 @@ def test_bulk_entries_and_deletions_of_the_logs_are_one_operation_or_nothing(bus
             connection, log_filter=LogFilter(stakeholder="arvind mills", category="Supply")
         )
     assert [entry.quantity for entry in sold] == [3, 2, 1]
-    with pytest.raises(Refused) as gone, business.write() as connection:
+    with pytest.raises(Refused) as refusal, business.write() as connection:
         movement_commands.delete_inwards(connection, versions={received.id: received.version})
-    assert gone.value.rule == "stock_never_negative"
+    assert refusal.value.rule == "stock_never_negative"
     versions = {entry.id: entry.version for entry in sold}
     with business.write() as connection:
         movement_commands.edit_sale(connection, entry=sold[0], quantity=4, sale=movement_commands.Sale(DAY, "Bandra"))
@@ -279,7 +281,7 @@ def test_bulk_entries_and_deletions_of_the_logs_are_one_operation_or_nothing(bus
     assert business.stock() == {("RED", "S"): 6}
 
 
-def test_who_may_not_edit_may_not_adjust(business: Business) -> None:
+def test_a_role_that_may_not_edit_may_not_adjust(business: Business) -> None:
     for role in (Role.ANALYST, Role.VIEWER):
         with pytest.raises(Refused) as refusal, business.write(role, reason="x") as connection:
             adjustments.adjust(connection, adjustments=[Adjustment(business.product, "RED", "S", 1, DAY, "count")])

@@ -275,7 +275,7 @@ def test_products_go_to_their_allowed_stores_through_their_allowed_agencies(busi
     assert business.stock() == {("RED", "S"): 6}
 
 
-def test_nobody_new_orders_from_or_for_what_is_out_of_use(business: Business) -> None:
+def test_new_orders_cannot_have_inactive_parties_products_or_cells(business: Business) -> None:
     draft = business.draft()
     with business.clone.superuser() as psql:
         line = "insert into inventory.order_lines (order_id, product_id, colour_code, size, quantity) values "
@@ -327,7 +327,7 @@ def test_a_line_cannot_slip_into_an_order_that_is_being_dispatched(business: Bus
             waiting.result(timeout=20)
 
 
-def test_what_an_order_is_of_and_for_cannot_go_out_of_use_while_it_is_entered(business: Business) -> None:
+def test_parties_and_cells_of_an_order_cannot_be_deactivated_while_it_is_entered(business: Business) -> None:
     business.draft()
     order = "insert into inventory.orders (customer_id, agency_id) values (1, 1)"
     line = (
@@ -378,7 +378,7 @@ def test_two_who_take_the_last_two_lines_of_a_numbered_order_leave_one(business:
         assert psql.execute("select size from inventory.order_lines").fetchall() == [("M",)]
 
 
-def test_who_may_not_edit_may_not_order(business: Business) -> None:
+def test_a_role_that_may_not_edit_may_not_order(business: Business) -> None:
     for role in (Role.ANALYST, Role.VIEWER):
         for write in (
             lambda c: order_commands.create_order(c, details=business.details(), lines=[]),

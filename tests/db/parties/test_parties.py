@@ -20,7 +20,7 @@ def business(clone: Clone) -> Business:
     return open_business(clone)
 
 
-def test_a_customer_is_kept_tidied_and_a_stale_edit_shows_both(business: Business) -> None:
+def test_a_customer_is_stored_normalised_and_a_stale_edit_shows_both_versions(business: Business) -> None:
     with business.read() as connection:
         read = party_queries.customer(connection, customer_id=business.customer)
         assert party_queries.customer_choices(connection) == {business.customer: "Mehta Stores"}
@@ -75,22 +75,27 @@ def test_wrong_details_are_refused_by_the_database_and_nothing_is_written(busine
 
 
 def test_python_and_the_database_agree_on_what_a_gstin_is(business: Business) -> None:
-    signs = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    asked = [GSTIN[:14] + sign for sign in signs] + [GSTIN[:place] + "7" + GSTIN[place + 1 :] for place in range(15)]
-    asked += [f"{state:02}AAPFU0939F1Z{sign}" for state in (0, 1, 38, 39, 99) for sign in signs] + ["", GSTIN + "V"]
+    characters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    gstins = [GSTIN[:14] + character for character in characters] + [
+        GSTIN[:index] + "7" + GSTIN[index + 1 :] for index in range(15)
+    ]
+    gstins += [f"{state:02}AAPFU0939F1Z{character}" for state in (0, 1, 38, 39, 99) for character in characters] + [
+        "",
+        GSTIN + "V",
+    ]
     with business.clone.superuser() as psql:
-        told = psql.execute("select g, inventory.gstin_valid(g) from unnest(%s::text[]) g", (asked,)).fetchall()
-    assert [valid for _, valid in told] == [gstin_problem(gstin) is None for gstin, _ in told]
-    assert sum(valid for _, valid in told) == 4
+        rows = psql.execute("select g, inventory.gstin_valid(g) from unnest(%s::text[]) g", (gstins,)).fetchall()
+    assert [valid for _, valid in rows] == [gstin_problem(gstin) is None for gstin, _ in rows]
+    assert sum(valid for _, valid in rows) == 4
 
 
-def test_likely_duplicates_are_named_with_what_is_alike(business: Business) -> None:
+def test_likely_duplicates_are_named_with_what_matches(business: Business) -> None:
     typed = CustomerDetails("MEHTA  stores.", gst_number=GSTIN.lower(), phone="0 98200 12345")
     with business.write() as connection:
         assert party_commands.duplicate_customers(connection, details=typed) == [
             Duplicate(business.customer, "Mehta Stores", ("name", "GSTIN", "mobile"))
         ]
-        assert party_commands.duplicate_customers(connection, details=typed, besides=business.customer) == []
+        assert party_commands.duplicate_customers(connection, details=typed, exclude_id=business.customer) == []
         assert party_commands.duplicate_customers(connection, details=CustomerDetails("Mehta")) == []
         second = AgencyDetails("Patil", accounts_mobile="+91 9820054321")
         assert party_commands.duplicate_agencies(connection, details=second) == [
@@ -137,6 +142,6 @@ def test_used_parties_are_deactivated_and_unused_ones_deleted(business: Business
     with business.read() as connection:
         assert set(party_queries.customer_choices(connection)) == {business.customer}
         assert [c.store_name for c in party_queries.customers(connection, inactive=True)] == ["Bandra", "Mehta Stores"]
-        with pytest.raises(Refused) as gone:
+        with pytest.raises(Refused) as refusal:
             party_queries.customer(connection, customer_id=fresh)
-    assert gone.value.rule == "party_gone"
+    assert refusal.value.rule == "party_gone"

@@ -186,7 +186,7 @@ def test_each_wrong_value_is_marked_by_row_and_column_with_its_sentence_and_noth
     assert len(WRONG) >= 60 and shop.trail() == before
 
 
-def test_problems_that_lie_between_rows_are_found(shop: Shop) -> None:
+def test_problems_between_rows_are_found(shop: Shop) -> None:
     """Stock that runs out row by row, stores that a product may not go to, orders that contradict themselves."""
     sales = [
         row(Kind.SALES, Quantity="3"),
@@ -276,13 +276,13 @@ def test_inward_is_written_in_one_operation_and_moves_the_stock(shop: Shop) -> N
     assert bulk(shop) == ["BULK_CREATE inward entries, 2 rows"]
 
 
-def test_what_is_there_for_the_product_date_and_party_is_replaced_on_request_only(shop: Shop) -> None:
+def test_stored_rows_of_the_same_product_date_and_party_are_replaced_on_request_only(shop: Shop) -> None:
     write(shop, checked(shop, Kind.INWARD, LONG, row(Kind.INWARD), row(Kind.INWARD, Date="04/11/2026")))
     fresh = (LONG, row(Kind.INWARD, Quantity="1", Stakeholder="MILL"))
     kept = checked(shop, Kind.INWARD, *fresh)
     replacing = checked(shop, Kind.INWARD, *fresh, replace=True)
-    assert [(one.quantity, one.party, one.cell_words) for one in replacing.gone] == [(4, "Mill", "AN201 Red S")]
-    assert kept.gone == replacing.gone and not replacing.blocked
+    assert [(one.quantity, one.party, one.cell_words) for one in replacing.replaceable] == [(4, "Mill", "AN201 Red S")]
+    assert kept.replaceable == replacing.replaceable and not replacing.blocked
     assert write(shop, replacing) == Written(created=1, deleted=1, pieces=1)
     assert shop.stock(1) == {("RED", "S"): 10}
     with pytest.raises(Refused) as refused:
@@ -306,7 +306,7 @@ def test_sales_that_an_order_made_stay_when_sales_are_replaced(shop: Shop) -> No
     shop.run("update inventory.orders set status = 'confirmed'")
     shop.run("update inventory.orders set status = 'dispatched', dispatch_date = date")
     again = checked(shop, Kind.SALES, SALES, row(Kind.SALES, Quantity="3"), replace=True)
-    assert [one.quantity for one in again.gone] == [1]
+    assert [one.quantity for one in again.replaceable] == [1]
     assert remarks(again) == [(None, "1 sale that an order made stays: it goes with its order.")]
     assert write(shop, again) == Written(created=1, deleted=1, pieces=3)
     assert shop.stock(1) == {}
@@ -336,12 +336,12 @@ def test_orders_are_created_as_drafts_and_drafts_replaced(shop: Shop) -> None:
         ("draft", day, "Bandra", "Kapoor", 6, Decimal("3098.00"), "1"),
     ]
     again = checked(shop, Kind.ORDERS, ORDERS, row(Kind.ORDERS, Quantity="1", Order=""), replace=True)
-    assert len(again.gone) == 3
+    assert len(again.replaceable) == 3
     assert write(shop, again) == Written(created=1, deleted=2, pieces=1)
     assert stored() == [("draft", day, "Bandra", "Kapoor", 1, Decimal("500.00"), "")]
 
 
-def test_a_known_sku_changes_the_given_columns_only_and_an_unknown_one_is_added(shop: Shop) -> None:
+def test_a_known_sku_changes_the_filled_columns_only_and_a_new_one_is_added(shop: Shop) -> None:
     shop.run("delete from inventory.product_color_stocks where product_id = 1 and size = 'L' and colour_code = 'RED'")
     found = checked(
         shop,

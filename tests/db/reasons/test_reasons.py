@@ -104,7 +104,7 @@ def test_an_admin_says_what_needs_a_reason_and_that_is_on_the_record(business: B
     assert price == (Decimal("1.00"),)
 
 
-def test_only_what_is_asked_for_its_reason_can_have_a_rule(business: Business) -> None:
+def test_only_record_types_that_ask_for_reasons_can_have_a_policy(business: Business) -> None:
     asked = (
         "select relation::regclass::text, entity from audit.watched_tables "
         "where exists (select from pg_trigger where tgrelid = relation and tgname = 'reason_update')"

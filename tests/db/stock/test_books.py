@@ -201,7 +201,7 @@ def test_a_movement_and_what_it_moved_are_of_the_same_user_and_transaction(clone
     ]
 
 
-def test_cells_have_the_sizes_of_their_product_and_go_only_empty(psql: Connection) -> None:
+def test_cells_have_the_sizes_of_their_product_and_only_empty_ones_are_deleted(psql: Connection) -> None:
     cell = "insert into inventory.product_color_stocks (product_id, colour_code, size) values "
     for statement, refusal in {
         cell + "(1, 'R', 'XL')": ("23514", "size_of_product"),

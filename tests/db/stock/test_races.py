@@ -112,7 +112,7 @@ def test_sellers_who_have_all_checked_their_cell_before_any_moves_it_do_not_dead
         assert (stock(psql)["R S"], stock(psql)["G M"]) == (8, 8)
 
 
-def test_a_size_cannot_leave_a_product_while_a_cell_of_it_comes(clone: Clone) -> None:
+def test_a_size_cannot_be_removed_while_a_cell_of_it_is_added(clone: Clone) -> None:
     with ready(clone, pieces=1) as psql, clone.superuser() as other, ThreadPoolExecutor() as threads:
         psql.execute("update inventory.products set sizes = sizes || 'XL'::text")
         cell = "insert into inventory.product_color_stocks (product_id, colour_code, size) values (1, 'R', 'XL')"
@@ -132,7 +132,7 @@ def test_a_size_cannot_leave_a_product_while_a_cell_of_it_comes(clone: Clone) ->
             psql.execute("delete from inventory.product_color_stocks where size = 'XL'")
 
 
-def test_a_cell_that_comes_while_its_colour_goes_out_of_use_goes_with_it(clone: Clone) -> None:
+def test_a_cell_added_while_its_colour_is_deactivated_is_deactivated_too(clone: Clone) -> None:
     with clone.superuser() as psql, clone.superuser() as other, clone.superuser() as watcher:
         make_matrix(psql)
         psql.execute("update inventory.products set sizes = '{S,M,L,XL}'")

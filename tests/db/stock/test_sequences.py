@@ -106,8 +106,8 @@ class Book:
         self._move(c, which, "confirmed", "cancelled")
 
     def dispatch(self, c: Connection, which: int, pieces: int) -> None:
-        gone = self._move(c, which, "confirmed", "dispatched")
-        self.stock.subtract({(line.colour_code, line.size): line.quantity for line in gone})
+        removed_lines = self._move(c, which, "confirmed", "dispatched")
+        self.stock.subtract({(line.colour_code, line.size): line.quantity for line in removed_lines})
 
     def reorder(self, c: Connection, which: int, pieces: int) -> None:
         found = self._orders(c, *order_queries.OPEN)

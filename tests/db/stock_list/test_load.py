@@ -172,7 +172,7 @@ def test_a_row_that_the_database_refuses_undoes_the_whole_import(clone: Clone, t
 
 
 @pytest.mark.parametrize("role", [Role.ANALYST, Role.VIEWER])
-def test_who_may_not_edit_may_not_import(clone: Clone, tmp_path: Path, role: Role) -> None:
+def test_a_role_that_may_not_edit_may_not_import(clone: Clone, tmp_path: Path, role: Role) -> None:
     with pytest.raises(Refused) as refusal:
         load_stock_list(clone.app, clone.actor(role), stock_list(tmp_path, *SMALL), on=DAY)
     assert refusal.value.rule == "42501"
@@ -195,7 +195,7 @@ def test_a_second_import_of_the_same_list_adds_nothing_and_says_so_row_by_row(cl
     assert stock(clone) == before
 
 
-def test_a_known_design_gains_what_it_lacks_and_keeps_what_it_has(clone: Clone, tmp_path: Path) -> None:
+def test_a_known_design_gets_missing_records_and_keeps_stored_ones(clone: Clone, tmp_path: Path) -> None:
     prepare(
         clone,
         "insert into inventory.products (sku, name, category, sizes) values ('AN201', 'My own', 'Mine', '{S,L}')",

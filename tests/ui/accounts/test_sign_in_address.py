@@ -9,7 +9,7 @@ from tests.ui.shop import run
 
 
 @pytest.mark.parametrize(
-    ("told", "kept"),
+    ("reported", "kept"),
     [
         ("::ffff:198.51.100.7", "198.51.100.7"),  # as one of a /64, all of IPv4 would be locked with it
         ("fe80::7%eth0", "fe80::7"),
@@ -17,9 +17,9 @@ from tests.ui.shop import run
     ],
 )
 def test_an_address_counts_as_the_one_that_it_stands_for(
-    signed_out: AppTest, clone: Clone, monkeypatch: pytest.MonkeyPatch, told: str, kept: str | None
+    signed_out: AppTest, clone: Clone, monkeypatch: pytest.MonkeyPatch, reported: str, kept: str | None
 ) -> None:
-    monkeypatch.setattr(ContextProxy, "ip_address", property(lambda self: told))
+    monkeypatch.setattr(ContextProxy, "ip_address", property(lambda self: reported))
     for field in run(signed_out).text_input:
         field.set_value("nobody")
     signed_out.button[0].click()

@@ -88,7 +88,7 @@ def test_after_five_failures_the_page_says_how_long_to_wait(signed_out: AppTest)
 
 
 @pytest.mark.parametrize(
-    ("told", "kept"),
+    ("reported", "kept"),
     [
         ("198.51.100.7", "198.51.100.7"),
         ("2001:db8::7", "2001:db8::7"),
@@ -97,9 +97,9 @@ def test_after_five_failures_the_page_says_how_long_to_wait(signed_out: AppTest)
     ],
 )
 def test_the_address_of_the_browser_is_counted_and_on_the_record(
-    signed_out: AppTest, clone: Clone, monkeypatch: pytest.MonkeyPatch, told: str | None, kept: str | None
+    signed_out: AppTest, clone: Clone, monkeypatch: pytest.MonkeyPatch, reported: str | None, kept: str | None
 ) -> None:
-    monkeypatch.setattr(ContextProxy, "ip_address", property(lambda self: told))
+    monkeypatch.setattr(ContextProxy, "ip_address", property(lambda self: reported))
     _sign_in(signed_out.run(), email_of(Role.MANAGER), "wrong")
     with clone.superuser() as connection:
         found = connection.execute("select host(address) from audit.trail where action = 'LOGIN_FAILED'").fetchall()

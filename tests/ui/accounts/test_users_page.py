@@ -35,7 +35,7 @@ def try_sign_in(clone: Clone, email: str, password: str) -> bool:
 
 
 def is_signed_in(clone: Clone, role: Role) -> bool:
-    return sessions.seen(clone.app, clone.actor(role))
+    return sessions.mark_seen(clone.app, clone.actor(role))
 
 
 def leads_to(tab: AppTest) -> str:

@@ -206,7 +206,7 @@ def test_two_people_of_one_name_are_told_apart(open_page: Open, shop: Shop, prod
     ],
     ids=["no day", "no last day", "the wrong way round"],
 )
-def test_a_custom_period_that_is_none_says_what_is_missing(
+def test_an_invalid_custom_period_says_what_is_missing(
     open_page: Open, product: int, first: date | None, last: date | None, sentence: str
 ) -> None:
     tab = open_page("audit", Role.ANALYST)

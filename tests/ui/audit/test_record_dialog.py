@@ -111,7 +111,7 @@ def test_a_bulk_operation_names_the_newest_hundred_of_its_records(open_page: Ope
     }
 
 
-def test_a_sign_in_that_failed_shows_the_name_and_the_cause(open_page: Open, shop: Shop, product: int) -> None:
+def test_a_failed_sign_in_shows_the_name_and_the_cause(open_page: Open, shop: Shop, product: int) -> None:
     shop.run("select accounts.sign_in('nobody@example.com', 'x', 'y', '192.0.2.9', 'curl', interval '1 hour')")
     tab = opened(open_page, newest(shop, Role.ADMIN, actions=("LOGIN_FAILED",)), Role.ADMIN)
     assert {row["field"]: row["new"] for row in tables(tab)[0]} == {

@@ -104,7 +104,7 @@ def test_an_operation_is_undone_with_what_was_changed_since_named(open_page: Ope
     run(tab)
     assert [warning.value for warning in tab.warning] == ["1 record will stay as it is."]
     assert tab.dataframe[1].value.to_dict("records") == [
-        {"type": "Inward entry", "record": "Inward 2 · AN201 · Red · L", "because": "changed since"}
+        {"type": "Inward entry", "record": "Inward 2 · AN201 · Red · L", "reason": "changed since"}
     ]
     submit(tab)
     assert sentences(tab.success) == ["Undone: 1 record put back. 1 record stayed."]
@@ -129,6 +129,6 @@ def test_a_step_that_has_no_way_back_offers_no_undo_and_its_record_says_why(
     run(tab)
     assert "Nothing of this can be undone. Below is why." in [caption.value for caption in tab.caption]
     (order,) = shop.run("select financial_year || '/' || order_number from inventory.orders")
-    assert {"type": "Order", "record": f"Order {order[0]} · Mehta Stores", "because": NO_WAY_BACK} in [
+    assert {"type": "Order", "record": f"Order {order[0]} · Mehta Stores", "reason": NO_WAY_BACK} in [
         row for table in tab.dataframe for row in table.value.to_dict("records")
     ]

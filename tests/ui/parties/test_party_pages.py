@@ -97,10 +97,10 @@ def test_a_party_is_added_as_it_is_written_and_found_again(open_page: Open, shop
 
 
 WRONG = {
-    "GSTIN too short": ({"gst_number": "27AAPFU"}, "A GSTIN has 15 signs; this one has 7. Nothing was saved."),
+    "GSTIN too short": ({"gst_number": "27AAPFU"}, "A GSTIN has 15 characters; this one has 7. Nothing was saved."),
     "GSTIN mistyped": (
         {"gst_number": "27AAPFU0939F1ZX"},
-        "The last sign of this GSTIN does not fit the others. Look for a typing mistake. Nothing was saved.",
+        "The last character of this GSTIN does not fit the others. Look for a typing mistake. Nothing was saved.",
     ),
     "GSTIN of no state": (
         {"gst_number": "99AAPFU0939F1ZV"},

@@ -99,7 +99,7 @@ def test_problems_are_listed_by_row_and_column_and_marked_until_they_are_put_rig
     assert tab.text_area[0].value == "" and not tab.dataframe
 
 
-def test_what_is_there_is_shown_and_goes_only_after_a_yes(open_page: Open, shop: Shop) -> None:
+def test_stored_rows_are_listed_and_deleted_only_after_a_yes(open_page: Open, shop: Shop) -> None:
     product = shop.product()
     tab = open_page("paste", Role.MANAGER)
     click(

@@ -380,9 +380,7 @@ def test_a_session_that_ends_while_a_form_is_open_leads_to_the_sign_in(open_page
 # --- sizes and colours ------------------------------------------------------------------------------------
 
 
-def test_what_was_never_used_is_removed_what_has_a_history_comes_back_and_stock_stays(
-    open_page: Open, shop: Shop
-) -> None:
+def test_unused_colours_are_deleted_used_ones_can_be_restored_and_stock_stays(open_page: Open, shop: Shop) -> None:
     product = shop.product(sizes=["S", "M"], colours=["Red", "Teal"])
     shop.receive(product, S=2)
     tab = opening(open_page, shop)

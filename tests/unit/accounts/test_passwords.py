@@ -38,12 +38,12 @@ def refusal(password: str) -> str | None:
 )
 def test_long_enough_passwords_of_any_script_are_taken(password: str) -> None:
     assert refusal(password) is None
-    kept = passwords.stored(password)
+    kept = passwords.hash_password(password)
     salt = kept.split(":")[1]
     for typed in (password, f"  {password} ", *(unicodedata.normalize(form, password) for form in ("NFC", "NFD"))):
-        assert passwords.stored_with(typed, salt) == kept
+        assert passwords.hash_with_salt(typed, salt) == kept
     # Beyond the 72 bytes that bcrypt reads, every character counts.
-    assert passwords.stored_with(password[:-1], salt) != kept
+    assert passwords.hash_with_salt(password[:-1], salt) != kept
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_one_time_password_is_random_long_and_good_enough() -> None:
 
 def test_hashing_takes_long_enough_to_slow_down_guessing_and_at_most_half_a_second() -> None:
     assert REAL_COST >= 12
-    salt = passwords.stored(PASSWORD, cost=REAL_COST).split(":")[1]
+    salt = passwords.hash_password(PASSWORD, cost=REAL_COST).split(":")[1]
     times = []
     for _ in range(3):
         start = time.process_time()
@@ -84,23 +84,23 @@ def test_hashing_takes_long_enough_to_slow_down_guessing_and_at_most_half_a_seco
     assert 0.05 < statistics.median(times) <= 0.5
 
 
-def test_megabytes_that_are_typed_for_a_password_stop_nobody() -> None:
-    salt = passwords.stored(PASSWORD, cost=4).split(":")[1]
+def test_megabytes_typed_as_a_password_block_nobody() -> None:
+    salt = passwords.hash_password(PASSWORD, cost=4).split(":")[1]
     start = time.process_time()
     passwords.proof("\ufdfa" * 2_000_000, salt)  # one sign whose normal form has eighteen
     assert refusal("\ufdfa" * 2_000_000) == "password_length"
     assert time.process_time() - start < 0.5
 
 
-def test_what_is_kept_is_renewed_when_the_cost_has_risen_and_only_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    salt = passwords.stored(PASSWORD, cost=5).split(":")[1]
+def test_a_password_is_rehashed_only_when_the_cost_has_risen(monkeypatch: pytest.MonkeyPatch) -> None:
+    salt = passwords.hash_password(PASSWORD, cost=5).split(":")[1]
     for cost, renews in ((5, False), (4, False), (6, True)):
         monkeypatch.setattr(passwords, "COST", cost)
-        kept = passwords.renewed(PASSWORD, salt)
+        kept = passwords.rehash(PASSWORD, salt)
         assert (kept is not None) is renews
         assert kept is None or kept.startswith("bcrypt-sha256:$2b$06$")
 
 
 def test_a_password_is_the_same_however_it_was_typed() -> None:
-    assert passwords.are_alike("correct horse ﬁve staples", "correct horse five staples ")
-    assert not passwords.are_alike("correct horse five staples", "Correct horse five staples")
+    assert passwords.same_password("correct horse ﬁve staples", "correct horse five staples ")
+    assert not passwords.same_password("correct horse five staples", "Correct horse five staples")

@@ -79,7 +79,7 @@ def test_csv_text_that_would_run_as_a_formula_gets_an_apostrophe(payload: str) -
 
 
 @pytest.mark.parametrize("payload", INERT)
-def test_other_csv_text_comes_back_as_it_was(payload: str) -> None:
+def test_other_csv_text_comes_back_unchanged(payload: str) -> None:
     assert csv_rows((payload, "next")) == [[payload, "next"]]
 
 
@@ -95,11 +95,11 @@ def test_pandas_reads_the_numbers_of_a_csv_as_numbers() -> None:
     assert (frame["A"].tolist(), frame["B"].tolist()) == ([-5, 7], ["007", "'x"])
 
 
-def test_a_csv_without_a_file_tells_the_same_sha_256() -> None:
+def test_a_csv_without_a_file_computes_the_same_sha_256() -> None:
     rows = [("é" * 1000, number) for number in range(1000)]
-    told = CsvFile(("A", "B"))
-    told.write(rows)
-    assert told.close() == hashlib.sha256(csv_bytes(*rows)).hexdigest()
+    hash_only = CsvFile(("A", "B"))
+    hash_only.write(rows)
+    assert hash_only.close() == hashlib.sha256(csv_bytes(*rows)).hexdigest()
 
 
 @pytest.mark.parametrize("payload", FORMULAS[:4])

@@ -79,7 +79,7 @@ def test_custom_includes_both_days() -> None:
         (date(2026, 10, 1), date.max, "period_range"),
     ],
 )
-def test_a_custom_range_that_is_none_is_refused(first: date | None, last: date | None, rule: str) -> None:
+def test_an_invalid_custom_range_is_refused(first: date | None, last: date | None, rule: str) -> None:
     with pytest.raises(Refused) as refused:
         instants(Period.CUSTOM, now=NOON, zone=INDIA, first=first, last=last)
     assert refused.value.rule == rule

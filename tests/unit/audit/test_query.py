@@ -37,7 +37,7 @@ def test_filters_survive_the_way_through_a_url(filters: Filters) -> None:
     assert filters_from_query(parse_qs(url), INDIA) == filters
 
 
-def test_what_does_not_narrow_is_not_in_the_url() -> None:
+def test_empty_filters_are_not_in_the_url() -> None:
     filters = Filters(datetime(2026, 10, 1, tzinfo=INDIA), datetime(2026, 11, 1, tzinfo=INDIA))
     assert filters_to_query(filters) == {
         "start": ["2026-10-01T00:00:00+05:30"],
@@ -75,7 +75,7 @@ def test_an_instant_without_an_offset_is_in_the_zone() -> None:
         ({"action": ["UPDATE"] * 101}, "“action” is given more than 100 times; leave it out to get all."),
     ],
 )
-def test_what_is_no_filter_is_refused_with_a_sentence(changed: dict[str, list[str]], sentence: str) -> None:
+def test_an_invalid_filter_is_refused_with_a_sentence(changed: dict[str, list[str]], sentence: str) -> None:
     with pytest.raises(BadQuery) as refused:
         filters_from_query(RANGE | changed, INDIA)
     assert (str(refused.value), refused.value.rule) == (sentence, "audit_query")
@@ -87,7 +87,7 @@ def test_an_unknown_choice_is_refused_with_the_choices(name: str) -> None:
         filters_from_query(RANGE | {name: ["DROP"]}, INDIA)
 
 
-def test_an_unknown_parameter_is_refused_because_it_would_not_narrow() -> None:
+def test_an_unknown_parameter_is_refused_because_it_would_not_filter() -> None:
     with pytest.raises(BadQuery) as refused:
         filters_from_query(RANGE | {"actoin": ["UPDATE"]}, INDIA)
     assert str(refused.value) == (

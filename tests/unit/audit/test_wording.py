@@ -73,7 +73,7 @@ def created(entity: str, **values: Any) -> Record:
         ({}, {}, ""),
     ],
 )
-def test_an_update_says_the_most_telling_field_from_what_to_what(
+def test_an_update_shows_the_most_important_field_with_both_values(
     old: dict[str, Any], new: dict[str, Any], words: str
 ) -> None:
     assert summary(update(old, new), RUPEES) == words
@@ -103,7 +103,7 @@ def test_an_update_says_the_most_telling_field_from_what_to_what(
         (created("Courier", a=1, b=2, c=3, d=4, e=5), "A 1, B 2, C 3, +2 more"),
     ],
 )
-def test_what_was_added_or_deleted_is_told_in_a_few_words(record: Record, words: str) -> None:
+def test_added_and_deleted_records_are_described_in_a_few_words(record: Record, words: str) -> None:
     deleted = replace(record, action="DELETE", old_values=record.new_values, new_values=None)
     assert summary(record, RUPEES) == words
     assert summary(deleted, RUPEES) == words

@@ -21,8 +21,8 @@ from openpyxl.utils.escape import unescape
 from backstitch.audit import chart_file
 from backstitch.audit.excel_file import ExcelFile
 from backstitch.company import Company
-from backstitch.files.csv_out import as_it_was
-from backstitch.files.excel_cells import fitting
+from backstitch.files.csv_out import unescape_formula
+from backstitch.files.excel_cells import fit_cell
 from backstitch.inventory.orders import sheet as order_sheet
 from backstitch.inventory.orders.queries import Order, OrderLine, OrderSummary
 from backstitch.inventory.parties.queries import Agency, Customer
@@ -46,7 +46,7 @@ def csv_rows(content: bytes) -> list[list[str]]:
     _, *rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
     for row in rows:
         assert not [text for text in row if text.startswith(tuple("=+-@\t\r\n＝＋－＠"))]
-    return [[as_it_was(text) for text in row] for row in rows]
+    return [[unescape_formula(text) for text in row] for row in rows]
 
 
 def excel_texts(content: bytes) -> list[str]:
@@ -128,9 +128,9 @@ def test_the_lines_of_an_order_sheet() -> None:
         currency="₹",
     )
     found = excel_texts(content)
-    for text in map(fitting, TEXTS):
+    for text in map(fit_cell, TEXTS):
         assert found.count(text) >= 3  # HSN code, size, colour
-    assert set(found) >= {fitting(f"{text} · {text}.") for text in TEXTS}
+    assert set(found) >= {fit_cell(f"{text} · {text}.") for text in TEXTS}
 
 
 def test_the_parties_and_the_company_of_an_order_sheet() -> None:
@@ -143,9 +143,9 @@ def test_the_parties_and_the_company_of_an_order_sheet() -> None:
         content = order_sheet.workbook(made, sizes={1: ("x",)}, company=company, currency="=₹")
         found = excel_texts(content)
         assert set(found) >= {
-            fitting(text) for text in (*mine[4:6], *mine[8:12], mine[0], f"&P&{mine[3]}", f"GSTIN {mine[2]}")
+            fit_cell(text) for text in (*mine[4:6], *mine[8:12], mine[0], f"&P&{mine[3]}", f"GSTIN {mine[2]}")
         }
-        assert fitting(f"{mine[6]} {mine[7]}") in found and "Price (=₹)" in found
+        assert fit_cell(f"{mine[6]} {mine[7]}") in found and "Price (=₹)" in found
         assert footer_codes(content) == ["&L", "&R", "&P", "&N"]
         heights = openpyxl.load_workbook(io.BytesIO(content)).active.row_dimensions.values()
         assert all((row.height or 0) <= order_sheet.TALLEST for row in heights)
@@ -162,7 +162,7 @@ def footer_codes(content: bytes) -> list[str]:
 def test_the_template_of_a_product_with_odd_sizes() -> None:
     sizes = [*payloads.FORMULAS, TEXTS[-1]]
     content = paste_template.workbook(Kind.INWARD, today=DAY, sizes=sizes)
-    assert set(excel_texts(content)) >= set(map(fitting, sizes))
+    assert set(excel_texts(content)) >= set(map(fit_cell, sizes))
     assert re.fullmatch(r"[\w.-]+", paste_template.name(Kind.INWARD, '=1+1\r\n"; ../x'), re.ASCII)
 
 
@@ -173,7 +173,7 @@ def test_the_workbook_of_the_audit_report(tmp_path: Path) -> None:
     book.about([("Text", text) for text in TEXTS])
     book.close()
     found = excel_texts(file.getvalue())
-    for text in map(fitting, TEXTS):
+    for text in map(fit_cell, TEXTS):
         assert found.count(text) >= 3
     assert "=A" in found
 

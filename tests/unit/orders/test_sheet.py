@@ -12,14 +12,14 @@ from openpyxl.worksheet.worksheet import Worksheet
 from PIL import Image
 
 from backstitch.company import Company
-from backstitch.india.gst import check_sign
+from backstitch.india.gst import check_digit
 from backstitch.inventory.orders import grid as order_grid
 from backstitch.inventory.orders import sheet as order_sheet
 from backstitch.inventory.orders.queries import Order, OrderLine, OrderSummary
 from backstitch.inventory.parties.queries import Agency, Customer
 
 MUMBAI, PUNE, BENGALURU = (
-    first + check_sign(first) for first in ("27AAPFU0939F1Z", "27AAPFA0939F1Z", "29AAPFU0939F1Z")
+    first + check_digit(first) for first in ("27AAPFU0939F1Z", "27AAPFA0939F1Z", "29AAPFU0939F1Z")
 )
 COMPANY = Company("Aarna & Co", "Plot 12\nMumbai", MUMBAI)
 SIZES = {1: ("S", "M", "L"), 2: ("FREE",)}
@@ -155,7 +155,7 @@ def test_a_draft_without_a_company_has_the_logo_alone_above_its_title(tmp_path: 
     assert order_sheet.file_name(order()) == "order_2026-27_12.xlsx"
 
 
-def test_of_a_product_in_many_sizes_the_sheet_has_those_that_were_ordered() -> None:
+def test_the_sheet_of_a_product_in_many_sizes_has_the_ordered_sizes() -> None:
     many = {1: tuple(str(size) for size in range(20, 60)), 2: ("FREE",)}
     made = order(lines=(line(1, 1, "Red", "34", 3, "1.00", None), line(2, 1, "Red", "22", 4, "1.00", None)))
     content = order_sheet.workbook(made, sizes=many, company=COMPANY, currency="₹")

@@ -14,9 +14,9 @@ from backstitch.files import xlsx_in
 from backstitch.inventory.paste import reader as paste_reader
 from backstitch.inventory.paste import template as paste_template
 from backstitch.inventory.paste import values as paste_values
-from backstitch.inventory.paste.columns import Kind, lay_out, template
+from backstitch.inventory.paste.columns import Kind, detect_columns, template
 from backstitch.inventory.paste.reader import Line, Sheet
-from backstitch.inventory.paste.values import Wrong
+from backstitch.inventory.paste.values import CellError
 
 TODAY = date(2026, 11, 23)
 SIZES = frozenset({"S", "M", "L", "3-4Y"})
@@ -194,12 +194,12 @@ def test_a_quantity_is_a_whole_number_of_pieces(text: str, quantity: int) -> Non
 
 
 @pytest.mark.parametrize(("text", "amount"), [("₹ 1,149.50", "1149.50"), ("Rs. 899", "899.00"), ("5%", "5.00")])
-def test_an_amount_may_have_its_sign(text: str, amount: str) -> None:
+def test_an_amount_may_have_a_currency_sign(text: str, amount: str) -> None:
     assert paste_values.amount(text, largest=Decimal(10_000), what="A price") == Decimal(amount)
 
 
-def test_a_wrong_value_is_quoted_short_on_one_line_and_visibly() -> None:
-    with pytest.raises(Wrong) as wrong:
+def test_a_wrong_value_is_quoted_shortened_on_one_line_without_unprintable_characters() -> None:
+    with pytest.raises(CellError) as wrong:
         paste_values.quantity("a\u202eb\n" + "x" * 500)
     assert str(wrong.value) == "“a�b�" + "x" * 35 + "…” is not a number in plain digits."
 
@@ -220,7 +220,7 @@ def test_a_wrong_value_is_quoted_short_on_one_line_and_visibly() -> None:
 def test_columns_are_found_by_their_common_spellings(header: str, found: str) -> None:
     sheet = paste_reader.read_block(header + "\n1\t2\t3\t4\t5\t6\t7")
     sizes = () if "sku" in found else ("S", "M")
-    layout = lay_out(sheet, kind=Kind.INWARD, sizes=sizes, known_sizes=SIZES)
+    layout = detect_columns(sheet, kind=Kind.INWARD, sizes=sizes, known_sizes=SIZES)
     assert [problem for problem in layout.problems if problem.blocks] == []
     assert sorted([*layout.fields, *layout.sizes], key={**layout.fields, **layout.sizes}.__getitem__) == found.split()
     assert layout.first == 1
@@ -234,8 +234,8 @@ def test_the_template_of_each_kind_is_read_back_by_header_and_by_position(kind: 
     sheet = paste_reader.read_file("template.xlsx", paste_template.workbook(kind, today=TODAY, sizes=sizes))
     assert list(sheet.lines[0].cells) == template(kind, sizes=sizes)
     assert len(sheet.lines) == 2
-    with_header = lay_out(sheet, kind=kind, sizes=sizes, known_sizes=SIZES)
-    without = lay_out(Sheet("", sheet.lines[1:]), kind=kind, sizes=sizes, known_sizes=SIZES)
+    with_header = detect_columns(sheet, kind=kind, sizes=sizes, known_sizes=SIZES)
+    without = detect_columns(Sheet("", sheet.lines[1:]), kind=kind, sizes=sizes, known_sizes=SIZES)
     assert with_header.problems == without.problems == ()
     assert (with_header.fields, with_header.sizes) == (without.fields, without.sizes)
     assert (with_header.first, without.first) == (1, 0)
@@ -273,13 +273,13 @@ WRONG_HEADERS = {
 @pytest.mark.parametrize(("header", "sentence"), WRONG_HEADERS.values(), ids=list(WRONG_HEADERS))
 def test_a_header_that_cannot_be_matched_says_which_column_and_what_to_do(header: str, sentence: str) -> None:
     sheet = paste_reader.read_block(header + "\n" + "\t".join("9" * (header.count("\t") + 1)))
-    layout = lay_out(sheet, kind=Kind.INWARD, sizes=(), known_sizes=SIZES)
+    layout = detect_columns(sheet, kind=Kind.INWARD, sizes=(), known_sizes=SIZES)
     assert [problem.sentence for problem in layout.problems if problem.blocks] == [sentence]
     assert {problem.row for problem in layout.problems} == {None}
 
 
 def test_rows_without_a_header_must_have_the_columns_of_the_template() -> None:
-    layout = lay_out(paste_reader.read_block("x\t" * 11 + "y"), kind=Kind.INWARD, sizes=(), known_sizes=SIZES)
+    layout = detect_columns(paste_reader.read_block("x\t" * 11 + "y"), kind=Kind.INWARD, sizes=(), known_sizes=SIZES)
     assert [problem.sentence for problem in layout.problems] == [
         "The first row is no header, and the rows have 12 columns where the template has 8: Date, SKU, Colour, Colour "
         "Code, Size, Quantity, Category, Stakeholder. Copy the header too."
@@ -288,12 +288,12 @@ def test_rows_without_a_header_must_have_the_columns_of_the_template() -> None:
 
 def test_rows_shorter_than_the_template_have_its_headings_all_the_same() -> None:
     sheet = paste_reader.read_block("2026-11-02\tAN201\tRed")
-    layout = lay_out(sheet, kind=Kind.INWARD, sizes=(), known_sizes=SIZES)
+    layout = detect_columns(sheet, kind=Kind.INWARD, sizes=(), known_sizes=SIZES)
     assert [layout.heading(name) for name in layout.fields] == template(Kind.INWARD, sizes=())
 
 
-def test_a_column_of_remarks_is_left_out_and_said_to_be() -> None:
-    layout = lay_out(
+def test_a_column_of_remarks_is_left_out_with_a_warning() -> None:
+    layout = detect_columns(
         paste_reader.read_block(GOOD + "\tOur remark\tTotal\n1\t2\t3\t4\t5\t6\tlate lorry\t12"),
         kind=Kind.INWARD,
         sizes=(),

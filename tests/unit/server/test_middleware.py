@@ -106,18 +106,18 @@ def test_a_browser_that_has_kept_the_page_but_not_the_cookie_gets_one_with_it() 
 
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])
-def test_streamlit_is_told_the_browser_by_the_middleware_and_never_by_the_client(kind: str) -> None:
+def test_the_middleware_names_the_browser_to_streamlit_and_the_client_never_does(kind: str) -> None:
     inside = Inside()
     digest = hashlib.sha256(b"mine").hexdigest()
     for forged in ({}, {BROWSER_HEADER: "forged"}, {BROWSER_HEADER.lower(): digest[:-1] + "0"}):
         ask(BrowserCookie(inside), kind=kind, cookie=f"{BROWSER_COOKIE}=mine", **forged)
         assert inside.header(BROWSER_HEADER) == [digest]
     # Without the cookie two connections are never of one browser, whatever they say.
-    told = []
+    seen_by_app = []
     for _ in range(2):
         ask(BrowserCookie(inside), kind=kind, **{BROWSER_HEADER: digest})
-        told += inside.header(BROWSER_HEADER)
-    assert len({digest, *told}) == 3
+        seen_by_app += inside.header(BROWSER_HEADER)
+    assert len({digest, *seen_by_app}) == 3
 
 
 # --- the gate ---------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def refused_rule(path: Path) -> str:
     return refusal.value.rule
 
 
-def test_a_row_is_read_with_tidy_names_and_its_values_as_they_came(stock_file: Path) -> None:
+def test_a_row_is_read_with_normalised_names_and_its_values_unchanged(stock_file: Path) -> None:
     stock_list = read(stock_file, "7, J0033-KR-xl ,J0033,12.0,KN : KURTA  SET,xl,TEAL GREEN ")
     assert stock_list == StockList(
         file="stock.csv",
@@ -71,7 +71,7 @@ def test_colours_that_differ_in_case_and_spaces_are_one_colour(stock_file: Path)
 @pytest.mark.parametrize(
     ("figure", "pieces"), [("0", 0), ("5.0", 5), ("7.", 7), ("-0.0", 0), ("1E+3", 1000), ("2147483647", 2_147_483_647)]
 )
-def test_a_stock_figure_that_is_a_whole_number_is_taken(stock_file: Path, figure: str, pieces: int) -> None:
+def test_a_stock_figure_that_is_a_whole_number_is_accepted(stock_file: Path, figure: str, pieces: int) -> None:
     assert [row.stock for row in read(stock_file, f"0,A-L,A,{figure},TOP,L,Red").rows] == [pieces]
 
 
@@ -107,7 +107,7 @@ def test_a_stock_figure_that_is_a_whole_number_is_taken(stock_file: Path, figure
         ("5,,,,,,", "The row is empty: it has no SKU code, design number, stock figure, size or colour."),
     ],
 )
-def test_a_row_that_cannot_be_taken_is_rejected_with_the_reason(stock_file: Path, line: str, reason: str) -> None:
+def test_an_invalid_row_is_rejected_with_the_reason(stock_file: Path, line: str, reason: str) -> None:
     assert reasons_for(stock_file, line) == (reason,)
 
 
@@ -139,7 +139,7 @@ def test_the_later_of_two_rows_for_one_sku_or_one_cell_is_rejected(stock_file: P
     ]
 
 
-def test_a_rejected_row_does_not_stand_in_the_way_of_a_later_good_one(stock_file: Path) -> None:
+def test_a_rejected_row_does_not_block_a_later_valid_one(stock_file: Path) -> None:
     stock_list = read(stock_file, "0,A-L,A,,TOP,L,Red", "1,A-L,A,4,TOP,L,Red")
     assert [(row.row, row.stock) for row in stock_list.rows] == [(3, 4)]
     assert [reject.row for reject in stock_list.rejects] == [2]
@@ -222,7 +222,7 @@ def test_a_file_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
     assert refused_rule(tmp_path / "huge.csv") == "file_too_large"
 
 
-def test_rejects_are_written_with_row_reason_and_the_columns_as_they_came_but_no_formula(tmp_path: Path) -> None:
+def test_rejects_are_written_with_row_reason_and_the_original_columns_formulas_escaped(tmp_path: Path) -> None:
     path = tmp_path / "rejects.csv"
     rejects = [Reject(7, ("One.", "Two."), (" a ", "=b", 'c"d', "naïve"))]
     rejects_file.write(path, header=("w", "x", "y", "z"), rejects=rejects)
@@ -235,7 +235,7 @@ def test_rejects_are_written_with_row_reason_and_the_columns_as_they_came_but_no
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_rejects_file_that_was_put_right_can_be_read_as_a_stock_list(tmp_path: Path, stock_file: Path) -> None:
+def test_a_corrected_rejects_file_can_be_read_as_a_stock_list(tmp_path: Path, stock_file: Path) -> None:
     stock_list = read(stock_file, "0,,AN201,5.0,AN : LEGGINGS,L,Red")
     path = tmp_path / "rejects.csv"
     rejects_file.write(path, header=stock_list.header, rejects=stock_list.rejects)
