@@ -1,4 +1,4 @@
-"""Defines a record of the trail, and makes records of rows of audit.trail."""
+"""Defines a record of the trail and the query for records; labels.py makes records of its rows."""
 
 import json
 from collections.abc import Sequence
@@ -6,10 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-
-from sqlalchemy import Connection, Row
-
-from backstitch.audit import labels
 
 Values = dict[str, Any]
 
@@ -75,28 +71,9 @@ class Page:
     next_cursor: Cursor | None
 
 
-def from_rows(connection: Connection, *, rows: Sequence[Row[Any]]) -> list[Record]:
-    """The records of rows of SELECT, in the same order; reads the labels of all of them at once."""
-    parsed = [(decode(row.old_values), decode(row.new_values)) for row in rows]
-    subjects = [
-        labels.Subject(row.entity, row.entity_id, row.parent_id, _row_of(row.action, old, new), row.username)
-        for row, (old, new) in zip(rows, parsed, strict=True)
-    ]
-    record_labels = labels.resolve(connection, subjects=subjects)
-    # By position, because by name takes twice as long; the test of a whole record checks the order against SELECT.
-    return [
-        Record(*(*row[:VALUES_AT], *values, *row[VALUES_AT + 2 :], label))
-        for row, values, label in zip(rows, parsed, record_labels, strict=True)
-    ]
-
-
 def decode(text: str | None) -> Values | None:
     """The recorded values of a JSON text; numbers with a decimal point are Decimal."""
     if text is None:
         return None
     values: Values = DECODER.decode(text)
     return values
-
-
-def _row_of(action: str, old: Values | None, new: Values | None) -> Values | None:
-    return old or new if action in {"CREATE", "DELETE", "TRUNCATE"} else None

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, text
 
 from backstitch.audit.filters import Filters, conditions
-from backstitch.audit.records import SELECT, Record, Values, from_rows
+from backstitch.audit.labels import labelled_records
+from backstitch.audit.records import SELECT, Record, Values
 from backstitch.audit.search import NEWEST_FIRST, windows
 from backstitch.audit.wording import action_word, entity_word, field_word, holds_day, holds_instant, source
 
@@ -51,7 +52,7 @@ def records(connection: Connection, *, filters: Filters) -> Iterator[list[Record
             execution_options={"stream_results": True, "max_row_buffer": BATCH},
         )
         for rows in result.partitions(BATCH):
-            yield from_rows(connection, rows=rows)
+            yield labelled_records(connection, rows=rows)
 
 
 def flatten(record: Record, zone: ZoneInfo) -> list[ExportRow]:

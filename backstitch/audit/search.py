@@ -12,8 +12,9 @@ from sqlalchemy import Connection, text
 
 from backstitch.audit import wording
 from backstitch.audit.filters import IN_RANGE, Filters, conditions
+from backstitch.audit.labels import labelled_records
 from backstitch.audit.query import BadQuery, filters_from_query, filters_to_query
-from backstitch.audit.records import SELECT, Cursor, Page, Record, from_rows
+from backstitch.audit.records import SELECT, Cursor, Page, Record
 
 __all__ = [
     "COUNT_CAP",
@@ -162,7 +163,7 @@ def _select(
 
 
 def _page(connection: Connection, rows: list[Any], size: int) -> Page:
-    records = from_rows(connection, rows=rows[:size])
+    records = labelled_records(connection, rows=rows[:size])
     return Page(records, records[-1].cursor if len(rows) > size else None)
 
 

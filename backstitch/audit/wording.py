@@ -1,16 +1,13 @@
 """Translates the names in the trail to words for the screen, and describes records in words."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:  # a record takes its label from these words
-    from backstitch.audit.records import Record, Values
+from backstitch.audit.records import Record, Values
 
 ACTIONS = {
     "CREATE": "Added",
