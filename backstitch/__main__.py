@@ -19,7 +19,7 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import URL
 
-from backstitch import doctor, migrations, settings, startup
+from backstitch import __version__, doctor, migrations, settings, startup
 from backstitch.accounts import users
 from backstitch.accounts.permissions import Role
 from backstitch.audit import integrity, replay, sealing
@@ -169,6 +169,7 @@ def psql(given: argparse.Namespace, configured: Settings) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m backstitch", description="Backstitch at the terminal.")
+    parser.add_argument("--version", action="version", version=f"Backstitch {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("migrate", help="bring the database up to date")

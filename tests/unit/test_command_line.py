@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from backstitch import __main__ as command_line
-from backstitch import migrations
+from backstitch import __version__, migrations
 from backstitch.accounts import sessions
 from backstitch.accounts.permissions import Role
 from backstitch.database import System
@@ -55,6 +55,14 @@ def run_apart(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "backstitch", *arguments], capture_output=True, text=True, env=environment, timeout=60
     )
+
+
+def test_the_version_is_said_without_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("BACKSTITCH_HOME", str(home))
+    told = run_apart("--version")
+    assert (told.returncode, told.stdout, told.stderr) == (0, f"Backstitch {__version__}\n", "")
+    assert not home.exists()
 
 
 def test_migrate_says_at_which_revision_the_database_is(configured: Clone, capsys: pytest.CaptureFixture[str]) -> None:
