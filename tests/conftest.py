@@ -4,6 +4,7 @@ The server is the embedded one; BACKSTITCH_TEST_SERVER (the URL of a superuser) 
 same tests on another version.
 """
 
+import gc
 import itertools
 import os
 import shutil
@@ -39,6 +40,12 @@ APP_PASSWORD = "application-of-the-tests"
 PASSWORD = "correct horse battery staple"
 BROWSER = "browser-of-the-tests"
 LIFETIME_HOURS = 24
+
+
+def pytest_collection_finish() -> None:
+    """What the collection has made stays, so the garbage collector need not look at it again; as in app.py."""
+    gc.collect()
+    gc.freeze()
 
 
 def email_of(role: Role) -> str:
