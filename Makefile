@@ -1,12 +1,13 @@
-# The two commands: `make run` and `make test`. The rest is for developers.
+# The two commands: `make run` and `make test`. The rest is for developers; CONTRIBUTING.md says when to use which.
 
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 STAMP := .venv/.installed
 STAMP_DEV := .venv/.installed-dev
+SUITE := $(BIN)/pytest -n 2 --dist loadgroup -rs
 
-.PHONY: run test test-all lint format bench-audit clean
+.PHONY: run test test-slow test-all campaigns check lint format bench-audit clean
 
 run: $(STAMP)
 	@$(BIN)/python -c 'import socket; socket.create_server(("localhost", $(PORT)))' 2>/dev/null || \
@@ -14,16 +15,33 @@ run: $(STAMP)
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
 test: $(STAMP_DEV)
-	$(BIN)/pytest -n 2 --dist loadgroup -rs
+	$(SUITE) $(COVERAGE)
 
-# The slow tests too: some minutes more.
-test-all: $(STAMP_DEV)
-	$(BIN)/pytest -n 2 --dist loadgroup -rs -m ""
+# What is too long for `make test`: the slow tests, the database's own tests on the oldest PostgreSQL that is supported
+# (one worker: roles belong to the server), the campaigns.
+test-slow: $(STAMP_DEV)
+	$(SUITE) -m slow
+	$(BIN)/python -m bench.campaigns.servers --debian 15 -- $(BIN)/pytest -rs tests/db
+	$(MAKE) campaigns
 
-lint: $(STAMP_DEV)
-	$(BIN)/ruff check .
+test-all: test test-slow
+
+# The campaigns of docs/campaigns.md with small numbers: that they still run, and find nothing.
+campaigns: $(STAMP_DEV)
+	$(BIN)/python -m bench.campaigns.random_sql --statements 5000 --every 2500
+	$(BIN)/python -m bench.campaigns.pool --transactions 500 --threads 4
+	$(BIN)/python -m bench.campaigns.kills --kills 5
+	$(BIN)/python -m bench.campaigns.fuzz --inputs 300
+	$(BIN)/python -m bench.campaigns.browsers --browsers 5 --writes 25
+
+# Before each commit: some seconds, less when little has changed since (ruff and mypy keep caches).
+check: $(STAMP_DEV)
 	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# The older name.
+lint: check
 
 format: $(STAMP_DEV)
 	$(BIN)/ruff check --fix .
@@ -34,7 +52,7 @@ bench-audit: bench/.venv/.installed
 	bench/.venv/bin/python -m bench.audit_write
 
 clean:
-	rm -rf .venv bench/.venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv bench/.venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -169,6 +169,7 @@ def psql(given: argparse.Namespace, configured: Settings) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m backstitch", description="Backstitch at the terminal.")
+    parser.add_argument("--version", action="version", version=f"Backstitch {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("migrate", help="bring the database up to date")

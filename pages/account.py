@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from backstitch import __version__
 from backstitch.accounts import sessions
 from backstitch.accounts.permissions import Permission
 from ui import feedback
@@ -35,3 +36,5 @@ with st.container(width=420):
 st.subheader("What happened to your account")
 st.caption(f"The last {formats.counted(len(events), 'event')}; times in {formats.timezone()}.")
 account_forms.activity_table(events)
+
+st.caption(f"Backstitch {__version__}")

@@ -4,6 +4,7 @@ The server is the embedded one; BACKSTITCH_TEST_SERVER (the URL of a superuser) 
 same tests on another version.
 """
 
+import gc
 import itertools
 import os
 import shutil
@@ -42,6 +43,12 @@ PASSWORD = "correct horse battery staple"
 BROWSER = "browser-of-the-tests"
 LIFETIME_HOURS = 24
 LAST_OF_A_DAY = timedelta(seconds=20)
+
+
+def pytest_collection_finish() -> None:
+    """What the collection has made stays, so the garbage collector need not look at it again; as in app.py."""
+    gc.collect()
+    gc.freeze()
 
 
 def email_of(role: Role) -> str:

@@ -57,6 +57,14 @@ def run_apart(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_the_version_is_said_without_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("BACKSTITCH_HOME", str(home))
+    told = run_apart("--version")
+    assert (told.returncode, told.stdout, told.stderr) == (0, f"Backstitch {__version__}\n", "")
+    assert not home.exists()
+
+
 def test_migrate_says_at_which_revision_the_database_is(configured: Clone, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "migrate") == (
         0,

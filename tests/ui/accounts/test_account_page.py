@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from backstitch import __version__
 from backstitch.accounts import sessions
 from backstitch.accounts.permissions import Role
 from backstitch.accounts.sessions import Browser, Session
@@ -56,6 +57,11 @@ def test_the_page_lists_where_one_is_signed_in_and_what_happened(open_page: Open
         {"what": "User added", "from": ""},
     ]
     assert not tab.error
+
+
+def test_the_page_names_the_version_to_everybody(open_page: Open) -> None:
+    captions = [caption.value for caption in open_page("account", Role.VIEWER).caption]
+    assert captions[-1] == f"Backstitch {__version__}"
 
 
 def test_a_session_is_signed_out_from_another_one(open_page: Open, clone: Clone) -> None:
