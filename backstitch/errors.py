@@ -80,7 +80,7 @@ SENTENCES = {
     "adjustment_not_zero": "An adjustment adds or takes away at least one piece.",
     "adjustment_reason_known": "The reason of an adjustment is count, correction, damaged, theft or loss, promotion or "
     "return.",
-    "adjustment_note_short": "A note has at most 400 characters.",
+    "adjustment_note_short": "A note has at most 380 characters.",
     "adjustment_cell_of_matrix": "The product does not come in this colour and size. Add them to the product first.",
     "rules_read_committed": "This cannot be changed in a transaction of this kind; use isolation level READ COMMITTED.",
     "movements_not_truncated": "The log cannot be emptied at once: its rows have moved stock. Delete them instead.",

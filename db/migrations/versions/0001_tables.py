@@ -378,7 +378,7 @@ create table inventory.stock_adjustments (
     date date not null default current_date,
     reason text not null constraint adjustment_reason_known
         check (reason in ('count', 'correction', 'damaged', 'theft or loss', 'promotion', 'return')),
-    note text not null default '' constraint adjustment_note_short check (length(note) <= 400),
+    note text not null default '' constraint adjustment_note_short check (length(note) <= 380),
     constraint adjustment_cell_of_matrix foreign key (product_id, colour_code, size)
         references inventory.product_color_stocks (product_id, colour_code, size)
 );

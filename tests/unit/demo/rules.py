@@ -194,7 +194,7 @@ class Rules:
         self._move((_cell(row), row["date"], -row["quantity"]) for row in rows)
 
     def _adjust(self, rows: Sequence[Row]) -> None:
-        assert all(row["reason"] in ADJUSTMENT_REASONS and len(row["note"]) <= 400 for row in rows), rows
+        assert all(row["reason"] in ADJUSTMENT_REASONS and len(row["note"]) <= 380 for row in rows), rows
         self._move((_cell(row), row["date"], row["quantity"]) for row in rows)
 
     def _take_entry(self, log: str, values: tuple[object, ...]) -> None:
