@@ -1,4 +1,4 @@
-"""`python -m backstitch COMMAND`: what is done at a terminal, with the rights of the database's owner.
+"""`python -m backstitch COMMAND`: the commands for a terminal, run with the rights of the database's owner.
 
 The exit code is 0 when it was done, 1 with a sentence when it was refused, 2 for a wrong command line.
 """
@@ -40,11 +40,11 @@ def main(arguments: Sequence[str]) -> int:
     """Runs one command and returns its exit code."""
     # Everything after `psql` is psql's; argparse would look for its own options in it.
     passed = 1 if arguments[:1] == ["psql"] else len(arguments)
-    given = _parser().parse_args(arguments[:passed], argparse.Namespace(psql_arguments=arguments[passed:]))
+    options = _parser().parse_args(arguments[:passed], argparse.Namespace(psql_arguments=arguments[passed:]))
     # What the library logs is said here in a sentence; without a handler it would be printed as well.
     logging.getLogger("backstitch").addHandler(logging.NullHandler())
     try:
-        return int(given.run(given, settings.load()))
+        return int(options.run(options, settings.load()))
     except (StartError, Refused) as error:
         print(error, file=sys.stderr)
         return 1
@@ -53,14 +53,14 @@ def main(arguments: Sequence[str]) -> int:
         return 130
 
 
-def migrate(given: argparse.Namespace, configured: Settings) -> int:
-    """Brings the database up to date; with --reapply also where it says that it is."""
-    with startup.running(configured, application="backstitch migrate", reapply=given.reapply):
+def migrate(options: argparse.Namespace, configured: Settings) -> int:
+    """Brings the database up to date; --reapply applies the code again even if its hashes are right."""
+    with startup.running(configured, application="backstitch migrate", reapply=options.reapply):
         print(f"The database is up to date (revision {migrations.newest_revision()}, code of {__version__}).")
     return 0
 
 
-def create_admin(given: argparse.Namespace, configured: Settings) -> int:
+def create_admin(options: argparse.Namespace, configured: Settings) -> int:
     """Creates a user with the role admin."""
     password = _new_password()
     with (
@@ -69,23 +69,23 @@ def create_admin(given: argparse.Namespace, configured: Settings) -> int:
     ):
         users.create_user(
             connection,
-            email=given.email,
-            name=given.name or given.email.partition("@")[0],
+            email=options.email,
+            name=options.name or options.email.partition("@")[0],
             role=Role.ADMIN,
             password=password,
         )
-    print(f"{given.email} can sign in as an admin.")
+    print(f"{options.email} can sign in as an admin.")
     return 0
 
 
-def import_stock(given: argparse.Namespace, configured: Settings) -> int:
-    """Loads a seller's stock list; 1 when not a single row could be taken."""
-    rejects = given.rejects or Path(f"{given.file.stem}-rejects.csv")
-    stock_list = read_stock_list(given.file)
+def import_stock(options: argparse.Namespace, configured: Settings) -> int:
+    """Loads a seller's stock list; returns 1 if it could load no row."""
+    rejects = options.rejects or Path(f"{options.file.stem}-rejects.csv")
+    stock_list = read_stock_list(options.file)
     if stock_list.encoding == "cp1252":
         print(f"{stock_list.file} is not UTF-8; it was read as Windows-1252.", file=sys.stderr)
-    rejects_file.check_place(rejects, source=given.file)
-    on = given.date or datetime.now(configured.timezone).date()
+    rejects_file.check_place(rejects, source=options.file)
+    on = options.date or datetime.now(configured.timezone).date()
     with _owner_database(configured, "import-stock") as database:
         result = load_stock_list(database, System(), stock_list, on=on, progress=_show_progress)
     # A former rejects file is not left behind to be taken for this import's.
@@ -95,10 +95,10 @@ def import_stock(given: argparse.Namespace, configured: Settings) -> int:
     return 0 if result.accepted else 1
 
 
-def load_demo(given: argparse.Namespace, configured: Settings) -> int:
+def load_demo(options: argparse.Namespace, configured: Settings) -> int:
     """Loads the demo data into an empty database."""
     with startup.running(configured, application="backstitch demo") as service:
-        records = demo_loader.load(service, scale=given.scale, seed=given.seed, progress=_show_progress)
+        records = demo_loader.load(service, scale=options.scale, seed=options.seed, progress=_show_progress)
     print(
         f"Loaded demo data, {_counted(records, 'record')}. Sign in as manager@demo.example with the password "
         f"“{demo_loader.PASSWORD}”; the sign-in page names the others."
@@ -106,7 +106,7 @@ def load_demo(given: argparse.Namespace, configured: Settings) -> int:
     return 0
 
 
-def seal(given: argparse.Namespace, configured: Settings) -> int:
+def seal(options: argparse.Namespace, configured: Settings) -> int:
     """Seals what was committed since the last seal."""
     with _owner_database(configured, "seal", examined=False) as database:
         sealed = sealing.seal(database)
@@ -116,10 +116,10 @@ def seal(given: argparse.Namespace, configured: Settings) -> int:
     return 0
 
 
-def verify(given: argparse.Namespace, configured: Settings) -> int:
-    """Seals what waits, then checks everything that was sealed and prints the head; 1 on any finding."""
-    heads = integrity.read_heads(given.head) if given.head else ()
-    since = datetime.combine(given.since, datetime.min.time(), configured.timezone) if given.since else None
+def verify(options: argparse.Namespace, configured: Settings) -> int:
+    """Seals the new records, verifies all sealed ones and prints the head; returns 1 on any finding."""
+    heads = integrity.read_heads(options.head) if options.head else ()
+    since = datetime.combine(options.since, datetime.min.time(), configured.timezone) if options.since else None
     with _owner_database(configured, "verify", examined=False) as database:
         with database.read(System()) as connection:
             before = integrity.status(connection)
@@ -131,8 +131,8 @@ def verify(given: argparse.Namespace, configured: Settings) -> int:
     return 1 if found.findings else 0
 
 
-def replay_trail(given: argparse.Namespace, configured: Settings) -> int:
-    """Rebuilds every table from the trail and prints what differs; 1 on any difference."""
+def replay_trail(options: argparse.Namespace, configured: Settings) -> int:
+    """Rebuilds every table from the trail and prints the differences; returns 1 if there are any."""
     with (
         _owner_database(configured, "replay", examined=False) as database,
         database.read(System()) as connection,
@@ -142,8 +142,8 @@ def replay_trail(given: argparse.Namespace, configured: Settings) -> int:
     return 1 if any(outcome.total for outcome in outcomes) else 0
 
 
-def examine(given: argparse.Namespace, configured: Settings) -> int:
-    """Prints what would let a change past the trail; 1 on any error. Changes nothing."""
+def examine(options: argparse.Namespace, configured: Settings) -> int:
+    """Prints the findings of the doctor; returns 1 on any error. Changes nothing."""
     with startup.owner(configured) as url:
         database = Database(url.render_as_string(hide_password=False), application="backstitch doctor", pool_size=1)
         try:
@@ -155,14 +155,14 @@ def examine(given: argparse.Namespace, configured: Settings) -> int:
     return 1 if any(finding.severity == "error" for finding in found) else 0
 
 
-def psql(given: argparse.Namespace, configured: Settings) -> int:
-    """Runs psql on the database as the owner's login, with the arguments given; returns its exit code."""
+def psql(options: argparse.Namespace, configured: Settings) -> int:
+    """Runs psql on the database as the owner's login; returns the exit code of psql."""
     with startup.owner(configured) as url:
         command, environment = _psql_call(url, configured)
         # Ctrl-C is for psql, which cancels the query; a handler, unlike SIG_IGN, is not inherited.
         before = signal.signal(signal.SIGINT, lambda *_: None)
         try:
-            return subprocess.call([*command, *given.psql_arguments], env=environment)
+            return subprocess.call([*command, *options.psql_arguments], env=environment)
         finally:
             signal.signal(signal.SIGINT, before)
 
@@ -241,7 +241,7 @@ def _owner_database(configured: Settings, command: str, *, examined: bool = True
 
 
 def _new_password() -> str:
-    """Asked twice at a terminal; otherwise the first line of the standard input."""
+    """Asks for a password, twice at a terminal; elsewhere reads the first line of the standard input."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
     password = getpass.getpass("Password: ")
@@ -251,7 +251,7 @@ def _new_password() -> str:
 
 
 def _show_progress(done: int, total: int, phase: str) -> None:
-    """A bar that grows at a terminal, a line per phase elsewhere; on the standard error."""
+    """Draws a growing bar at a terminal, prints a line per phase elsewhere; on the standard error."""
     if sys.stderr.isatty():
         bar = "#" * (BAR_WIDTH * done // total)
         end = "\n" if done == total else ""
@@ -273,7 +273,7 @@ def _report(result: ImportResult, rejects: Path) -> str:
 
 
 def _verdict(before: integrity.Status, found: integrity.Verification) -> list[str]:
-    """The head alone in its line, so that the output can be kept as it is for --head."""
+    """The lines of a verification. The head has a line to itself, so that --head can read the output."""
     state, shown = found.status, found.findings[:FINDINGS_SHOWN]
     lines = [str(state.head or "There is no seal yet.")]
     lines.append(

@@ -35,7 +35,7 @@ def current_revision(connection: Connection) -> str | None:
 
 
 def keeps_hashes(connection: Connection) -> bool:
-    """Whether the database keeps the hashes of its code: every one does that a released version has made."""
+    """Whether the database keeps the hashes of its code, as each one does that a released version has made."""
     return bool(connection.execute(HAS_CODE).scalar_one())
 
 

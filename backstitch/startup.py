@@ -1,4 +1,4 @@
-"""From settings to a running service: the server, the migrations, the application's login.
+"""Starts a service from its settings: the server, the migrations, the application's login.
 
 Two logins take part. The owner's (DATABASE_URL, or the embedded server's superuser) migrates and runs
 maintenance. The application itself connects as backstitch_app, which owns nothing. When DATABASE_URL
@@ -60,12 +60,12 @@ class Service:
     lease: postgres_server.Lease | None = None
 
     def look_ahead(self) -> None:
-        """Makes the trail's partitions of the months ahead, where the owner's login is known. To be called daily."""
+        """Makes the trail's partitions of the months ahead, if the owner's login is known. The app calls it daily."""
         if self.owner_url is not None:
             _make_partitions(self.owner_url)
 
     def revive(self) -> bool:
-        """Brings the embedded server back if it died; False while it cannot. To be called every few seconds."""
+        """Brings the embedded server back if it died; returns False if it could not. The app calls it every few seconds."""
         try:
             if self.lease is not None and self.lease.revive():
                 log.warning("The database had stopped and was started again.")
@@ -78,7 +78,7 @@ _current: Service | None = None
 
 
 def use(service: Service | None) -> None:
-    """Makes `service` the one that the pages and the downloads of this process work with."""
+    """Sets the service of this process, which `current` returns to pages and downloads."""
     global _current
     _current = service
 
@@ -162,7 +162,7 @@ def _server(settings: Settings) -> Iterator[tuple[URL, postgres_server.Lease | N
 
 
 def allow_single_sign_on(service: Service, *, allowed: bool) -> None:
-    """Lets the database believe the application about an identity provider, or no longer.
+    """Allows the application to sign users in on the word of an identity provider, or stops allowing it.
 
     Only the owner's login can; without it the database stays as it is.
     """
@@ -191,13 +191,13 @@ def _parsed(url: str) -> URL:
 
 
 def conninfo(url: URL) -> str:
-    """The same URL as libpq reads it; rendered as a URL, a password with a space would be refused."""
+    """The connection string of a URL for libpq, which refuses a URL whose password has a space."""
     query = {name: value if isinstance(value, str) else ",".join(value) for name, value in url.query.items()}
     return make_conninfo("", **url.translate_connect_args(username="user", database="dbname"), **query)
 
 
 def _checked(url: URL) -> URL:
-    """The same URL, once a connection has shown that the server is there and recent enough."""
+    """Returns the URL after it has connected and checked the version of the server."""
     where = url.set(drivername="postgresql").render_as_string(hide_password=True)
     try:
         with psycopg.connect(conninfo(url), connect_timeout=10) as connection:
@@ -210,7 +210,7 @@ def _checked(url: URL) -> URL:
 
 
 def _reason(error: BaseException | None) -> str:
-    """What went wrong, without where (the sentence has said it) and without libpq's second line, a question."""
+    """The cause in an error of the server, without the address and without libpq's second line, a question."""
     return re.split(r"(?:failed|FATAL|ERROR): +", str(error).strip().partition("\n")[0])[-1]
 
 
@@ -250,7 +250,7 @@ def _migrate(url: URL, *, reapply: bool = False) -> None:
 
 
 def _make_partitions(url: URL) -> None:
-    """Makes the trail's partitions of the months ahead. If it cannot, the doctor says so, and nothing is lost."""
+    """Makes the trail's partitions of the months ahead. If it cannot, the doctor warns, and no record is lost."""
     try:
         with _owner_connection(url) as connection, connection.begin():
             connection.execute(text("set local role backstitch_owner"))
@@ -261,7 +261,7 @@ def _make_partitions(url: URL) -> None:
 
 
 def _keep_zone(url: URL, zone: ZoneInfo) -> None:
-    """Makes the business's zone that of every session, so that the day of a row typed into psql is the business's."""
+    """Sets the time zone of the database, so that a row typed into psql is dated with the business's day."""
     try:
         with _owner_connection(url) as connection, connection.begin():
             kept = connection.execute(KEPT_SETTINGS).scalar_one_or_none() or []
@@ -290,7 +290,7 @@ def _require_current(url: URL) -> None:
 
 
 def _require_zone(connection: Connection, zone: ZoneInfo) -> None:
-    """Python and the server have lists of their own; old names such as Asia/Calcutta are not in each."""
+    """Refuses a zone that the server does not know: Python and PostgreSQL have lists of their own."""
     try:
         connection.execute(text("select set_config('TimeZone', :zone, true)"), {"zone": zone.key})
     except DBAPIError as error:
@@ -313,7 +313,7 @@ def _owner_connection(url: URL) -> Iterator[Connection]:
 
 
 def _application_url(owner_url: URL, settings: Settings) -> URL:
-    """The URL of backstitch_app; sets its password on the server where it differs."""
+    """The URL of backstitch_app; sets its password on the server if the server has another."""
     password = settings.app_password or installation.secret(settings.home, "application_login")
     url = owner_url.set(username=APPLICATION_LOGIN, password=password)
     try:
