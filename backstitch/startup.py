@@ -65,7 +65,7 @@ class Service:
             _make_partitions(self.owner_url)
 
     def revive(self) -> bool:
-        """Brings the embedded server back if it died; returns False if it could not. The app calls it every few seconds."""
+        """Brings the embedded server back if it died; returns whether it runs. The app calls it every few seconds."""
         try:
             if self.lease is not None and self.lease.revive():
                 log.warning("The database had stopped and was started again.")
