@@ -1,4 +1,4 @@
-"""The doctor: what would let a change past the trail, said in a table with what to do about it.
+"""The doctor: finds what would let a change past the trail, and says what to do about it.
 
 Whether the database runs this version's code is judged from here, against files of this package (db/catalog.py): a
 doctor that lives in the database is as old as the database. What only the database's owner may look at is asked of
