@@ -197,7 +197,7 @@ def test_after_kill_9_of_the_server_a_sentence_is_shown_until_the_app_has_brough
     wait_for(lambda: LOST not in app.page(), "the server is back")
     assert "Sign in" in app.page()
     expected = (
-        f"INFO ui.errors: refused by database_unreachable: {LOST}",
+        f"INFO ui.server.errors: refused by database_unreachable: {LOST}",
         f"WARNING backstitch.audit.sealing: The trail cannot be sealed at the moment: {LOST}",
         "WARNING backstitch.audit.sealing: The trail is being sealed again.",
         "WARNING backstitch.startup: The database had stopped and was started again.",
