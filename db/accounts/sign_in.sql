@@ -14,37 +14,37 @@
 
 -- Attempts -------------------------------------------------------------------------------------
 
-create or replace function accounts.attempt_key(kind text, subject text) returns bytea
+create or replace function accounts.counter_key(kind text, subject text) returns bytea
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
     select sha256(k.key || convert_to(format('attempt %s %s', kind, subject), 'UTF8')) from audit.signing_keys k
 $$;
-comment on function accounts.attempt_key(text, text) is 'Under which key the failures of a name, a browser or a network are counted.';
+comment on function accounts.counter_key(text, text) is 'Under which key the failures of a name, a browser or a network are counted.';
 
-create or replace function accounts.attempts_of(email text, token text, address inet)
+create or replace function accounts.attempt_counters(email text, token text, address inet)
 returns table (kind text, key bytea, checked boolean, allowed integer, memory interval)
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
     -- A browser in which this user has signed in before has a count of its own, and only that one stops it: so
     -- strangers who fail on purpose cannot lock people out of their own browsers. A network has many people in it.
     with who as (
-        select lower(btrim(coalesce(attempts_of.email, ''))) as name,
-               sha256(convert_to(coalesce(attempts_of.token, ''), 'UTF8')) as token_hash,
-               set_masklen(attempts_of.address, case family(attempts_of.address) when 6 then 64 else 32 end) as network),
+        select lower(btrim(coalesce(attempt_counters.email, ''))) as name,
+               sha256(convert_to(coalesce(attempt_counters.token, ''), 'UTF8')) as token_hash,
+               set_masklen(attempt_counters.address, case family(attempt_counters.address) when 6 then 64 else 32 end) as network),
     known as (
         select who.*, exists (select from accounts.sessions s join accounts.users u on u.id = s.user_id
                               where s.token_hash = who.token_hash and lower(u.email) = who.name) as browser
         from who)
-    select 'address', accounts.attempt_key('address', host(network(k.network))), not k.browser, 20, interval '2 hours'
+    select 'address', accounts.counter_key('address', host(network(k.network))), not k.browser, 20, interval '2 hours'
     from known k where k.network is not null
     union all
-    select 'browser', accounts.attempt_key('browser', encode(k.token_hash, 'hex')), true, 5, interval '1 day'
+    select 'browser', accounts.counter_key('browser', encode(k.token_hash, 'hex')), true, 5, interval '1 day'
     from known k where k.browser
     union all
-    select 'user', accounts.attempt_key('user', k.name), not k.browser, 5, interval '1 day'
+    select 'user', accounts.counter_key('user', k.name), not k.browser, 5, interval '1 day'
     from known k
 $$;
-comment on function accounts.attempts_of(text, text, inet) is
+comment on function accounts.attempt_counters(text, text, inet) is
     'What an attempt counts against, in the order in which the counts are locked: which of them are checked, how many '
     'failures they allow, and how long after the last one they are remembered.';
 
@@ -52,7 +52,7 @@ create or replace function accounts.locked_until(email text, token text, address
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select max(a.locked_until)
-    from accounts.attempts_of(email, token, address) k join runtime.sign_in_attempts a on a.key = k.key
+    from accounts.attempt_counters(email, token, address) k join runtime.sign_in_attempts a on a.key = k.key
     where k.checked and a.locked_until > now()
 $$;
 comment on function accounts.locked_until(text, text, inet) is
@@ -62,7 +62,7 @@ create or replace function accounts.hold_attempts(email text, token text, addres
 language sql volatile set search_path = pg_catalog, pg_temp
 as $$
     insert into runtime.sign_in_attempts as a (key, failures, forget_at)
-    select k.key, 0, now() + k.memory from accounts.attempts_of(email, token, address) k order by k.kind
+    select k.key, 0, now() + k.memory from accounts.attempt_counters(email, token, address) k order by k.kind
     on conflict (key) do update set
         failures = case when a.forget_at > now() then a.failures else 0 end,
         locked_until = case when a.forget_at > now() then a.locked_until end
@@ -70,12 +70,12 @@ $$;
 comment on function accounts.hold_attempts(text, text, inet) is
     'Locks the counts until the transaction ends, so that attempts at the same moment are counted one after the other.';
 
-create or replace function accounts.typed_name(typed text) returns text
+create or replace function accounts.loggable_name(typed text) returns text
 language sql immutable set search_path = pg_catalog, pg_temp
 as $$
     select left(regexp_replace(typed, '[[:cntrl:]]', '', 'g'), 254)
 $$;
-comment on function accounts.typed_name(text) is 'A user name as somebody typed it, fit for the record.';
+comment on function accounts.loggable_name(text) is 'A user name as somebody typed it, fit for the record.';
 
 create or replace function accounts.anonymous_actor(address inet) returns audit.actor
 language plpgsql stable set search_path = pg_catalog, pg_temp
@@ -98,7 +98,7 @@ language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
     name constant jsonb := audit.keep_personal('User', person.id, null, 'username',
-                                               to_jsonb(accounts.typed_name(log_failed_sign_in.email)));
+                                               to_jsonb(accounts.loggable_name(log_failed_sign_in.email)));
 begin
     perform audit.write_activity(accounts.anonymous_actor(address), 'LOGIN_FAILED', 'User', person.id,
                                  jsonb_build_object('username', name, 'cause', cause));
@@ -133,7 +133,7 @@ begin
         update runtime.sign_in_attempts a
         set failures = a.failures + 1, forget_at = now() + k.memory,
             locked_until = now() + accounts.lock_time(a.failures + 1, k.allowed)
-        from accounts.attempts_of(email, token, address) k
+        from accounts.attempt_counters(email, token, address) k
         where a.key = k.key
         returning k.kind, a.locked_until)
     select array_agg(c.kind order by c.kind), max(c.locked_until) into locked, until
@@ -230,7 +230,7 @@ begin
 
     if person.is_active and accounts.password_matches(person, proof) then
         -- A network is not forgiven for one of its people, or an attacker's own account would clear its count.
-        delete from runtime.sign_in_attempts a using accounts.attempts_of(email, token, address) k
+        delete from runtime.sign_in_attempts a using accounts.attempt_counters(email, token, address) k
         where a.key = k.key and (k.kind <> 'address' or a.failures = 0);
         perform accounts.open_session(person, token, address, user_agent, lifetime, idle_limit, renewed_hash);
         return true;
@@ -257,7 +257,7 @@ begin
         return false;
     end if;
     insert into runtime.used_assertions (key, forget_at)
-    values (accounts.attempt_key('assertion', assertion), now() + interval '15 minutes')
+    values (accounts.counter_key('assertion', assertion), now() + interval '15 minutes')
     on conflict do nothing;
     return found;
 end
@@ -351,7 +351,7 @@ comment on function accounts.begin(text, text, text) is
 
 -- Sessions -------------------------------------------------------------------------------------
 
-create or replace function accounts.expire_overdue() returns void
+create or replace function accounts.end_expired_sessions() returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -372,7 +372,7 @@ begin
     end loop;
 end
 $$;
-comment on function accounts.expire_overdue() is
+comment on function accounts.end_expired_sessions() is
     'Ends the sessions whose time is over, on the record. That they are not used before is for accounts.begin to see.';
 
 create or replace function accounts.seen(token text) returns boolean
@@ -381,7 +381,7 @@ as $$
 declare
     session_id bigint;
 begin
-    perform accounts.expire_overdue();
+    perform accounts.end_expired_sessions();
     select s.id into session_id from runtime.sessions s
     where s.token_hash = sha256(convert_to(token, 'UTF8')) and s.revoked_at is null and s.ends_at > now();
     if session_id is null then
@@ -514,7 +514,7 @@ declare
     actor constant audit.actor := audit.current_actor();
     signed_role constant text := current_setting('backstitch.role');
     person accounts.users;
-    count_key constant bytea := accounts.attempt_key('password', actor.user_id::text);
+    count_key constant bytea := accounts.counter_key('password', actor.user_id::text);
     attempts runtime.sign_in_attempts;
 begin
     select * into person from accounts.users u where u.id = actor.user_id for no key update;
@@ -548,15 +548,15 @@ comment on function accounts.change_password(text, text) is
     'Replaces the password of this transaction''s user, who proves the old one, and ends the other sessions; false for '
     'a wrong one, which is counted.';
 
-create or replace function accounts.attempt_keys(user_id bigint) returns setof bytea
+create or replace function accounts.counter_keys(user_id bigint) returns setof bytea
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
-    select accounts.attempt_key('user', lower(u.email)) from accounts.users u where u.id = attempt_keys.user_id
-    union all select accounts.attempt_key('password', attempt_keys.user_id::text)
-    union all select accounts.attempt_key('browser', encode(s.token_hash, 'hex'))
-    from accounts.sessions s where s.user_id = attempt_keys.user_id
+    select accounts.counter_key('user', lower(u.email)) from accounts.users u where u.id = counter_keys.user_id
+    union all select accounts.counter_key('password', counter_keys.user_id::text)
+    union all select accounts.counter_key('browser', encode(s.token_hash, 'hex'))
+    from accounts.sessions s where s.user_id = counter_keys.user_id
 $$;
-comment on function accounts.attempt_keys(bigint) is 'Under which keys the failures of a user are counted.';
+comment on function accounts.counter_keys(bigint) is 'Under which keys the failures of a user are counted.';
 
 create or replace function accounts.locked_users()
 returns table (user_id bigint, locked_until timestamptz)
@@ -567,7 +567,7 @@ begin
     return query
     select u.id, max(a.locked_until)
     from accounts.users u
-    join runtime.sign_in_attempts a on a.locked_until > now() and a.key in (select accounts.attempt_keys(u.id))
+    join runtime.sign_in_attempts a on a.locked_until > now() and a.key in (select accounts.counter_keys(u.id))
     group by u.id;
 end
 $$;
@@ -581,7 +581,7 @@ declare
 begin
     perform accounts.require_admin();
     with forgotten as (
-        delete from runtime.sign_in_attempts a where a.key in (select accounts.attempt_keys(unlock.user_id))
+        delete from runtime.sign_in_attempts a where a.key in (select accounts.counter_keys(unlock.user_id))
         returning a.locked_until)
     select coalesce(bool_or(f.locked_until > now()), false) into was_locked from forgotten f;
     perform audit.write_activity(audit.current_actor(), 'MAINTENANCE', 'User', unlock.user_id,

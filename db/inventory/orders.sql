@@ -31,7 +31,7 @@ as $$
 $$;
 comment on function inventory.order_move_allowed(text, text) is 'The ways of an order; there is no way back.';
 
-create or replace function inventory.move_order(old inventory.orders, new inventory.orders) returns inventory.orders
+create or replace function inventory.change_order_status(old inventory.orders, new inventory.orders) returns inventory.orders
 language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 begin
@@ -52,7 +52,7 @@ begin
     return new;
 end
 $$;
-comment on function inventory.move_order(inventory.orders, inventory.orders) is
+comment on function inventory.change_order_status(inventory.orders, inventory.orders) is
     'An order on its way: gives the number at the confirmation, the day at the dispatch.';
 
 create or replace function inventory.check_order() returns trigger
@@ -92,7 +92,7 @@ begin
             using errcode = 'restrict_violation', constraint = 'order_number_fixed';
     end if;
     new.financial_year := inventory.financial_year(new.date);
-    return case when new.status = old.status then new else inventory.move_order(old, new) end;
+    return case when new.status = old.status then new else inventory.change_order_status(old, new) end;
 end
 $$;
 comment on function inventory.check_order() is 'Numbers and statuses of orders: what can change, and when.';
@@ -179,7 +179,7 @@ end
 $$;
 comment on function inventory.follow_order() is 'Dispatch writes the sales of an order; a new party must be an allowed one.';
 
-create or replace function inventory.price_line() returns trigger
+create or replace function inventory.price_order_line() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -200,7 +200,7 @@ begin
     return new;
 end
 $$;
-comment on function inventory.price_line() is
+comment on function inventory.price_order_line() is
     'A line without a price or a GST rate takes those of its product, unless an undo brings it back.';
 
 create or replace function inventory.check_order_lines() returns trigger
@@ -281,7 +281,7 @@ create or replace trigger orders_not_truncated before truncate on inventory.orde
     for each statement execute function inventory.refuse_truncate();
 
 create or replace trigger price_line before insert on inventory.order_lines
-    for each row execute function inventory.price_line();
+    for each row execute function inventory.price_order_line();
 create or replace trigger check_order_lines_insert after insert on inventory.order_lines
     referencing new table as new_rows for each statement execute function inventory.check_order_lines();
 create or replace trigger check_order_lines_update after update on inventory.order_lines
