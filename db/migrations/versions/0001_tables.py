@@ -55,15 +55,15 @@ grant select on public.alembic_version to backstitch_app;
 
 SCHEMAS = r"""
 create schema inventory;
-comment on schema inventory is 'The business: products, stock, movements, orders, customers and agencies. On the record.';
+comment on schema inventory is 'Products, stock, movements, orders, customers and agencies. On the record.';
 create schema accounts;
 comment on schema accounts is 'Users and their sessions. On the record.';
 create schema audit;
 comment on schema audit is 'The trail: its records, seals, and the functions that write and prove them.';
 create schema runtime;
 comment on schema runtime is
-    'State of the running system, which changes all day and is not on the record. Of sign-in attempts the trail has each '
-    'failure and each lock-out, of sessions each beginning and each end.';
+    'State of the running system, which changes all day and is not on the record. Of sign-in attempts the trail has '
+    'each failure and each lock-out, of sessions each beginning and each end.';
 
 create table public.backstitch_code (
     file text constraint backstitch_code_pkey primary key,
