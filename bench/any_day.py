@@ -1,12 +1,12 @@
-"""The tests on other days: one run for each date, in which the wall clock of every program is shifted.
+"""Runs the tests on other days: one run per date, with the wall clock of every program shifted.
 
     .venv/bin/python -m bench.any_day -n 2                                   all tests, on each of DATES
     .venv/bin/python -m bench.any_day --date 2028-02-29T12:00 -- tests/unit  some of them, on one
 
-A date is UTC; without an hour it is noon. The clock goes on from there, so that midnight comes during some runs.
-bench/shifted_clock.c says how, and which clocks it leaves; before each run Python, the embedded server and Chromium
-are asked for the time, and the run is refused if one of them has another. Needs a C compiler, and Linux. Prints a
-table, writes bench/results/any_day.json after each run, and exits with 1 when a run fails.
+A date is UTC; without an hour it is noon. The clock goes on from there, so midnight comes during some runs.
+bench/shifted_clock.c says how the clock is shifted and which clocks are not. Before each run Python, the embedded
+server and Chromium are asked for the time, and a run is refused if one of them is not shifted. Needs a C compiler and
+Linux. Prints a table, writes bench/results/any_day.json after each run, and exits with 1 if a run fails.
 """
 
 import argparse
@@ -37,7 +37,7 @@ DATES = (
     "2028-02-28T23:50",  # 29 February in Kolkata, and ten minutes later in UTC
     "2028-02-29T12:00",
 )
-NEAR = timedelta(minutes=2)  # how long the programs may take to say what time it is
+NEAR = timedelta(minutes=2)  # how long the programs may take to answer what time it is
 print = functools.partial(print, flush=True)
 
 
@@ -47,7 +47,7 @@ class NoShift(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """What one date's run came to; `clocks` are as the programs had them before it."""
+    """The result of the run on one date; `clocks` are the times of the programs before it."""
 
     date: str
     passed: int
@@ -60,14 +60,14 @@ class Run:
 
 
 def moment(text: str) -> datetime:
-    """The instant that a date of the command line means. Raises ValueError."""
-    given = datetime.fromisoformat(text)
-    at = given if len(text) > len("2028-02-29") else given.replace(hour=12)
+    """The instant of a date of the command line. Raises ValueError."""
+    parsed = datetime.fromisoformat(text)
+    at = parsed if len(text) > len("2028-02-29") else parsed.replace(hour=12)
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def environment(at: datetime, folder: Path) -> dict[str, str]:
-    """One in which programs begin at this instant. Raises NoShift."""
+    """The environment variables with which programs start at this instant. Raises NoShift."""
     compiler = shutil.which("cc")
     if compiler is None:
         raise NoShift("There is no C compiler (cc) here to build the shifted clock with (Debian: apt install gcc).")
@@ -77,16 +77,16 @@ def environment(at: datetime, folder: Path) -> dict[str, str]:
         [compiler, "-shared", "-fPIC", "-O2", f"-DSHIFT={shift}L", "-o", library, HERE / "shifted_clock.c", "-ldl"],
         check=True,
     )
-    # The embedded server's account reads it too.
+    # The account of the embedded server has to read it too.
     folder.chmod(0o755)
     library.chmod(0o755)
-    # Before what is there: a clock that is shifted already is shifted once more.
+    # In front of other libraries: a clock that is shifted already is shifted once more.
     preloaded = filter(None, (str(library), os.environ.get("LD_PRELOAD")))
     return os.environ | {"LD_PRELOAD": ":".join(preloaded)}
 
 
 def clocks(shifted: dict[str, str], at: datetime) -> dict[str, str]:
-    """What time it is for each program. Raises NoShift if that is another than it should be."""
+    """The time for each program. Raises NoShift if one of them is not near this instant."""
     asked = subprocess.run(
         [sys.executable, "-m", "bench.clocks"], cwd=HERE.parent, env=shifted, check=True, stdout=subprocess.PIPE
     )
@@ -98,14 +98,14 @@ def clocks(shifted: dict[str, str], at: datetime) -> dict[str, str]:
 
 
 def run(at: datetime, workers: int, arguments: Sequence[str], logs: Path) -> Run:
-    """Runs the tests from this instant on; what pytest says goes to a file in `logs`. Raises NoShift."""
+    """Runs the tests from this instant on; the output of pytest goes to a file in `logs`. Raises NoShift."""
     name = f"{at:%Y-%m-%dT%H%M}"
     report = logs / f"{name}.xml"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rfE", f"--junitxml={report}"]
     command += ["-n", str(workers), "--dist", "loadgroup"] if workers > 1 else []
     with tempfile.TemporaryDirectory(prefix="any-day-") as folder, (logs / f"{name}.log").open("wb") as log:
         found = clocks(environment(at, Path(folder)), at)
-        shifted = environment(at, Path(folder))  # again: the asking took seconds
+        shifted = environment(at, Path(folder))  # again, because asking took seconds
         began = time.perf_counter()
         done = subprocess.run([*command, *arguments], cwd=HERE.parent, env=shifted, stdout=log, stderr=log)
         seconds = round(time.perf_counter() - began)
@@ -114,7 +114,7 @@ def run(at: datetime, workers: int, arguments: Sequence[str], logs: Path) -> Run
 
 
 def counted(report: Path) -> tuple[int, int, list[str]]:
-    """How many tests passed, how many were skipped, and the names of those that failed."""
+    """The number of tests that passed and that were skipped, and the names of those that failed."""
     passed, skipped, failures = 0, 0, set()
     for case in ElementTree.parse(report).iter("testcase") if report.exists() else ():
         outcomes = {outcome.tag for outcome in case}
@@ -128,10 +128,10 @@ def counted(report: Path) -> tuple[int, int, list[str]]:
 
 
 def write(results: Path, workers: int, arguments: Sequence[str], runs: Sequence[Run]) -> None:
-    """Writes the figures so far."""
+    """Writes the figures of the runs so far."""
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
-    how = {"load": list(os.getloadavg()), "workers": workers, "arguments": list(arguments)}
-    figures = machine | how | {"runs": [asdict(run) for run in runs]}
+    settings = {"load": list(os.getloadavg()), "workers": workers, "arguments": list(arguments)}
+    figures = machine | settings | {"runs": [asdict(run) for run in runs]}
     results.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
@@ -140,22 +140,22 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--date", metavar="YYYY-MM-DD[THH:MM]", type=moment, action="append", help="repeatable; UTC")
     parser.add_argument("-n", type=int, default=1, metavar="WORKERS", help="of pytest")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "any_day.json")
-    parser.add_argument("--logs", type=Path, help="folder for what pytest says; default: a new temporary one")
+    parser.add_argument("--logs", type=Path, help="folder for the output of pytest; default: a new temporary one")
     parser.add_argument("arguments", nargs="*", help="pytest's, after --")
     return parser
 
 
 def main() -> int:
-    """Runs the tests on each date; 1 when a run fails or the clock cannot be shifted."""
-    given = parser().parse_args()
-    logs = (given.logs or Path(tempfile.mkdtemp(prefix="any-day-logs-"))).resolve()
+    """Runs the tests on each date; 1 if a run fails or the clock cannot be shifted."""
+    options = parser().parse_args()
+    logs = (options.logs or Path(tempfile.mkdtemp(prefix="any-day-logs-"))).resolve()
     logs.mkdir(parents=True, exist_ok=True)
-    print(f"What pytest says is in {logs}.")
+    print(f"The output of pytest is in {logs}.")
     print(f"{'date':<22}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
     runs: list[Run] = []
-    for at in given.date or map(moment, DATES):
+    for at in options.date or map(moment, DATES):
         try:
-            done = run(at, given.n, given.arguments, logs)
+            done = run(at, options.n, options.arguments, logs)
         except NoShift as error:
             print(error, file=sys.stderr)
             return 1
@@ -164,7 +164,7 @@ def main() -> int:
         print("".join(f"    {name}\n" for name in done.failures), end="")
         if done.exit_code and not done.failures:
             print(f"    pytest ended with {done.exit_code}")
-        write(given.results, given.n, given.arguments, runs)
+        write(options.results, options.n, options.arguments, runs)
     return 1 if any(done.exit_code for done in runs) else 0
 
 

@@ -1,14 +1,15 @@
-"""What a trail costs the writer: Backstitch and its peers on the same table, in one run. `make bench-audit`.
+"""Measures what a trail costs writers: Backstitch and its peers on the same table, in one run. `make bench-audit`.
 
-The table is `products` with 11 columns. Bulk: one statement inserts, updates (one column) and deletes all rows. Single:
-two pgbench clients update one column of one row a transaction, prepared statements. synchronous_commit is off, so that
-the trail is measured and not the disk. Each measurement has a fresh database, cloned from one per contender;
-the contenders take turns, so that a noisy machine hits all alike; each timed step follows vacuum and checkpoint.
+The table is `products` with 11 columns. Bulk: one statement each inserts, updates (one column) and deletes all rows.
+Single: two pgbench clients update one column of one row per transaction, with prepared statements. synchronous_commit
+is off, so that the trail is measured and not the disk. Each measurement has a fresh database, cloned from one per
+contender. The contenders take turns, so that noise of the machine affects all alike. A vacuum and a checkpoint come
+before each timed step.
 
-Through SQLAlchemy's unit of work (audit_write_orm.py) the same is done by objects: SQLAlchemy-Continuum and the
-logger see nothing else. Those figures are per row of fewer rows, and have their own row "nothing" to be compared with.
+audit_write_orm.py does the same work with objects, through SQLAlchemy's unit of work, because SQLAlchemy-Continuum and
+the logger see no other. Those figures are per row of fewer rows and have a row "nothing" of their own to compare with.
 
-The peers are installed by their own code: audit_write_peers.py says how.
+The peers are installed by their own code (audit_write_peers.py).
 """
 
 import argparse
@@ -71,7 +72,7 @@ TOKEN = "token-of-the-bench"
 BEGIN = f"select set_config('role', accounts.begin('{TOKEN}', 'bench', null), true)"
 BEGIN_NOTHING = "select set_config('backstitch.nothing', 'bench', true)"
 
-# Autovacuum and checkpoints would hit one contender and not the next. Durability stays on: fsync, full_page_writes.
+# Autovacuum and checkpoints would slow one contender and not the next. Durability stays on: fsync, full_page_writes.
 SERVER = {
     "shared_buffers": "512MB",
     "max_wal_size": "16GB",
@@ -88,7 +89,7 @@ where c.relkind = 'r' and c.relname <> 'products' and n.nspname !~ '^(pg_|inform
 
 @dataclass(frozen=True)
 class Contender:
-    """A way to write a trail. `records` counts what it wrote, so that none is fast by leaving out."""
+    """A way to write a trail. `records` counts its records, so that no contender is fast because it leaves some out."""
 
     name: str
     database: str
@@ -101,7 +102,7 @@ class Contender:
 
     @property
     def baseline(self) -> str:
-        """The contender that its ratios are to."""
+        """The name of the contender to which its ratios are."""
         return "nothing, through the ORM" if self.orm else "nothing"
 
 
@@ -142,21 +143,21 @@ CONTENDERS = (
 
 
 class Server:
-    """The embedded server, and the databases that the runs are cloned from."""
+    """The embedded server, with the databases from which the runs are cloned."""
 
     def __init__(self, server: postgres_server.EmbeddedServer) -> None:
         self.server = server
         self.url = make_url(server.url())
 
     def connect(self, database: str, login: str | None = None) -> psycopg.Connection:
-        """Autocommit, prepared by nothing."""
+        """A connection in autocommit whose statements psycopg does not prepare."""
         url = self.url.set(database=database)
         if login:
             url = url.set(username=login, password=PASSWORD)
         return psycopg.connect(conninfo(url), autocommit=True, prepare_threshold=None)
 
     def text_url(self, database: str) -> str:
-        """For another process."""
+        """The URL of a database as text, for another process."""
         return self.url.set(database=database).render_as_string(hide_password=False)
 
     @contextmanager
@@ -174,19 +175,19 @@ class Server:
 
 @contextmanager
 def serve() -> Iterator[Server]:
-    """A server of its own, with nothing left of it afterwards."""
+    """A server of its own, removed afterwards."""
     with tempfile.TemporaryDirectory() as home:
         lease = postgres_server.start(Path(home), options=SERVER)
         try:
             yield Server(lease.server)
         finally:
             lease.stop()
-            if os.geteuid() == 0:  # then the data lie outside of `home`
+            if os.geteuid() == 0:  # then the data are outside of `home`
                 shutil.rmtree(lease.server.data_dir.parent, ignore_errors=True)
 
 
 def install(server: Server, contender: Contender) -> None:
-    """Creates the database that the runs of a contender are cloned from."""
+    """Creates the database from which the runs of a contender are cloned."""
     with server.connect("postgres") as connection:
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(contender.database)))
     if contender.database == "backstitch":
@@ -203,7 +204,7 @@ def install(server: Server, contender: Contender) -> None:
 
 
 def install_backstitch(url: URL) -> None:
-    """All migrations, and one manager with a live session."""
+    """Runs all migrations and creates one manager with a live session."""
     owner = Database(url.render_as_string(hide_password=False))
     with owner.owner_connection() as connection:
         migrations.upgrade(connection)
@@ -227,7 +228,7 @@ def install_backstitch(url: URL) -> None:
 
 @dataclass(frozen=True)
 class Work:
-    """How much of it."""
+    """How many rows and seconds of work a run does."""
 
     rows: int
     orm_rows: int
@@ -235,7 +236,7 @@ class Work:
 
 
 def run_once(server: Server, contender: Contender, work: Work) -> dict[str, float]:
-    """Microseconds a row of each bulk step, transactions a second, bytes a change."""
+    """The microseconds per row of each bulk step, transactions per second, and bytes per change."""
     with server.clone(contender.database) as database, server.connect(database) as watcher:
         bulk = orm_bulk if contender.orm else sql_bulk
         figures = bulk(server, database, contender, work, watcher)
@@ -251,7 +252,7 @@ def run_once(server: Server, contender: Contender, work: Work) -> dict[str, floa
 
 
 def settle(connection: psycopg.Connection) -> None:
-    """Nothing left over from the step before."""
+    """Vacuums and checkpoints, so that nothing is left over from the step before."""
     connection.execute("vacuum analyze products")
     connection.execute("checkpoint")
 
@@ -269,7 +270,7 @@ def count_records(connection: psycopg.Connection, contender: Contender) -> int:
 
 
 def check_complete(connection: psycopg.Connection, contender: Contender, expected: int) -> None:
-    """A trail that left something out is no contender."""
+    """Refuses a contender whose trail has left something out."""
     if contender.records and (found := count_records(connection, contender)) != expected:
         raise SystemExit(f"{contender.name} recorded {found} of {expected} changes")
 
@@ -277,7 +278,7 @@ def check_complete(connection: psycopg.Connection, contender: Contender, expecte
 def sql_bulk(
     server: Server, database: str, contender: Contender, work: Work, watcher: psycopg.Connection
 ) -> dict[str, float]:
-    """One statement a step."""
+    """Runs the bulk steps, each as one SQL statement."""
     figures = {}
     before = one_row(watcher, TRAIL_SIZE)[0]
     with server.connect(database, contender.login) as connection:
@@ -296,7 +297,7 @@ def sql_bulk(
 def orm_bulk(
     server: Server, database: str, contender: Contender, work: Work, watcher: psycopg.Connection
 ) -> dict[str, float]:
-    """All objects in one unit of work a step."""
+    """Runs the bulk steps, each as one unit of work with all objects."""
     before = one_row(watcher, TRAIL_SIZE)[0]
     settle(watcher)
     seconds = json.loads(orm_process(server, database, contender, "bulk", work.orm_rows).communicate()[0])
@@ -306,7 +307,7 @@ def orm_bulk(
 
 
 def orm_single(server: Server, database: str, contender: Contender, work: Work) -> int:
-    """Transactions of two clients, each a process."""
+    """Runs two clients of the unit of work, each in a process. Returns their transactions."""
     clients = [orm_process(server, database, contender, "single", work.seconds, seed) for seed in (1, 2)]
     return sum(json.loads(client.communicate()[0]) for client in clients)
 
@@ -314,13 +315,13 @@ def orm_single(server: Server, database: str, contender: Contender, work: Work) 
 def orm_process(
     server: Server, database: str, contender: Contender, task: str, *amount: float
 ) -> subprocess.Popen[str]:
-    """audit_write_orm.py at work."""
+    """Starts audit_write_orm.py."""
     command = [sys.executable, str(HERE / "audit_write_orm.py"), task, str(contender.orm), server.text_url(database)]
     return subprocess.Popen([*command, *map(str, amount)], stdout=subprocess.PIPE, text=True)
 
 
 def pgbench(server: Server, database: str, contender: Contender, work: Work) -> int:
-    """Transactions of two clients."""
+    """Runs pgbench with two clients. Returns their transactions."""
     with server.connect(database) as connection:
         low, high = one_row(connection, "select min(id), max(id) from products")
     script = f"\\set id random({low}, {high})\n"
@@ -357,7 +358,7 @@ Runs = dict[str, list[dict[str, float]]]
 def measure(
     server: Server, contenders: list[Contender], work: Work, warm_up: int, runs: int
 ) -> tuple[Runs, list[float]]:
-    """All figures of all runs, and the load of the machine at each; each run starts with another."""
+    """The figures of all runs, and the load of the machine at each. Each run starts with another contender."""
     found: Runs = {contender.name: [] for contender in contenders}
     loads = []
     for number in range(warm_up + runs):
@@ -373,18 +374,18 @@ def measure(
 
 
 def spread(values: list[float], form: str) -> str:
-    """median (min to max)"""
+    """The text "median (minimum to maximum)"."""
     return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
 def ratios(runs: Runs, contender: Contender, key: str) -> list[float]:
-    """To the contender without a trail in the same run, so that drift cancels."""
+    """The ratios to the contender without a trail in the same run, so that drift of the machine cancels out."""
     pairs = zip(runs[contender.name], runs[contender.baseline], strict=True)
     return [mine[key] / base[key] for mine, base in pairs]
 
 
 def cell(runs: Runs, contender: Contender, key: str) -> str:
-    """The ratio to nothing; for nothing itself its own figure."""
+    """The ratio to the contender "nothing"; for that one itself, its figure."""
     rate = key == "tps"
     if contender.name == contender.baseline:
         own = [figures[key] for figures in runs[contender.name]]
@@ -393,7 +394,7 @@ def cell(runs: Runs, contender: Contender, key: str) -> str:
 
 
 def table(runs: Runs, contenders: list[Contender]) -> Iterator[str]:
-    """Markdown: medians of the ratios within a run, smallest to largest."""
+    """The lines of a Markdown table: medians of the ratios, with the smallest and the largest."""
     yield "| trail written by | bulk insert | bulk update | bulk delete | single-row tps | bytes a change | kept |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for contender in contenders:
@@ -403,7 +404,7 @@ def table(runs: Runs, contenders: list[Contender]) -> Iterator[str]:
 
 
 def machine(server: Server) -> dict[str, object]:
-    """What the figures depend on."""
+    """The properties of the machine and the server on which the figures depend."""
     cpu = (
         re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text()) if Path("/proc/cpuinfo").exists() else None
     )
@@ -424,7 +425,7 @@ def machine(server: Server) -> dict[str, object]:
 
 
 def arguments() -> argparse.Namespace:
-    """The defaults are the real measurement."""
+    """The options of the command line; the defaults are the real measurement."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=100_000, help="rows per bulk statement")
     parser.add_argument("--orm-rows", type=int, default=2_000, help="objects per unit of work")
@@ -437,7 +438,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measures, prints the table, writes the JSON."""
+    """Measures, prints the table and writes the JSON."""
     options = arguments()
     chosen = [
         c for c in CONTENDERS if not options.only or c.name.startswith("nothing") or re.search(options.only, c.name)

@@ -1,4 +1,6 @@
-"""The same work through SQLAlchemy's unit of work: `python audit_write_orm.py WORK TRAIL URL AMOUNT [SEED]`.
+"""Does the work of audit_write.py through SQLAlchemy's unit of work.
+
+    python audit_write_orm.py WORK TRAIL URL AMOUNT [SEED]
 
 WORK is `bulk` (AMOUNT rows; prints the seconds of each step as JSON) or `single` (AMOUNT seconds of single-row
 updates, each in its transaction; prints how many). TRAIL is `none` (no hook; a trigger may be there),
@@ -39,7 +41,7 @@ class Base(DeclarativeBase):
 
 
 class Product(Base):
-    """`products`, which the bench itself creates."""
+    """The table `products`, which audit_write.py creates."""
 
     __tablename__ = "products"
 
@@ -89,7 +91,7 @@ def prepare(trail: str) -> type[DeclarativeBase]:
 
 
 def _prepare_continuum() -> type[DeclarativeBase]:
-    """A versioned twin of Product takes its place: Continuum hooks into classes made after make_versioned."""
+    """Replaces Product by a versioned twin, because Continuum hooks into classes that are made after make_versioned."""
     from sqlalchemy_continuum import make_versioned
 
     make_versioned(user_cls=None)
@@ -105,7 +107,7 @@ def _prepare_continuum() -> type[DeclarativeBase]:
 
 def _prepare_logger() -> type[DeclarativeBase]:
     class AuditLog(Base):
-        """One row per change, as many applications have it."""
+        """A row per change, as many applications write it."""
 
         __tablename__ = "audit_log"
         __table_args__ = (Index("audit_log_entity", "entity", "entity_id"),)
@@ -121,7 +123,7 @@ def _prepare_logger() -> type[DeclarativeBase]:
 
     @event.listens_for(Session, "after_flush")
     def _log_changes(session: Session, _context: object) -> None:
-        """Compares what the session knows; written in one INSERT, which is as fast as such a logger gets."""
+        """Compares old and new values of the session and writes them in one INSERT, the fastest way for a logger."""
         changes: list[tuple[str, Any, Values | None, Values | None]]
         changes = [("CREATE", o, None, _state(o)) for o in session.new]
         changes += [("UPDATE", o, *_differences(o)) for o in session.dirty if session.is_modified(o)]
@@ -165,7 +167,7 @@ def _differences(o: Product) -> tuple[Values, Values]:
 
 
 def raise_price(o: Product) -> None:
-    """The change that is measured; every product of the bench has a price."""
+    """Makes the change that is measured; every product of the bench has a price."""
     assert o.unit_price is not None
     o.unit_price += 5
 
@@ -195,9 +197,9 @@ def bulk(session: Session, rows: int) -> dict[str, float]:
 
 
 def single(session: Session, seconds: float, seed: int) -> int:
-    """How many products it changed in `seconds`, each loaded, changed and committed."""
+    """Loads, changes and commits one product at a time for `seconds`. Returns how many it changed."""
     dice = random.Random(seed)
-    # Rows of its own: two clients that read the same value would write it twice, and the second changes nothing.
+    # Each client has rows of its own: of two that read the same value, the second would write what is there.
     ids = session.scalars(select(Product.id).where(Product.id % 2 == seed % 2)).all()
     session.commit()
     done = 0

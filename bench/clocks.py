@@ -1,4 +1,4 @@
-"""What time it is for the programs that the tests start: prints it as JSON, in UTC, by program.
+"""Prints the time of each program that the tests start, as JSON, in UTC, by program.
 
 .venv/bin/python -m bench.clocks
 """
@@ -16,7 +16,7 @@ from tests.e2e.conftest import ARGUMENTS, CHROMIUM
 
 
 def server() -> datetime:
-    """The embedded server's, which under root runs as another account."""
+    """The time of the embedded server, which under root runs as another account."""
     with (
         temporary_home() as home,
         postgres_server.start(home, options=SETTINGS) as lease,
@@ -24,12 +24,12 @@ def server() -> datetime:
     ):
         found = connection.execute("select clock_timestamp()").fetchone()
         assert found is not None
-        there: datetime = found[0]
-        return there.astimezone(UTC)
+        time: datetime = found[0]
+        return time.astimezone(UTC)
 
 
 def browser() -> datetime:
-    """That of a page's script, which Chromium runs in a process of its own."""
+    """The time of a page's script, which Chromium runs in a process of its own."""
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         milliseconds = launched.new_page().evaluate("Date.now()")
@@ -38,7 +38,7 @@ def browser() -> datetime:
 
 
 def main() -> int:
-    """Asks each; the browser only where there is one."""
+    """Asks each program; the browser only where Chromium is installed."""
     clocks = {"python": datetime.now(UTC), "server": server()} | ({"browser": browser()} if CHROMIUM else {})
     print(json.dumps({program: found.isoformat(timespec="seconds") for program, found in clocks.items()}))
     return 0

@@ -1,10 +1,10 @@
-"""Writes db/expected.json: what a database has that is as it should be. To be run when a file of db/ has changed.
+"""Writes db/expected.json: the objects that a fresh database has. Run it after a change of a file of db/.
 
     .venv/bin/python -m bench.expected                  from the embedded server
     .venv/bin/python -m bench.expected --debian 15      from Debian's PostgreSQL 15 as well
 
-Each definition is kept once; where servers write it in other words, by their major version. A definition that
-changed replaces the one of the servers asked; of the others, where theirs was another, it stays until they are asked.
+A definition is written once, or, where servers deparse it differently, by major version. A run replaces the
+definitions of the servers that it asks; those of other major versions stay until they are asked.
 """
 
 import argparse
@@ -26,12 +26,12 @@ NAME = "backstitch_expected"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Asks the servers and writes the file."""
+    """Reads the objects of a fresh database on each server and writes the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--debian", type=int, action="append", default=[], metavar="VERSION")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     merged: Mapping[Object, Definition] = catalog.expected() if catalog.EXPECTED.exists() else {}
-    for debian in (None, *given.debian):
+    for debian in (None, *options.debian):
         with server(debian=debian) as url:
             major, found = fresh(url)
         merged = {object: _merged(merged.get(object), major, text) for object, text in found.items()}
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def fresh(url: URL) -> tuple[str, dict[Object, str]]:
-    """The server's major version, and what a fresh database on it has."""
+    """The major version of the server, and the objects of a fresh database on it."""
     with psycopg.connect(conninfo(url), autocommit=True) as connection:
         connection.execute(f"create database {NAME}")
     database = Database(url.set(database=NAME).render_as_string(hide_password=False), pool_size=1)
@@ -58,7 +58,7 @@ def fresh(url: URL) -> tuple[str, dict[Object, str]]:
 
 def _merged(before: Definition | None, major: str, now: str) -> Definition:
     if before is None or isinstance(before, str):
-        # Written before by another server of this run, in other words: both are kept.
+        # Another server of this run has written a different definition: both are kept.
         return now if before is None or before == now or major == "18" else {"18": before, major: now}
     after = {**before, major: now}
     return now if len(set(after.values())) == 1 else after

@@ -1,8 +1,8 @@
-/* The wall clock, SHIFT seconds ahead of the machine's; every other clock as it is.
+/* Shifts the wall clock by SHIFT seconds; every other clock stays as it is.
 
-   bench/any_day.py compiles this with -DSHIFT=SECONDS and preloads it (LD_PRELOAD), so that each program that asks
-   the C library for the time has it, whatever becomes of its environment later. Waiting goes by the monotonic clock,
-   which is untouched: that is why sleeps and timeouts work, unlike under faketime.
+   bench/any_day.py compiles this with -DSHIFT=SECONDS and preloads it (LD_PRELOAD). The shift is compiled in, so a
+   program keeps it even if its environment changes later. Waiting uses the monotonic clock, which is not shifted, so
+   sleeps and timeouts work, unlike under faketime.
 
    Not shifted: the kernel's own times (of files, of processes) and programs that do not ask the C library. */
 

@@ -1,10 +1,10 @@
-"""The figures of the seals: tampering found, clean runs quiet, writers beside sealers, a million records verified.
+"""Measures the seals: tampering is found, clean runs have no findings, writers do not wait, a million records verify.
 
     .venv/bin/python -m bench.verify                       everything
     .venv/bin/python -m bench.verify --tampering --seeds 5 one part, smaller
 
 Each part has a fresh database on the embedded server. Prints figures, writes bench/results/verify.json, and exits
-with 1 when one of them is not what it has to be.
+with 1 if a figure is not what it has to be.
 """
 
 import argparse
@@ -47,7 +47,7 @@ Figures = dict[str, Any]
 
 @contextmanager
 def fresh_database(server: postgres_server.EmbeddedServer, name: str) -> Iterator[str]:
-    """The connection string of a migrated database; it goes afterwards."""
+    """The connection string of a migrated database, which is dropped afterwards."""
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
         connection.execute(f"create database {name}")
     owner = Database(make_url(server.url(name)).render_as_string(hide_password=False), pool_size=1)
@@ -68,7 +68,7 @@ def _empty(psql: psycopg.Connection) -> None:
 
 
 def tampering(conninfo: str, given: argparse.Namespace) -> Figures:
-    """Each kind with so many seeds; the findings must be exactly those expected. A new history each 25 seeds."""
+    """Tampers in every way with every seed, on a new history every 25 seeds; the findings must be those expected."""
     missed: list[str] = []
     tried = 0
     with psycopg.connect(conninfo, autocommit=True) as psql:
@@ -88,7 +88,7 @@ def tampering(conninfo: str, given: argparse.Namespace) -> Figures:
 
 
 def clean(conninfo: str, given: argparse.Namespace) -> Figures:
-    """Changes, seals and verifies over and over; not one finding."""
+    """Changes, seals and verifies many times; there must be no finding."""
     alarms = 0
     with psycopg.connect(conninfo, autocommit=True) as psql:
         make_history(psql, rounds=3)
@@ -106,7 +106,7 @@ def clean(conninfo: str, given: argparse.Namespace) -> Figures:
 
 
 def writers(conninfo: str, given: argparse.Namespace) -> Figures:
-    """32 writers and 2 sealers under each isolation level."""
+    """Runs 32 writers and 2 sealers under each isolation level."""
     figures: Figures = {}
     for level in LEVELS:
         with psycopg.connect(conninfo, autocommit=True) as psql:
@@ -122,7 +122,7 @@ def writers(conninfo: str, given: argparse.Namespace) -> Figures:
 
 
 def million(conninfo: str, given: argparse.Namespace) -> Figures:
-    """Seconds to seal and to verify so many records, in transactions of 10,000, and what one more second costs."""
+    """Measures the seconds to seal and to verify many records, in transactions of 10,000, and the last second only."""
     with psycopg.connect(conninfo, autocommit=True) as psql:
         watched_table(psql, COLUMNS)
         for _ in range(given.records // 10_000):
@@ -159,7 +159,7 @@ PARTS = {"tampering": tampering, "clean": clean, "writers": writers, "million": 
 
 
 def failed(results: Figures) -> bool:
-    """Whether a figure is not what it has to be."""
+    """Whether one of the figures is not what it has to be."""
     levels = results.get("writers", {}).values()
     return bool(
         results.get("tampering", {}).get("wrong")

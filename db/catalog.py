@@ -1,7 +1,7 @@
-"""What Backstitch's objects in a database are, and what they should be.
+"""The objects of Backstitch that a database has (`present`) and those that it should have (`expected`).
 
-`present` asks the catalog (catalog.sql); `expected` is what a database has that is as it should be (expected.json).
-Long definitions, those of functions and views, are compared by their SHA-256.
+`present` runs catalog.sql; `expected` reads expected.json, which has the objects of a fresh database. Long definitions
+(of functions and views) are compared by their SHA-256.
 """
 
 import hashlib
@@ -15,26 +15,26 @@ from sqlalchemy import Connection, text
 from db.code import FOLDER, MIGRATION_LOCK
 
 EXPECTED = FOLDER / "expected.json"
-LONGEST = 160  # characters of a definition that is kept as it is
-# What a migration under way makes is seen whole, or not at all.
+LONGEST = 160  # characters of a definition that is not replaced by its SHA-256
+# Shared with other readers, so it waits only for a running migration.
 WAIT_FOR_MIGRATION = text("select pg_advisory_xact_lock_shared(:key)")
 QUALIFY = text("select set_config('search_path', 'pg_catalog', true)")
 MAJOR = text("select current_setting('server_version_num')::integer / 10000")
 
 
 class Object(NamedTuple):
-    """An object of the database: `kind` is function, trigger, constraint, right ... of db/catalog.sql."""
+    """An object of the database; the kinds (function, trigger, constraint, right ...) are those of catalog.sql."""
 
     kind: str
     name: str
 
 
-# Definitions by the server's major version, where they differ: PostgreSQL writes some expressions in other words.
+# By the server's major version where servers differ: not all deparse an expression in the same way.
 Definition = str | Mapping[str, str]
 
 
 def present(connection: Connection) -> dict[Object, str]:
-    """The objects that the database has, each with its definition or the hash of it. Any login may ask."""
+    """The objects that the database has, each with its definition or the SHA-256 of it. Needs no rights."""
     connection.execute(WAIT_FOR_MIGRATION, {"key": MIGRATION_LOCK})
     connection.execute(QUALIFY)
     found = connection.exec_driver_sql(_query(), execution_options={"no_parameters": True})
@@ -48,7 +48,7 @@ def major(connection: Connection) -> str:
 
 @cache
 def expected() -> dict[Object, Definition]:
-    """The objects that a database of this version has, each with its definition or the hash of it."""
+    """The objects that a database of this version should have, each with its definition or the SHA-256 of it."""
     kinds: dict[str, dict[str, Definition]] = json.loads(EXPECTED.read_text(encoding="utf-8"))
     return {Object(kind, name): definition for kind, names in kinds.items() for name, definition in names.items()}
 
@@ -56,7 +56,7 @@ def expected() -> dict[Object, Definition]:
 def agrees(found: str, wanted: Definition, server: str) -> bool:
     """Whether a definition is the one that a server of this major version should have.
 
-    Of a version for which none was written down, one that another version has is good.
+    For a major version without a definition of its own, that of any other version is accepted.
     """
     if isinstance(wanted, str):
         return found == wanted

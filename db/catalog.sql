@@ -1,9 +1,12 @@
--- Backstitch: what the catalog holds of Backstitch, one row per object: kind, name, definition.
+-- Backstitch: the objects of Backstitch in a database, one row per object: kind, name, definition.
 --
--- A query, run from outside and never installed: whoever can replace functions in a database can replace its judges.
--- db/expected.json has the answer of a database that is as it should be (bench/expected.py writes it). Runs with
--- search_path = pg_catalog, so that every name below another schema is qualified. The months of the trail are left out,
--- but not what hangs on them; so are rights of roles that Backstitch does not know, which have rows of their own.
+-- Contract. db/catalog.py runs this query and compares its answer with db/expected.json, the answer of a fresh database
+-- (bench/expected.py writes it). It is never installed in the database, because whoever can replace functions there
+-- could replace this one. Runs with search_path = pg_catalog, so that names of objects in other schemas come out
+-- qualified.
+--
+-- Limits. The monthly partitions of the trail are left out, but not their triggers, rules, policies, rights and owners.
+-- Rights of roles other than Backstitch's are rows of the kind `foreign right`. Comments are not compared.
 
 with schemas as (
     select oid, nspname, nspowner, nspacl from pg_namespace
@@ -22,7 +25,7 @@ functions as (
     select p.*, p.oid::regprocedure::text as name
     from pg_proc p
     where p.pronamespace in (select s.oid from schemas s)
-        -- audit.watch makes one for each table that it watches; of tables elsewhere they are not Backstitch's own.
+        -- Not the trigger functions that audit.watch has made for tables in other schemas.
         and not exists (
             select from pg_trigger t
             join pg_class c on c.oid = t.tgrelid
@@ -30,7 +33,8 @@ functions as (
             where t.tgfoid = p.oid and n.oid not in (select s.oid from schemas s)
                 and p.proname = format('record_%s_%s', n.nspname, c.relname))),
 owned as (
-    select 'schema' as kind, nspname::text as name, nspowner as owner, nspacl as acl, 'n'::"char" as acl_kind from schemas
+    select 'schema' as kind, nspname::text as name, nspowner as owner, nspacl as acl, 'n'::"char" as acl_kind
+    from schemas
     union all
     select kind, name, relowner, relacl, case kind when 'sequence' then 's'::"char" else 'r'::"char" end
     from relations where not is_month or relowner <> to_regrole('backstitch_owner') or relacl is not null
@@ -45,8 +49,12 @@ rights as (
     join pg_attribute c on c.attrelid = r.oid and c.attnum > 0 and not c.attisdropped
     cross join aclexplode(c.attacl) a),
 named_rights as (
-    select r.*, case r.grantee when 0 then 'public' else coalesce(g.rolname::text, 'a role that is gone') end as role
-    from rights r left join pg_roles g on g.oid = r.grantee
+    select r.*, n.role, n.role in ('public', 'backstitch_app', 'backstitch_admin', 'backstitch_manager',
+                                   'backstitch_analyst', 'backstitch_viewer') as is_own
+    from rights r
+    left join pg_roles g on g.oid = r.grantee
+    cross join lateral (
+        select case r.grantee when 0 then 'public' else coalesce(g.rolname::text, 'a role that is gone') end) n (role)
     where r.grantee <> r.owner)
 
 select 'schema' as kind, nspname::text as name, '' as definition from schemas
@@ -55,12 +63,10 @@ select 'owner', o.kind || ' ' || o.name, o.owner::regrole::text from owned o
 union all
 select 'right', format('%s on %s %s to %s', r.privilege_type, r.kind, r.name, r.role),
        case when r.is_grantable then 'with grant option' else '' end
-from named_rights r where r.role in ('public', 'backstitch_app', 'backstitch_admin', 'backstitch_manager',
-                                     'backstitch_analyst', 'backstitch_viewer')
+from named_rights r where r.is_own
 union all
 select 'foreign right', format('%s on %s %s to %s', r.privilege_type, r.kind, r.name, r.role), ''
-from named_rights r where r.role not in ('public', 'backstitch_app', 'backstitch_admin', 'backstitch_manager',
-                                         'backstitch_analyst', 'backstitch_viewer')
+from named_rights r where not r.is_own
 union all
 select 'function', f.name,
        concat_ws(' ', f.prokind, (select l.lanname from pg_language l where l.oid = f.prolang), f.provolatile,
@@ -69,7 +75,8 @@ select 'function', f.name,
                  pg_get_function_arguments(f.oid), pg_get_function_result(f.oid),
                  (select concat_ws(' ', a.aggtransfn, a.aggfinalfn, a.agginitval) from pg_aggregate a
                   where a.aggfnoid = f.oid),
-                 -- A body that PostgreSQL has parsed when it was made is kept as a tree; none of these has one.
+                 -- A body in the SQL standard's form (begin atomic) is stored as a tree; none of Backstitch's functions
+                 -- has one.
                  pg_get_function_sqlbody(f.oid), f.prosrc)
 from functions f
 union all
@@ -100,8 +107,8 @@ where c.relkind in ('r', 'p', 'f') and not coalesce(m.is_month, false)
 union all
 select 'column', format('%s.%I', r.name, a.attname),
        concat_ws(' ', format_type(a.atttypid, a.atttypmod), case when a.attnotnull then 'not null' end,
-                 'default ' || pg_get_expr(d.adbin, d.adrelid), nullif(a.attidentity::text, ''), nullif(a.attgenerated::text, ''),
-                 'storage ' || a.attstorage::text)
+                 'default ' || pg_get_expr(d.adbin, d.adrelid), nullif(a.attidentity::text, ''),
+                 nullif(a.attgenerated::text, ''), 'storage ' || a.attstorage::text)
 from relations r
 join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
 left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
@@ -109,8 +116,9 @@ where r.kind = 'table' and not r.is_month
 union all
 select 'constraint', format('%I on %s', c.conname, r.name),
        pg_get_constraintdef(c.oid) || case when c.convalidated then '' else ' not valid' end
--- PostgreSQL 18 lists NOT NULL here as well; the columns have it.
-from pg_constraint c join relations r on r.oid = c.conrelid where c.contype in ('c', 'f', 'p', 'u', 'x') and not r.is_month
+-- Without NOT NULL, which is part of `column` above and a constraint of its own only in PostgreSQL 18.
+from pg_constraint c join relations r on r.oid = c.conrelid
+where c.contype in ('c', 'f', 'p', 'u', 'x') and not r.is_month
 union all
 select 'constraint', format('%I of %s', c.conname, c.contypid::regtype), pg_get_constraintdef(c.oid)
 from pg_constraint c join pg_type t on t.oid = c.contypid where t.typnamespace in (select s.oid from schemas s)

@@ -1,9 +1,9 @@
-"""The code of the database: which files it is made of, in which order they are applied, and what was applied.
+"""The code of the database: its files, the order in which they are applied, and which of them a database has.
 
-Tables, types, constraints and indexes are made by the revisions of db/migrations and are frozen there. Functions,
-triggers, views, policies and rights stand in the files below. `apply` brings a database up to them: all files in this
-order, in the transaction of the caller, with their hashes, so a database runs the whole code of one version or none.
-What a file no longer defines is dropped by a revision. Steps on data come last, each once, by name.
+Revisions of db/migrations create tables, types, constraints and indexes, and are frozen. Functions, triggers, views,
+policies and rights are code: the files below, which can be applied again. `apply` applies all of them in this order, in
+the transaction of the caller, and stores their hashes, so a database has the whole code of one version or none of it. A
+revision drops what a file no longer defines. Steps on data (db/steps) run last, each once, by name.
 """
 
 import hashlib
@@ -15,8 +15,8 @@ from sqlalchemy import Connection, text
 from db.migrations.sql import execute, execute_as_owner
 
 FOLDER = Path(__file__).resolve().parent
-# Views after the functions they call; rights last, when everything is there. Bodies of functions are looked at when
-# they run, so the order of functions does not matter.
+# Views come after the functions that they call, rights last. The order of functions does not matter, because their
+# bodies are not checked before they run (check_function_bodies = off).
 FILES = (
     "triggers.sql",
     "audit/actor.sql",
@@ -36,11 +36,11 @@ FILES = (
     "audit/doctor.sql",
     "rights.sql",
 )
-MIGRATION_LOCK = 0x6261636B  # "back": the key of the advisory lock that one migration holds at a time
+MIGRATION_LOCK = 0x6261636B  # "back": the key of the advisory lock that a migration holds
 STEPS = "steps"  # the folder of the steps on data
 
 APPLIED = text("select file, sha256 from public.backstitch_code")
-REMEMBER = text(
+STORE_HASH = text(
     """
     insert into public.backstitch_code as c (file, sha256, version) values (:file, :sha256, :version)
     on conflict on constraint backstitch_code_pkey do update
@@ -48,11 +48,11 @@ REMEMBER = text(
     where (c.sha256, c.version) <> (excluded.sha256, excluded.version)
     """
 )
-FORGET = text("delete from public.backstitch_code where file <> all (cast(:files as text[]))")
-# Generated from triggers.sql and the present columns of each table, so made again with every change of either.
+DELETE_OTHER_HASHES = text("delete from public.backstitch_code where file <> all (cast(:files as text[]))")
+# Trigger functions are generated from triggers.sql and the columns of each table, so each change of either renews them.
 WATCH_AGAIN = "select audit.watch(w.relation) from audit.watched_tables w join pg_class c on c.oid = w.relation"
-TAKEN = text("select name from public.backstitch_steps")
-TAKE = text("insert into public.backstitch_steps (name) values (:name)")
+STEPS_TAKEN = text("select name from public.backstitch_steps")
+STORE_STEP = text("insert into public.backstitch_steps (name) values (:name)")
 
 
 def hashes() -> dict[str, str]:
@@ -61,29 +61,29 @@ def hashes() -> dict[str, str]:
 
 
 def applied(connection: Connection) -> dict[str, str]:
-    """SHA-256 of each file that the database keeps as applied."""
+    """SHA-256 of each file that was applied to the database last, as the database has stored it."""
     return {file: sha256 for file, sha256 in connection.execute(APPLIED)}
 
 
 def apply(connection: Connection, *, version: str) -> None:
-    """Applies every file as backstitch_owner and keeps their hashes. The caller commits."""
+    """Applies every file as backstitch_owner and stores their hashes. The caller commits."""
     execute(connection, "set local check_function_bodies = off")
     for file in FILES:
         execute_as_owner(connection, (FOLDER / file).read_text(encoding="utf-8"))
     execute_as_owner(connection, WATCH_AGAIN)
-    _remember(connection, hashes(), version)
+    _store_hashes(connection, hashes(), version)
 
 
 def take_steps(connection: Connection) -> None:
-    """Runs the steps on data that the database has not taken yet, in the order of their names. The caller commits."""
-    taken = set(connection.execute(TAKEN).scalars())
+    """Runs the steps on data that have not run on this database, in the order of their names. The caller commits."""
+    taken = set(connection.execute(STEPS_TAKEN).scalars())
     for step in sorted((FOLDER / STEPS).glob("*.sql")):
         if step.stem not in taken:
             execute_as_owner(connection, step.read_text(encoding="utf-8"))
-            connection.execute(TAKE, {"name": step.stem})
+            connection.execute(STORE_STEP, {"name": step.stem})
 
 
-def _remember(connection: Connection, files: Mapping[str, str], version: str) -> None:
-    connection.execute(FORGET, {"files": list(files)})
+def _store_hashes(connection: Connection, files: Mapping[str, str], version: str) -> None:
+    connection.execute(DELETE_OTHER_HASHES, {"files": list(files)})
     for file, sha256 in files.items():
-        connection.execute(REMEMBER, {"file": file, "sha256": sha256, "version": version})
+        connection.execute(STORE_HASH, {"file": file, "sha256": sha256, "version": version})

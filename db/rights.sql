@@ -1,7 +1,11 @@
--- Backstitch: who may do what. Everything else belongs to backstitch_owner alone.
+-- Backstitch: rights. What is not granted here is backstitch_owner's alone.
 --
--- First everything is taken from everybody whom Backstitch knows, then given anew, so that what stands here is what is
--- granted. Rights that an administrator has given to another login, to read for a report say, stay.
+-- Contract. First all rights are revoked from public and from the roles of Backstitch, then those below are granted, so
+-- this file is the whole truth about these roles. Rights that an administrator has granted to other logins (to read for
+-- a report, say) stay. Rules about single rows are in db/audit/reading.sql (the trail) and db/accounts/people.sql
+-- (users).
+--
+-- Locks. GRANT and REVOKE lock only catalog rows.
 --
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner, last of all.
 
@@ -13,7 +17,7 @@ begin
         select c.oid from pg_class c
         where c.relnamespace = any ('{audit, accounts, inventory, runtime}'::regnamespace[])
             and c.relkind in ('r', 'p', 'v')
-            -- A month of the trail begins with no rights, and is left so unless somebody has granted some.
+            -- A monthly partition has no rights unless somebody has granted some.
             and (not c.relispartition or c.relacl is not null)
     loop
         execute format('revoke all on %s from public, backstitch_app, backstitch_admin, backstitch_manager, '
@@ -30,7 +34,7 @@ revoke all on schema audit, accounts, inventory, runtime
 revoke all on public.audit_logs, public.backstitch_code, public.backstitch_steps
     from public, backstitch_app, backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
 
--- The application's login: what it needs before anybody has signed in, and to see that the database is up to date.
+-- The application's login: the version of the database, sign-in, and the duties of its process (sealing, the doctor).
 
 grant select on public.backstitch_code, public.backstitch_steps to backstitch_app;
 grant usage on schema audit, accounts to backstitch_app;
@@ -46,7 +50,7 @@ grant execute on function
     audit.findings()
 to backstitch_app;
 
--- Everybody who has signed in: their account, and the business as it stands.
+-- Every signed-in user: their own account, and reading the inventory.
 
 grant usage on schema accounts, inventory to
     backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
@@ -57,8 +61,8 @@ to backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
 grant select on all tables in schema inventory to
     backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
 
--- Managers and admins: the business. Cells start empty and are moved by the triggers; numbers, financial years and
--- counters of orders are the database's own.
+-- Managers and admins: writing the inventory. Not the quantity of a cell, nor the number and the financial year of an
+-- order, nor the counters of orders: triggers write those.
 
 grant insert, update, delete on
     inventory.products, inventory.product_colors, inventory.inward_logs, inventory.sales_logs,
@@ -68,13 +72,13 @@ grant insert (product_id, colour_code, size), update (is_active), delete on inve
 to backstitch_admin, backstitch_manager;
 grant insert, delete, update (date, customer_id, agency_id, status, dispatch_date, note) on inventory.orders
 to backstitch_admin, backstitch_manager;
--- A constraint is checked with the rights of whoever writes the row.
+-- Constraints and invoker triggers call functions with the rights of whoever writes the row.
 grant execute on function
     inventory.gstin_valid(text), inventory.financial_year(date), inventory.cell_used(bigint, text, text),
     audit.undo_steps(bigint, timestamptz, bigint), audit.undo(bigint, timestamptz, bigint)
 to backstitch_admin, backstitch_manager;
 
--- The trail, as far as the reader may see it (db/audit/reading.sql).
+-- Managers, analysts and admins: the records of the trail that they may see, and recording exports and imports.
 
 grant usage on schema audit to backstitch_admin, backstitch_manager, backstitch_analyst;
 grant select on audit.trail, public.audit_logs to backstitch_admin, backstitch_manager, backstitch_analyst;
@@ -87,7 +91,7 @@ to backstitch_admin, backstitch_manager, backstitch_analyst;
 grant execute on function audit.verify_seals(timestamptz, text[]), audit.seal_status()
 to backstitch_admin, backstitch_analyst;
 
--- Admins: users, reasons, and what is deleted from the trail.
+-- Admins: users, reason policies, and deleting records of the trail.
 
 grant insert (email, name, role, password_hash, is_active, must_change_password),
       update (email, name, role, password_hash, is_active, must_change_password)

@@ -1,11 +1,19 @@
--- Backstitch: the audit trail: what is recorded, and how.
+-- Backstitch: the audit trail. What is recorded, and how.
 --
 -- Purpose. Every insert, update, delete, upsert, MERGE, COPY, cascade and TRUNCATE on a watched table writes one record
--- per changed row into audit.records, in the same transaction, whoever runs it. The database writes the trail; no
--- application code has to remember to.
+-- per changed row into audit.records, in the same transaction, whoever runs the statement. The database writes the
+-- trail, so no application code can forget to.
 --
--- How. audit.watch(table, entity, ...) below puts a table on the record: it writes a trigger function with the columns
--- of the table spelled out, and four statement triggers that call it. For inventory.order_counters it writes this:
+-- How. audit.watch(table, entity, ...) puts a table on the record. It generates one trigger function for the table,
+-- with the columns spelled out, and creates four statement triggers that call it. The function reads the changed rows
+-- from the transition tables (before a TRUNCATE, from the table) and writes their records by INSERT ... SELECT:
+--   * INSERT: a CREATE record per row, with the whole row in new_values;
+--   * UPDATE: an UPDATE record per row that differs, with the changed columns only, before in old_values and after in
+--     new_values. A changed primary key is a DELETE and a CREATE;
+--   * DELETE, TRUNCATE: a record per row, with the whole row in old_values.
+-- A secret column enters a record as 'redacted', a personal one as a reference (audit/personal.sql).
+--
+-- Example. The generated function of inventory.order_counters (a test compares it with what audit.watch makes):
 --
 --     #variable_conflict use_variable
 --     declare
@@ -19,10 +27,10 @@
 --         reason constant text := nullif(current_setting('backstitch.reason', true), '');
 --         action constant audit.action := case tg_op when 'INSERT' then 'CREATE' else tg_op end;
 --         moment constant timestamptz := clock_timestamp();
---         -- There is no cast from xid8 to a type that a block range index takes.
+--         -- bigint, because block range indexes (BRIN) do not take xid8.
 --         transaction_number constant bigint := pg_current_xact_id()::text::bigint;
 --     begin
---         -- A login of its own without a signature is the system, as audit.current_actor would say too.
+--         -- Without a signature, any login but the application's is the system: no need to ask audit.current_actor.
 --         if database_role = 'backstitch_app' or current_setting('backstitch.signature', true) <> '' then
 --             actor := audit.current_actor();
 --             user_id := actor.user_id;
@@ -72,7 +80,7 @@
 --                 null
 --             from old_rows o;
 --         elsif tg_op = 'TRUNCATE' then
---             -- The snapshot must see every row that goes.
+--             -- The snapshot must see every row that TRUNCATE removes.
 --             if current_setting('transaction_isolation') <> 'read committed' then
 --                 raise exception 'TRUNCATE of % is refused under isolation level %: rows could go unrecorded',
 --                     tg_relid::regclass, current_setting('transaction_isolation')
@@ -94,33 +102,45 @@
 --
 -- The actor contract. A transaction of the application starts with
 --     select set_config('role', accounts.begin(token, operation, reason), true);
--- (db/accounts/sign_in.sql). accounts.begin checks the session and leaves transaction-local settings
--- backstitch.user_id, .session_id, .role, .operation, .reason and .signature. The signature is made with a key that only
--- the definer functions can read, over those values, the backend and the transaction, so settings made by hand, or kept
--- from another transaction, do not verify (db/audit/actor.sql):
---   * verified settings: the record carries the user and the session;
---   * login backstitch_app without them: the statement is refused;
---   * any other login (a DBA in psql): the record says `system`, by carrying no user, and names the login, the
---     application and the address.
+-- (db/accounts/sign_in.sql). accounts.begin checks the session and sets the transaction-local settings
+-- backstitch.user_id, .session_id, .role, .operation, .reason and .signature. The signature covers those values, the
+-- backend and the transaction, with a key that only definer functions can read. So settings made by hand, or kept from
+-- another transaction, do not verify (db/audit/actor.sql):
+--   * the signature verifies: the record names the user and the session;
+--   * the login is backstitch_app and it does not verify: the statement is refused;
+--   * any other login (a DBA in psql): the record has no user, which the views show as `system`, and names the login,
+--     the application and the address.
 --
--- Limits. The owner of these objects and a superuser can disable triggers or edit the trail; nothing inside a database
--- can prevent that. A watched table needs a primary key of one integer column. ADD COLUMN ... DEFAULT, a rename and
--- ALTER TYPE fire no trigger: audit.watch is called again after each migration and records what they changed; an
--- ALTER TYPE ... USING that keeps the type only audit.record_unseen can be told of. Rows that a logical replication
--- subscription applies fire none either. A row that one statement changes twice (by a row trigger, through two foreign
--- keys, in a CTE that is not read to its end) can get its two records in reverse order, in which the trail shows them;
--- replay finds the order. jsonb has no negative zero, no array bounds and no json null apart from null; of a json column
--- it keeps the value. What was recorded before a column was declared personal or redacted stays as it was recorded.
+-- Locks. audit.watch holds SHARE ROW EXCLUSIVE on its table until commit, so it and writers wait for each other. The
+-- triggers take no lock that another writer waits for.
 --
--- search_path is `pg_catalog, pg_temp` everywhere: with an empty one PostgreSQL looks for types and tables in pg_temp
--- first, so a temporary domain called text would run its check with the rights of the owner. Functions without one are
--- called by functions that have it, so that PostgreSQL can inline them.
+-- Limits.
+--   * The owner of these objects and a superuser can disable triggers or edit the trail. Nothing inside a database can
+--     prevent that; seals (audit/seals.sql) and `python -m backstitch doctor` can find it.
+--   * A watched table needs a primary key of one integer column.
+--   * ADD COLUMN ... DEFAULT, a rename and ALTER TYPE fire no trigger. Every migration ends with audit.watch for each
+--     table, which records what they changed. After an ALTER TYPE ... USING that keeps the type, the migration has to
+--     call audit.record_unseen itself.
+--   * Rows that a logical replication subscription applies fire no statement trigger.
+--   * A row that one statement changes twice (by a row trigger, through two foreign keys, in a CTE that is not read to
+--     its end) can get its two records in reverse order, and the trail shows them so. Replay finds the true order.
+--   * jsonb has no negative zero, no array bounds and no JSON null apart from SQL null. Of a json column the trail
+--     keeps the value, not the text.
+--   * What was recorded before a column was declared personal or redacted stays as it was recorded.
 --
--- The tables of the trail are in db/migrations/versions/0001_tables.py. Beside this file: audit/actor.sql (who acts, and
--- activities), personal.sql (values about a person), partitions.sql (months), reading.sql (the views), seals.sql,
--- replay.sql and doctor.sql (proofs), undo.sql; rights.sql says who may call what.
+-- Conventions of all files in db/.
+--   * search_path is `pg_catalog, pg_temp`. With an empty one PostgreSQL looks for types and tables in pg_temp first,
+--     so a temporary domain called text would run its check with the rights of the owner. A function without a
+--     search_path is called only by functions that have one; PostgreSQL can inline it.
+--   * A function named ..._source returns SQL text. In it o is the old row, n the new one.
+--
+-- See also. Tables: db/migrations/versions/0001_tables.py. In db/audit/: actor.sql (who acts, and activities),
+-- personal.sql (values about a person), partitions.sql (months), reading.sql (views), seals.sql, replay.sql and
+-- doctor.sql (proofs), undo.sql. Who may call what: db/rights.sql.
 --
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
+-- Order: watch and unwatch, triggers and their functions, SQL for the values of a record, the catalog's view of a
+-- table.
 
 -- Watch and unwatch ---------------------------------------------------------------------------
 
@@ -135,15 +155,8 @@ declare
     w audit.watched_tables;
     changed jsonb := '{}';
 begin
-    -- Rows of a partition or a child are written past its parent's triggers, and those of an unlogged table
-    -- do not outlive a crash, as their records do.
-    if not exists (select from pg_class c where c.oid = target and c.relkind = 'r' and c.relpersistence = 'p'
-                       and not exists (select from pg_inherits i where target in (i.inhrelid, i.inhparent)))
-    then
-        raise exception 'audit.watch: % is not an ordinary table', target
-            using errcode = 'feature_not_supported', constraint = 'ordinary_table',
-                  hint = 'Partitioned, inherited, unlogged and temporary tables cannot be watched.';
-    end if;
+    perform audit.require_ordinary_table(target);
+    select * into known from audit.watched_tables t where t.relation = target;
 
     w.relation := target;
     w.entity := coalesce(watch.entity, (select relname from pg_class where oid = target));
@@ -152,11 +165,10 @@ begin
     w.parent := watch.parent;
     w.redacted := watch.redacted;
     w.personal := watch.personal;
-    w.columns := audit.present_columns(target);
+    w.columns := audit.recorded_columns(target);
 
-    -- Called again without details (after a column was added, say), it keeps the ones it has; a secret or
-    -- personal column stays one under its new name.
-    select * into known from audit.watched_tables t where t.relation = target;
+    -- A further call without an entity (after a column was added, say) keeps the details of the call before; a redacted
+    -- column stays one under its new name. A personal column stays one whatever the call says.
     if known.relation is not null then
         changed := audit.column_changes(known.columns, w.columns);
         if watch.entity is null then
@@ -168,15 +180,7 @@ begin
                                      coalesce(changed -> 'renamed', '{}'));
     end if;
 
-    if w.parent is not null and not exists (
-        select from pg_attribute a
-        where a.attrelid = target and a.attname = w.parent and a.attnum > 0 and not a.attisdropped
-            and a.atttypid in ('bigint'::regtype, 'integer'::regtype, 'smallint'::regtype))
-    then
-        raise exception 'audit.watch: % has no integer column %', target, w.parent
-            using errcode = 'undefined_column', constraint = 'parent_column',
-                  hint = 'parent names the column that refers to the record this one belongs to, such as product_id.';
-    end if;
+    perform audit.require_parent_column(target, w.parent);
     perform audit.install_triggers(w);
     if known.function_name <> w.function_name then
         execute format('drop function audit.%I()', known.function_name);
@@ -187,7 +191,7 @@ begin
         set entity = excluded.entity, function_name = excluded.function_name, parent = excluded.parent,
             redacted = excluded.redacted, personal = excluded.personal, columns = excluded.columns;
 
-    -- From here on nobody else writes the table: creating a trigger holds its lock until commit.
+    -- Until commit nobody else writes the table: creating its triggers has locked it.
     if known.relation is null then
         perform audit.record_unseen(target);
     elsif changed <> '{}' then
@@ -202,8 +206,45 @@ begin
 end
 $$;
 comment on function audit.watch(regclass, text, text, text[], text[]) is
-    'Puts a table on the record, with the rows it has; called again, brings its trigger function up to its present '
-    'columns and records what a migration did to them. For the owner only.';
+    'Puts a table on the record and records the rows it has. parent: the column for records.parent_id; redacted, '
+    'personal: see audit.watched_tables. Called again, it brings the trigger function up to the present columns and '
+    'records what a migration did to them. For the owner only.';
+
+create or replace function audit.require_ordinary_table(target regclass) returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- A statement fires the statement triggers of the table that it names, not those of its parent, partitions or
+    -- children. Of an unlogged table the records would outlive the rows after a crash.
+    if not exists (select from pg_class c where c.oid = target and c.relkind = 'r' and c.relpersistence = 'p'
+                       and not exists (select from pg_inherits i where target in (i.inhrelid, i.inhparent)))
+    then
+        raise exception 'audit.watch: % is not an ordinary table', target
+            using errcode = 'feature_not_supported', constraint = 'ordinary_table',
+                  hint = 'Partitioned, inherited, unlogged and temporary tables cannot be watched.';
+    end if;
+end
+$$;
+comment on function audit.require_ordinary_table(regclass) is
+    'Refuses a table whose rows can change without its statement triggers.';
+
+create or replace function audit.require_parent_column(target regclass, parent text) returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if parent is not null and not exists (
+        select from pg_attribute a
+        where a.attrelid = target and a.attname = parent and a.attnum > 0 and not a.attisdropped
+            and a.atttypid in ('bigint'::regtype, 'integer'::regtype, 'smallint'::regtype))
+    then
+        raise exception 'audit.watch: % has no integer column %', target, parent
+            using errcode = 'undefined_column', constraint = 'parent_column',
+                  hint = 'parent names the column that refers to the record this one belongs to, such as product_id.';
+    end if;
+end
+$$;
+comment on function audit.require_parent_column(regclass, text) is
+    'Refuses a parent column that the table does not have, or that holds no integer.';
 
 create or replace function audit.unwatch(target regclass) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp
@@ -225,13 +266,16 @@ begin
 end
 $$;
 comment on function audit.unwatch(regclass) is
-    'Takes a table off the record; that it was taken off is recorded. For the owner only.';
+    'Takes a table off the record: drops its triggers and their function, and records MAINTENANCE. Its records stay. '
+    'For the owner only.';
 
--- What audit.watch makes: a function and four triggers ----------------------------------------
+-- Triggers and their functions ----------------------------------------------------------------
 
 create or replace function audit.install_triggers(w audit.watched_tables) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
+declare
+    event record;
 begin
     execute format(
         'create or replace function audit.%I() returns trigger language plpgsql security definer %s as %L',
@@ -242,28 +286,34 @@ begin
          from unnest(audit.trigger_settings(w)) s),
         audit.trigger_source(w));
     execute format('revoke all on function audit.%I() from public', w.function_name);
+    execute format('comment on function audit.%I() is %L', w.function_name,
+                   format('Records the changes of %s. Generated by audit.watch.', w.relation));
 
-    execute format('create or replace trigger audit_insert after insert on %s referencing new table as new_rows '
-                   'for each statement execute function audit.%I()', w.relation, w.function_name);
-    execute format('create or replace trigger audit_update after update on %s referencing old table as old_rows '
-                   'new table as new_rows for each statement execute function audit.%I()', w.relation, w.function_name);
-    execute format('create or replace trigger audit_delete after delete on %s referencing old table as old_rows '
-                   'for each statement execute function audit.%I()', w.relation, w.function_name);
-    execute format('create or replace trigger audit_truncate before truncate on %s '
-                   'for each statement execute function audit.%I()', w.relation, w.function_name);
-    -- ALWAYS: session_replication_role = replica would skip ordinary triggers.
-    execute format('alter table %s enable always trigger audit_insert, enable always trigger audit_update, '
-                   'enable always trigger audit_delete, enable always trigger audit_truncate', w.relation);
+    for event in
+        select * from (values ('insert', 'after', 'referencing new table as new_rows'),
+                              ('update', 'after', 'referencing old table as old_rows new table as new_rows'),
+                              ('delete', 'after', 'referencing old table as old_rows'),
+                              ('truncate', 'before', '')) e (name, timing, transition_tables)
+    loop
+        execute format('create or replace trigger audit_%1$s %2$s %1$s on %3$s %4$s '
+                       'for each statement execute function audit.%5$I()',
+                       event.name, event.timing, w.relation, event.transition_tables, w.function_name);
+        -- ALWAYS, because ordinary triggers do not fire under session_replication_role = replica.
+        execute format('alter table %s enable always trigger audit_%s', w.relation, event.name);
+        execute format('comment on trigger audit_%1$s on %2$s is %3$L', event.name, w.relation,
+                       format('Records each %s. Made by audit.watch.', upper(event.name)));
+    end loop;
 end
 $$;
 comment on function audit.install_triggers(audit.watched_tables) is
-    'Makes the trigger function and the four triggers of a table, or brings them up to its present columns.';
+    'Creates or replaces the trigger function of a table and its four triggers.';
 
 create or replace function audit.trigger_settings(w audit.watched_tables) returns text[]
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
-    -- They make the stored bytes independent of the session's settings. Each costs a single-row change time, so a
-    -- table has those that its types ask for; of a type that is not known here, all.
+    -- These settings keep the settings of the session out of the recorded text of a value. Each of them costs every
+    -- single-row change some time, so a table has only those that the types of its columns need; a type that is not
+    -- listed here (plain is null) needs all.
     select array['search_path=pg_catalog, pg_temp']
         || case when audit.has_cascades(w.relation) then array['enable_nestloop=off'] else '{}' end
         || case when bool_or(t.plain is null) or bool_or(t.element = 'timestamptz'::regtype)
@@ -281,7 +331,7 @@ as $$
           where a.attrelid = w.relation and a.attnum > 0 and not a.attisdropped and a.attgenerated = '') t
 $$;
 comment on function audit.trigger_settings(audit.watched_tables) is
-    'The settings of a table''s trigger function, as pg_proc.proconfig has them. Doctor compares them, too.';
+    'Returns the settings that the trigger function of a table must have, in the form of pg_proc.proconfig.';
 
 create or replace function audit.trigger_source(w audit.watched_tables) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp
@@ -290,8 +340,8 @@ declare
     key constant text := quote_ident(audit.key_column(w.relation));
     old_parent constant text := case when w.parent is null then 'null' else format('o.%I', w.parent) end;
     new_parent constant text := case when w.parent is null then 'null' else format('n.%I', w.parent) end;
-    whole_old constant text := audit.row_as_jsonb(w, 'o');
-    whole_new constant text := audit.row_as_jsonb(w, 'n');
+    whole_old constant text := audit.row_source(w, 'o');
+    whole_new constant text := audit.row_source(w, 'n');
 begin
     return format($body$
 #variable_conflict use_variable
@@ -306,10 +356,10 @@ declare
     reason constant text := nullif(current_setting('backstitch.reason', true), '');
     action constant audit.action := case tg_op when 'INSERT' then 'CREATE' else tg_op end;
     moment constant timestamptz := clock_timestamp();
-    -- There is no cast from xid8 to a type that a block range index takes.
+    -- bigint, because block range indexes (BRIN) do not take xid8.
     transaction_number constant bigint := pg_current_xact_id()::text::bigint;
 begin
-    -- A login of its own without a signature is the system, as audit.current_actor would say too.
+    -- Without a signature, any login but the application's is the system: no need to ask audit.current_actor.
     if database_role = 'backstitch_app' or current_setting('backstitch.signature', true) <> '' then
         actor := audit.current_actor();
         user_id := actor.user_id;
@@ -327,7 +377,7 @@ begin
         %3$s
         from old_rows o;
     elsif tg_op = 'TRUNCATE' then
-        -- The snapshot must see every row that goes.
+        -- The snapshot must see every row that TRUNCATE removes.
         if current_setting('transaction_isolation') <> 'read committed' then
             raise exception 'TRUNCATE of %% is refused under isolation level %%: rows could go unrecorded',
                 tg_relid::regclass, current_setting('transaction_isolation')
@@ -349,25 +399,26 @@ $body$,
 end
 $source$;
 comment on function audit.trigger_source(audit.watched_tables) is
-    'The body of the trigger function of a table, its columns spelled out. Doctor compares it with what is installed.';
+    'Returns the body of the trigger function of a table. audit.table_findings compares it with the installed one.';
 
 create or replace function audit.update_source(w audit.watched_tables, key text, deleted text, created text)
 returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp
 as $source$
 declare
-    differs constant text := (select string_agg(c.differs, E'\n            or ') from audit.columns_of(w) c);
-    changed_old constant text := audit.changes_as_jsonb(w, 'o');
-    changed_new constant text := audit.changes_as_jsonb(w, 'n');
+    differs constant text := (select string_agg(c.differs, E'\n            or ') from audit.column_sources(w) c);
+    changed_old constant text := audit.changes_source(w, 'o');
+    changed_new constant text := audit.changes_source(w, 'n');
     parent constant text := case when w.parent is null then 'null'
         else format('case when n.%1$s is null then o.%2$I else n.%2$I end', key, w.parent) end;
-    places constant text := '(select row_number() over () as audit_place, * from old_rows) o '
-                            'join (select row_number() over () as audit_place, * from new_rows) n '
-                            'on n.audit_place = o.audit_place and n.%1$s %2$s o.%1$s';
+    pairs constant text := '(select row_number() over () as audit_place, * from old_rows) o '
+                           'join (select row_number() over () as audit_place, * from new_rows) n '
+                           'on n.audit_place = o.audit_place and n.%1$s %2$s o.%1$s';
 begin
     if not audit.has_cascades(w.relation) then
-        -- A changed primary key pairs with nothing: the old record ended, a new one began. The full join keeps both,
-        -- and no plan of it is quadratic, not even one that is kept from single-row updates.
+        -- Old and new rows pair by key. A row whose key changed has no pair: the full join keeps both of its sides, one
+        -- as a DELETE and one as a CREATE. A full join is never a nested loop, not even in a generic plan that was made
+        -- for single-row updates.
         return format('%s
         from old_rows o full join new_rows n on n.%2$s = o.%2$s
         where %3$s;',
@@ -377,13 +428,14 @@ begin
                 when n.%1$s is null then ''DELETE''::audit.action else action end', key),
                 format('case when n.%1$s is null then %2$s
                 when o.%1$s is not null then
-            %3$s end', key, audit.row_as_jsonb(w, 'o'), changed_old),
+            %3$s end', key, audit.row_source(w, 'o'), changed_old),
                 format('case when o.%1$s is null then %2$s
                 when n.%1$s is not null then
-            %3$s end', key, audit.row_as_jsonb(w, 'n'), changed_new)),
+            %3$s end', key, audit.row_source(w, 'n'), changed_new)),
             key, differs);
     end if;
-    -- A row that comes several times has several versions. They pair by place, in which both tables agree.
+    -- Foreign keys can update a row several times within one statement, so its key does not say which old version
+    -- belongs to which new one. Their places do: both transition tables have the same order.
     return format('%1$s
         from %2$s
         where (%3$s)
@@ -395,11 +447,12 @@ begin
             from %4$s;
         end if;',
         audit.insert_source(w, 'n.' || key, parent, 'action', changed_old, changed_new),
-        format(places, key, '='), differs, format(places, key, '<>'), deleted, created);
+        format(pairs, key, '='), differs, format(pairs, key, '<>'), deleted, created);
 end
 $source$;
 comment on function audit.update_source(audit.watched_tables, text, text, text) is
-    'The part of a trigger function that records an update.';
+    'Returns the statements of a trigger function that record an update. deleted and created are the statements, up to '
+    'FROM, for the two sides of a row whose key changed.';
 
 create or replace function audit.insert_source(
     w audit.watched_tables, id text, parent text, action text, old_values text, new_values text
@@ -416,43 +469,45 @@ as $source$
             %s$insert$, id, parent, action, w.entity, old_values, new_values)
 $source$;
 comment on function audit.insert_source(audit.watched_tables, text, text, text, text, text) is
-    'The statement of a trigger function that writes records, up to its FROM.';
+    'Returns the statement of a trigger function that writes records, up to FROM. The arguments are SQL expressions.';
 
--- What a record holds of a row ----------------------------------------------------------------
+-- SQL for the values of a record ---------------------------------------------------------------
 
-create or replace function audit.row_as_jsonb(w audit.watched_tables, side text) returns text
+create or replace function audit.row_source(w audit.watched_tables, side text) returns text
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
-    -- jsonb_build_object takes 100 arguments at most, so 50 columns a call.
+    -- A function takes at most 100 arguments, so jsonb_build_object takes 50 columns a call.
     select string_agg(format('jsonb_build_object(%s)', pairs), ' || ' order by chunk)
     from (select (n - 1) / 50 as chunk,
                  string_agg(format('%L, %s', c.name, case side when 'o' then c.old_side else c.new_side end),
                             ', ' order by n) as pairs
-          from audit.columns_of(w) with ordinality c (name, old_side, new_side, differs, n)
+          from audit.column_sources(w) with ordinality c (name, old_side, new_side, differs, n)
           group by 1) chunks
 $$;
-comment on function audit.row_as_jsonb(audit.watched_tables, text) is 'SQL for a whole row (side o or n) as jsonb.';
+comment on function audit.row_source(audit.watched_tables, text) is
+    'Returns SQL for the whole row of one side (o or n) as jsonb.';
 
-create or replace function audit.changes_as_jsonb(w audit.watched_tables, side text) returns text
+create or replace function audit.changes_source(w audit.watched_tables, side text) returns text
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
     select coalesce(string_agg(
         format('case when %s then jsonb_build_object(%L, %s) else ''{}'' end',
-               differs, name, case side when 'o' then old_side else new_side end), E'\n            || '), '''{}''::jsonb')
-    from audit.columns_of(w)
+               differs, name, case side when 'o' then old_side else new_side end),
+        E'\n            || '), '''{}''::jsonb')
+    from audit.column_sources(w)
     where name <> audit.key_column(w.relation)
 $$;
-comment on function audit.changes_as_jsonb(audit.watched_tables, text) is
-    'SQL for the changed columns of one side (o or n) of a row that keeps its key, as jsonb.';
+comment on function audit.changes_source(audit.watched_tables, text) is
+    'Returns SQL for the changed columns of a row on one side (o or n) as jsonb. The key is left out: it is the same.';
 
-create or replace function audit.columns_of(w audit.watched_tables)
+create or replace function audit.column_sources(w audit.watched_tables)
 returns table (name text, old_side text, new_side text, differs text)
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
-    -- Generated columns are left out: they follow from the others. For types whose equality is not
-    -- identity (1.0 = 1.00, json has none) the stored images are compared (*<>) instead of the values;
-    -- the casts keep the parser from comparing the two rows column by column.
-    select a.attname, audit.value_of(w, 'o', a.attname), audit.value_of(w, 'n', a.attname),
+    -- Generated columns are left out, because they follow from the others. `is distinct from` is enough for a type
+    -- whose equal values are identical. Others (1.0 = 1.00; json has no equality) are compared by their binary images
+    -- (*<>); the casts to record keep the parser from expanding that to a comparison column by column.
+    select a.attname, audit.value_source(w, 'o', a.attname), audit.value_source(w, 'n', a.attname),
            case when (a.atttypid = any (array['bigint', 'integer', 'smallint', 'boolean', 'date', 'time', 'uuid',
                                               'bytea', 'timestamptz', 'timestamp', 'text', 'varchar']::regtype[])
                       or a.atttypid = 'numeric'::regtype and a.atttypmod >= 0)
@@ -464,10 +519,11 @@ as $$
     where a.attrelid = w.relation and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
     order by a.attnum
 $$;
-comment on function audit.columns_of(audit.watched_tables) is
-    'The recorded columns, with the SQL that reads each side (o, n) and tells whether they differ.';
+comment on function audit.column_sources(audit.watched_tables) is
+    'Returns a row per recorded column, in the order of the table: its name, and SQL for its old value, for its new '
+    'value and for whether they differ.';
 
-create or replace function audit.value_of(w audit.watched_tables, side text, column_name text) returns text
+create or replace function audit.value_source(w audit.watched_tables, side text, column_name text) returns text
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
     select case
@@ -480,10 +536,11 @@ as $$
                         column_name, side, column_name)
         else format('%s.%I', side, column_name) end
 $$;
-comment on function audit.value_of(audit.watched_tables, text, text) is
-    'SQL for what a record holds of a column of one side (o or n).';
+comment on function audit.value_source(audit.watched_tables, text, text) is
+    'Returns SQL for the value that a record holds of a column on one side (o or n): the value itself, `redacted` for a '
+    'secret one, a reference for a personal one.';
 
--- What the catalog says of a table ------------------------------------------------------------
+-- The catalog's view of a table ----------------------------------------------------------------
 
 create or replace function audit.key_column(target regclass) returns name
 language plpgsql stable set search_path = pg_catalog, pg_temp
@@ -504,7 +561,8 @@ begin
     return key;
 end
 $$;
-comment on function audit.key_column(regclass) is 'Name of the primary key column that records.entity_id holds.';
+comment on function audit.key_column(regclass) is
+    'Returns the name of the primary key column, whose value is records.entity_id. Refuses a table without one.';
 
 create or replace function audit.has_cascades(target regclass) returns boolean
 language sql stable set search_path = pg_catalog, pg_temp
@@ -514,18 +572,18 @@ as $$
                        and (c.confupdtype in ('c', 'n', 'd') or c.confdeltype in ('n', 'd')))
 $$;
 comment on function audit.has_cascades(regclass) is
-    'Whether a foreign key can update rows of the table, and so one row several times within one statement.';
+    'Returns whether foreign keys can update rows of the table, so that one statement can update a row several times.';
 
-create or replace function audit.present_columns(target regclass) returns jsonb
+create or replace function audit.recorded_columns(target regclass) returns jsonb
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
-    -- Generated columns are left out: they follow from the others.
     select jsonb_agg(jsonb_build_object('attnum', a.attnum, 'name', a.attname,
                                         'type', format_type(a.atttypid, a.atttypmod)) order by a.attnum)
     from pg_attribute a
     where a.attrelid = target and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
 $$;
-comment on function audit.present_columns(regclass) is 'The recorded columns of a table: attnum, name, type.';
+comment on function audit.recorded_columns(regclass) is
+    'Returns the columns of a table that are recorded, as jsonb: [{"attnum": 1, "name": "id", "type": "bigint"}, ...].';
 
 create or replace function audit.column_changes(before jsonb, after jsonb) returns jsonb
 language sql immutable set search_path = pg_catalog, pg_temp
@@ -543,14 +601,15 @@ as $$
     from pairs
 $$;
 comment on function audit.column_changes(jsonb, jsonb) is
-    'What a migration did to the columns of a table: {"added": [], "dropped": [], "renamed": {old: new}, '
-    '"retyped": {column: [old, new]}}, each only where there is one.';
+    'Returns what a migration did to the columns of a table: {"added": [], "dropped": [], "renamed": {old: new}, '
+    '"retyped": {column: [old, new]}}. A key without a change is left out.';
 
 create or replace function audit.with_renamed(names text[], renamed jsonb) returns text[]
 language sql immutable set search_path = pg_catalog, pg_temp
 as $$
-    -- Both names stay: the old one is in old records.
+    -- The old name stays as well, because records from before the rename have it.
     select array(select unnest(names) union select renamed ->> name from unnest(names) name where renamed ? name
                  order by 1)
 $$;
-comment on function audit.with_renamed(text[], jsonb) is 'Names of columns, with the new names of those that were renamed.';
+comment on function audit.with_renamed(text[], jsonb) is
+    'Returns the names of columns, and the new names of those that were renamed.';

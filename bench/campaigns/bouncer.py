@@ -1,4 +1,4 @@
-"""Debian's PgBouncer in transaction mode before a database, on a private socket, under a plain account."""
+"""Runs Debian's PgBouncer in transaction mode in front of a database, on a private socket, under a plain account."""
 
 import os
 import pwd
@@ -17,20 +17,20 @@ PORT = 6432  # names the socket's file; no TCP port is opened
 
 
 def program() -> str | None:
-    """PgBouncer, where it is installed."""
+    """The path of PgBouncer; None if it is not installed."""
     return shutil.which("pgbouncer", path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin")))
 
 
 @contextmanager
 def pgbouncer(psql: Connection, app_url: URL, *, server_connections: int = 1) -> Iterator[URL]:
-    """The application's URL through a PgBouncer with so many connections to the server.
+    """The application's URL through a PgBouncer with `server_connections` connections to the server.
 
-    `psql` is a superuser's: the client's password is checked against the secret that the server keeps.
+    `psql` is a superuser's connection: PgBouncer checks the client's password against the secret in pg_authid.
     """
     binary = program()
     assert binary, "pgbouncer is missing"
     host = str(app_url.query["host"])
-    # The server's socket is open to its own account only.
+    # Only the account of the server may use its socket.
     account = pwd.getpwuid(Path(host).stat().st_uid) if os.geteuid() == 0 else None
     found = psql.execute("select rolname, rolpassword from pg_authid where rolname = %s", (app_url.username,))
     (login, secret) = found.fetchone() or ("", "")

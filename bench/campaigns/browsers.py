@@ -1,10 +1,10 @@
-"""Many browsers at once, each of another user, all writing through the pages: no record may carry another's name.
+"""Many browsers at once, each with its own user, write through the pages: no record may have another user.
 
     python -m bench.campaigns.browsers --browsers 50 --writes 1000
 
 Each browser is a client of the real app's WebSocket: it signs in with the form, opens the dialog of a new product,
-fills it in and saves. In the end every product must be there once, and its record, its session and its transaction
-must be those of the browser that wrote it. Prints figures as JSON; the exit code is 1 on any finding.
+fills it in and saves. In the end every product must exist once, and its record, its session and its transaction must
+be those of the browser that wrote it. Prints figures as JSON; the exit code is 1 on any finding.
 """
 
 import argparse
@@ -28,7 +28,7 @@ RECORDS = """
 
 
 def write(installation: Installation, number: int, writes: int) -> list[float]:
-    """One browser's work; how long each save took, in seconds."""
+    """Writes products in one browser. Returns how long each save took, in seconds."""
     tab = Tab(installation.url, browser_cookies(f"{installation.url}/_stcore/health", installation.url), timeout=180)
     sign_in(tab, email(number), PASSWORD)
     tab.open("products")
@@ -39,8 +39,8 @@ def write(installation: Installation, number: int, writes: int) -> list[float]:
         tab.fill("Name", f"Kurti of {number}")
         start = time.perf_counter()
         tab.click("Add product", submits=True)
-        said = f"{sku(number, count)} was added."
-        tab.until(lambda said=said: said in tab.texts())  # type: ignore[misc]
+        message = f"{sku(number, count)} was added."
+        tab.until(lambda message=message: message in tab.texts())  # type: ignore[misc]
         times.append(time.perf_counter() - start)
         tab.values.clear()
     tab.close()
@@ -56,7 +56,7 @@ def sku(number: int, count: int) -> str:
 
 
 def campaign(browsers: int, writes: int) -> dict[str, Any]:
-    """Figures and findings."""
+    """Runs all browsers and compares the records. Returns figures and findings."""
     each = writes // browsers
     expected = {(sku(n, count), email(n)) for n in range(browsers) for count in range(each)}
     with running([(email(number), Role.MANAGER) for number in range(browsers)]) as installation:
@@ -86,7 +86,7 @@ def campaign(browsers: int, writes: int) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Runs the campaign; 1 on any finding."""
+    """Runs the campaign; returns 1 on any finding."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--browsers", type=int, default=50)
     parser.add_argument("--writes", type=int, default=1000)

@@ -1,10 +1,10 @@
-"""What must hold after a campaign, each as a list of what breaks it: empty is good."""
+"""Checks after a campaign. Each returns the rows that break a rule: an empty list is good."""
 
 from typing import Any
 
 from bench.campaigns.shop import Connection
 
-# Cells whose quantity is not what came in less what went out.
+# Cells whose quantity is not goods in less goods out.
 UNBALANCED = """
 select s.product_id, s.colour_code, s.size, s.quantity, coalesce(m.moved, 0)
 from inventory.product_color_stocks s
@@ -18,7 +18,7 @@ where s.quantity is distinct from coalesce(m.moved, 0)
 
 
 def replay_differences(connection: Connection) -> list[Any]:
-    """Rebuilds every watched table from the trail and compares: the one place that knows how."""
+    """The differences between every watched table and its replay from the trail, 100 at most."""
     return connection.execute(
         "select w.entity, d.* from audit.watched_tables w join pg_class c on c.oid = w.relation, "
         "audit.differences(w.relation) d limit 100"
@@ -26,11 +26,11 @@ def replay_differences(connection: Connection) -> list[Any]:
 
 
 def verification(connection: Connection) -> list[Any]:
-    """Seals what there is, and what verification finds then."""
+    """The findings of verification after sealing all records, 100 at most."""
     connection.execute("select audit.seal()")
     return connection.execute("select * from audit.verify_seals() limit 100").fetchall()
 
 
 def unbalanced(connection: Connection) -> list[Any]:
-    """Cells whose stock is not inward less sales."""
+    """The cells whose quantity is not goods in less goods out."""
     return connection.execute(UNBALANCED).fetchall()

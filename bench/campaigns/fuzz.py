@@ -1,11 +1,11 @@
-"""Every text field of every form, filled with what nobody should type: no traceback, nothing rendered, nothing lost.
+"""Fills every text field of every form with hostile text: no traceback, nothing rendered as markup, nothing lost.
 
     python -m bench.campaigns.fuzz --inputs 10000 --seed 20261123
 
-Clients of the real app's WebSocket, one per role, and one that is signed out, open every page, find its text fields,
-fill them with payloads and press its buttons. After every run the screen must have no exception and no error with an
-id, no Markdown or HTML made of what was typed, and either a sentence that refuses it or what was typed in the
-database as it was typed. Prints figures as JSON; the exit code is 1 on any finding.
+Clients of the real app's WebSocket, one per role and one signed out, open every page, fill its text fields with
+payloads and press its buttons. After every run the screen must have no exception, no error with an id and no Markdown
+or HTML made of the text; and either a sentence refuses the text, or the database has it unchanged. Prints figures as
+JSON; the exit code is 1 on any finding.
 """
 
 import argparse
@@ -23,10 +23,10 @@ from bench.campaigns.installations import PASSWORD, Installation, running
 from bench.campaigns.tab import Tab, browser_cookies, sign_in
 
 PEOPLE = [(f"{role.value}@fuzz.example", role) for role in Role]
-# Not pressed: what ends the session, or throws away what the others need.
+# Buttons that end the session, or delete what other runs need.
 NOT_PRESSED = re.compile(r"Sign out|Clear all")
 UNEXPECTED = "Something went wrong"
-# The cookie component's own, in which a lone "<" would be found.
+# Markup of the cookie component, in which a payload "<" would be found.
 STYLE = '<style>\n    .element-container:has(iframe[height="0"]) { display: none; }\n</style>'
 NAMED = "select sku, name, description from inventory.products order by id desc limit 1"
 SPECIAL = re.compile(r"[<*_\[`$#~]")
@@ -34,7 +34,7 @@ SPECIAL = re.compile(r"[<*_\[`$#~]")
 
 @dataclass
 class Tally:
-    """What happened, and what should not have."""
+    """Counts of what happened, and findings."""
 
     inputs: int = 0
     runs: int = 0
@@ -42,12 +42,12 @@ class Tally:
     findings: list[str] = field(default_factory=list)
 
     def find(self, what: str, page: str, typed: str) -> None:
-        """Notes a finding."""
+        """Adds a finding."""
         self.findings.append(f"{what} on {page}: {typed[:200]!r}")
 
 
 def look(tab: Tab, page: str, typed: list[str], tally: Tally) -> None:
-    """Examines the screen after a run."""
+    """Checks the screen after a run."""
     tally.runs += 1
     refused = False
     for element in tab.elements.values():
@@ -59,16 +59,16 @@ def look(tab: Tab, page: str, typed: list[str], tally: Tally) -> None:
             refused = refused or kind == "alert"
             if UNEXPECTED in body:
                 tally.find(body, page, " | ".join(typed))
-            # What is typed may be shown, with every sign escaped that Markdown or HTML would read.
-            read = re.sub(r"\\.", "", body.replace(STYLE, ""))
+            # The text may be shown if every special character of Markdown or HTML in it is escaped.
+            unescaped = re.sub(r"\\.", "", body.replace(STYLE, ""))
             for text in typed:
-                if SPECIAL.search(text) and text.strip() in read:
+                if SPECIAL.search(text) and text.strip() in unescaped:
                     tally.find(f"rendered in {kind}", page, text)
     tally.ends["refused or told" if refused else "nothing said"] += 1
 
 
 def fuzz_page(tab: Tab, page: str, texts: "list[str]", chance: random.Random, tally: Tally) -> None:
-    """Fills the text fields that the page shows now, and presses one of its buttons."""
+    """Fills the text fields that the page shows, and presses one of its buttons."""
     fields = [w for w in tab.widgets() if type(w).__name__ in {"TextInput", "TextArea"} and not w.disabled]
     typed = []
     for widget in fields:
@@ -86,9 +86,9 @@ def fuzz_page(tab: Tab, page: str, texts: "list[str]", chance: random.Random, ta
 
 
 def product_kept(tab: Tab, installation: Installation, chance: random.Random, tally: Tally) -> None:
-    """Adds a product with a fuzzed name: it is there as it was typed, or it was refused with a sentence."""
+    """Adds a product with a hostile name, which must be stored unchanged or refused with a sentence."""
     name, sku = payloads.random_text(chance)[:200], f"F{tally.runs}"
-    tab.fill("Search", "")  # what was typed there before may be refused, and the list with it
+    tab.fill("Search", "")  # a search text from before can be refused, and then there is no list
     tab.click("Add product").until(lambda: tab.has("SKU"))
     tab.fill("SKU", sku)
     tab.fill("Name", name)
@@ -107,7 +107,7 @@ def product_kept(tab: Tab, installation: Installation, chance: random.Random, ta
 
 
 def campaign(inputs: int, seed: int) -> dict[str, Any]:
-    """Figures and findings."""
+    """Runs the campaign. Returns figures and findings."""
     chance, tally = random.Random(seed), Tally()
     texts = payloads.fixed()
     chance.shuffle(texts)
@@ -122,7 +122,7 @@ def campaign(inputs: int, seed: int) -> dict[str, Any]:
                         break
                     tab.open(page)
                     for _ in range(6):
-                        if not tab.has("Sign out"):  # it pressed what signs it out, or changed its password
+                        if not tab.has("Sign out"):  # a button signed it out or changed its password
                             break
                         fuzz_page(tab, page, texts, chance, tally)
                         fuzz_page(out, "sign-in", texts, chance, tally)
@@ -146,7 +146,7 @@ def campaign(inputs: int, seed: int) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Runs the campaign; 1 on any finding."""
+    """Runs the campaign; returns 1 on any finding."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--inputs", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=20261123)

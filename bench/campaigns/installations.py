@@ -1,4 +1,4 @@
-"""An installation of its own for a campaign that goes through the pages: the real app, with users and no demo data."""
+"""Starts the real app, with users and without demo data, for campaigns that go through the pages."""
 
 import shutil
 import tempfile
@@ -23,7 +23,7 @@ PASSWORD = "a lorry of mustard cotton"
 
 @dataclass(frozen=True)
 class Installation:
-    """The app's address, what it has logged, and its database as the owner sees it."""
+    """A running app, its address, and a connection to its database as owner."""
 
     app: App
     url: str
@@ -32,7 +32,7 @@ class Installation:
 
 @contextmanager
 def running(people: Sequence[tuple[str, Role]]) -> Iterator[Installation]:
-    """The app, and these users, whose password is PASSWORD."""
+    """A running app with these users, whose password is PASSWORD."""
     folder = Path(tempfile.mkdtemp(prefix="backstitch-campaign-"))
     home = folder / "home"
     app = App(home)
@@ -40,11 +40,11 @@ def running(people: Sequence[tuple[str, Role]]) -> Iterator[Installation]:
         app.ready()
         with postgres_server.start(home) as lease:
             owner = Database(lease.server.url(startup.DATABASE_NAME))
-            kept = passwords.hash_password(PASSWORD)
+            password_hash = passwords.hash_password(PASSWORD)
             with owner.transaction(System(), operation="users of the campaign") as connection:
                 for email, role in people:
                     users.create_user(connection, email=email, name=email.partition("@")[0], role=role, password=None)
-                connection.exec_driver_sql("update accounts.users set password_hash = %s", (kept,))
+                connection.exec_driver_sql("update accounts.users set password_hash = %s", (password_hash,))
             owner.dispose()
             conninfo = lease.server.conninfo(startup.DATABASE_NAME)
             with psycopg.connect(conninfo, autocommit=True) as psql:

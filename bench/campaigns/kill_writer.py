@@ -1,7 +1,7 @@
-"""A client of the kill campaign: writes as a user, and notes each transaction after its commit has returned.
+"""A client of the kill campaign: writes as a user, and acknowledges each transaction after its commit has returned.
 
-A line of the acknowledgements is `transaction_id operation inserts updates deletes`, counted in rows of the movement
-logs. It reaches the kernel before the next transaction starts, so killing the client loses none.
+An acknowledgement is a line `transaction_id operation inserts updates deletes`, in rows of the movement logs. It
+reaches the kernel before the next transaction starts, so killing the client loses none.
 """
 
 import os
@@ -19,9 +19,9 @@ PRODUCTS = 40
 
 
 def changes(connection: psycopg.Connection, dice: random.Random, name: str) -> tuple[int, int, int]:
-    """Random changes of one transaction, each row on its own or many at once; rows inserted, updated, deleted."""
+    """Makes the random changes of one transaction. Returns the number of rows inserted, updated and deleted."""
     inserted = updated = deleted = 0
-    product = dice.randint(1, PRODUCTS)  # one per transaction, or the writers would mostly wait for one another
+    product = dice.randint(1, PRODUCTS)  # one per transaction: otherwise the writers mostly wait for one another
     for _ in range(dice.randint(1, 4)):
         log, other = dice.choice(LOGS)
         draw = dice.random()
@@ -51,7 +51,7 @@ def changes(connection: psycopg.Connection, dice: random.Random, name: str) -> t
 
 
 def transact(connection: psycopg.Connection, dice: random.Random, name: str, token: str, operation: str) -> str | None:
-    """One transaction; its acknowledgement, or None when the stock did not allow it."""
+    """Runs one transaction. Returns its acknowledgement; None if it was refused or rolled back."""
     connection.execute("begin")
     connection.execute("select set_config('role', accounts.begin(%s, %s, 'load'), true)", (token, operation))
     try:
@@ -69,7 +69,7 @@ def transact(connection: psycopg.Connection, dice: random.Random, name: str, tok
 
 
 def main(conninfo: str, token: str, name: str, noted: Path) -> None:
-    """Writes until it is killed, connecting again whenever the server is back."""
+    """Writes until it is killed, and connects again whenever the server is back."""
     dice = random.Random(name)
     output = os.open(noted, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     count = 0

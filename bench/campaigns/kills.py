@@ -4,14 +4,14 @@
     python -m bench.campaigns.kills --kills 20 --synchronous-commit off   # the negative control: must lose changes
 
 Writers (processes of their own, the application's login) change stock and note each transaction after its commit has
-returned. After each kill backstitch.postgres.server brings the server back, and then: every acknowledged transaction
-is in the trail with as many rows as were acknowledged; each row has its record and each record its row; the stock is
-inward less sales. Every 20 kills, and at the end, this covers everything since the start; in between, what came
-since the last full check. At the end every row is rebuilt from its records and compared, value by value.
+returned. After each kill backstitch.postgres.server starts the server again, and then: every acknowledged transaction is in
+the trail with as many rows as were acknowledged; each row has its record and each record its row; the stock is goods
+in less goods out. Every 20 kills, and at the end, the check covers everything since the start, otherwise what was
+written since the last check. At the end every row is rebuilt from its records and compared, value by value.
 
-A changed row of inward_logs or sales_logs counts as one change; the cells they move are not counted.
+A changed row of inward_logs or sales_logs counts as one change; the cells that it moves do not count.
 
-kill -9 ends processes, not the kernel: what was written survives in its cache. So this shows nothing of fsync.
+kill -9 ends processes, not the kernel, whose cache keeps what they wrote. So the campaign does not test fsync.
 
 Prints figures as JSON. Exit code 1 on any loss, or, as negative control, when nothing was lost.
 """
@@ -43,7 +43,7 @@ from bench.campaigns.shop import Connection, Shop
 
 LOGS = {"InwardLog": "inward_logs", "SalesLog": "sales_logs"}
 
-# Acknowledged transactions whose records are missing or of another number than acknowledged.
+# Acknowledged transactions without records, or with another number of records than acknowledged.
 LOST = """
 select a.* from acknowledged a
 left join (select transaction_id, operation, count(*) filter (where action = 'CREATE') as inserts,
@@ -54,7 +54,7 @@ left join (select transaction_id, operation, count(*) filter (where action = 'CR
 where (coalesce(r.inserts, 0), coalesce(r.updates, 0), coalesce(r.deletes, 0)) <> (a.inserts, a.updates, a.deletes)
 """
 
-# Rows past an id without exactly one CREATE, and created rows that are neither there nor deleted.
+# Rows past an id without exactly one CREATE record, and created rows that neither exist nor were deleted.
 ORPHANS = """
 with created as (select entity_id, count(*) as times from audit.records
                  where transaction_id >= %(since)s and entity = %(entity)s and action = 'CREATE' group by 1),
@@ -67,12 +67,12 @@ where c.times is distinct from 1
    or r.id is not null and exists (select from deleted d where d.entity_id = c.entity_id)
 """
 
-# Rows that differ from what their records say, rebuilt key by key from the newest record that has the key.
+# Rows that differ from their records. A row is rebuilt key by key from the newest record that has the key.
 REBUILT = """
-with said as (select distinct on (entity_id, key) entity_id, key, value
-              from audit.records, jsonb_each(new_values)
-              where entity = %(entity)s and action in ('CREATE', 'UPDATE') order by entity_id, key, id desc),
-     rebuilt as (select entity_id, jsonb_object_agg(key, value) as image from said
+with newest as (select distinct on (entity_id, key) entity_id, key, value
+                from audit.records, jsonb_each(new_values)
+                where entity = %(entity)s and action in ('CREATE', 'UPDATE') order by entity_id, key, id desc),
+     rebuilt as (select entity_id, jsonb_object_agg(key, value) as image from newest
                  where entity_id not in (select entity_id from audit.records
                                          where entity = %(entity)s and action = 'DELETE') group by 1)
 select coalesce(l.id, r.entity_id), to_jsonb(l), r.image
@@ -83,7 +83,7 @@ where to_jsonb(l) is distinct from r.image limit 20
 
 @dataclass
 class Writer:
-    """A client process and the file of its acknowledgements; a new one has a new name."""
+    """A client process and the file of its acknowledgements."""
 
     process: "subprocess.Popen[bytes]"
     noted: Path
@@ -91,7 +91,7 @@ class Writer:
 
 @dataclass
 class Campaign:
-    """The server, its writers and where the checks stand."""
+    """The server, its writers, and the results of the checks so far."""
 
     lease: postgres_server.Lease
     place: Shop
@@ -114,7 +114,7 @@ class Campaign:
         self.writers.append(Writer(process, noted))
 
     def end_writer(self, writer: Writer) -> None:
-        """kill -9 of a client that this campaign started."""
+        """Kills a client of this campaign with SIGKILL."""
         writer.process.kill()
         writer.process.wait()
         self.writers.remove(writer)
@@ -134,13 +134,13 @@ class Campaign:
         self.patiently(self.back)
 
     def back(self) -> None:
-        """Returns when the server answers; starts it where no process of it is left."""
+        """Returns when the server answers; starts it if none of its processes is left."""
         self.lease.revive()
         self.place.superuser().close()
 
     @staticmethod
     def patiently(work: Callable[[], None]) -> None:
-        """Again while connections are refused or break: a killed backend is noticed a moment later."""
+        """Repeats `work` while connections are refused or break: the server notices a killed backend a moment later."""
         deadline = time.monotonic() + 120
         while True:
             try:
@@ -154,7 +154,7 @@ class Campaign:
         return int((self.lease.server.data_dir / "postmaster.pid").read_text().split("\n")[0])
 
     def backend(self) -> int | None:
-        """A process of the server: mostly a writer's, at times the checkpointer or the WAL writer."""
+        """The id of a process of the server: mostly a writer's backend, at times the checkpointer or the WAL writer."""
         with self.place.superuser() as psql:
             pids = psql.execute(
                 "select pid from pg_stat_activity where usename = 'backstitch_app' "
@@ -164,7 +164,7 @@ class Campaign:
 
     @contextmanager
     def writers_held(self) -> Iterator[None]:
-        """The writers stand still, wherever they are: checks would otherwise be most of the load."""
+        """Stops the writers (SIGSTOP) within the block, so that checks do not compete with them."""
         for writer in self.writers:
             writer.process.send_signal(signal.SIGSTOP)
         try:
@@ -174,7 +174,7 @@ class Campaign:
                 writer.process.send_signal(signal.SIGCONT)
 
     def check(self, *, full: bool) -> None:
-        """Looks at one snapshot, taken after the acknowledgements were read: what they say must be in it."""
+        """Checks one snapshot, taken after the acknowledgements were read, so that it must have their changes."""
         files = self.retired + [writer.noted for writer in self.writers]
         acknowledged = [line for file in files for line in lines(file)]
         if full:
@@ -199,8 +199,8 @@ class Campaign:
         self.since = horizon
 
     def orphans(self, psql: Connection, entity: str, log: str) -> list[Any]:
-        # Ids of the transactions from `since` on lie past those that were committed before it, but not of those
-        # that were then running: so the rows are found by their records, or, where they have none, by their id.
+        # Rows of transactions from `since` on have higher ids than rows committed before it, but a transaction that was
+        # running then can have lower ones. So rows are found by their records or, without records, by their id.
         parameters = {"since": self.since, "entity": entity, "past": 0}
         if self.since:
             query = (
@@ -210,13 +210,13 @@ class Campaign:
             row = psql.execute(query, parameters).fetchone()
             parameters["past"] = row[0] if row else 0
         found = psql.execute(ORPHANS.format(log=log), parameters).fetchall()
-        if self.since:  # judged by the full check, which sees all of both sides
+        if self.since:  # not if all rows and records of the id agree
             found = [one for one in found if not self._elsewhere(psql, entity, log, one[0])]
         return found
 
     @staticmethod
     def _elsewhere(psql: Connection, entity: str, log: str, number: int) -> bool:
-        """Whether row and records of one id agree, seen whole."""
+        """Whether the row and all records of one id agree."""
         query = (
             f"select (select count(*) from inventory.{log} where id = %(id)s) = "
             "count(*) filter (where action = 'CREATE') - count(*) filter (where action = 'DELETE') "
@@ -226,7 +226,7 @@ class Campaign:
         return bool(row and row[0])
 
     def rebuild(self) -> list[Any]:
-        """Rows that are not what their records say; the writers have ended."""
+        """The rows that differ from their records. Call it after the writers have ended."""
         with self.place.superuser() as psql:
             psql.execute("set work_mem = '256MB'")
             return [
@@ -237,7 +237,7 @@ class Campaign:
 
 
 def lines(file: Path) -> list[list[str]]:
-    """The whole lines of a file that is still being written."""
+    """The complete lines of a file that is still being written."""
     if not file.exists():
         return []
     text = file.read_text()
@@ -259,7 +259,7 @@ def missing(psql: Connection, acknowledged: list[list[str]], since: int) -> list
 
 @contextmanager
 def campaign(options: argparse.Namespace) -> Iterator[Campaign]:
-    """A fresh embedded server at its defaults, with a filled shop."""
+    """A campaign on a fresh embedded server, with a filled stock matrix."""
     settings = {
         "synchronous_commit": options.synchronous_commit,
         "checkpoint_timeout": "60s",
@@ -281,7 +281,7 @@ def campaign(options: argparse.Namespace) -> Iterator[Campaign]:
 
 
 def run(one: Campaign, options: argparse.Namespace) -> dict[str, Any]:
-    """Kills until there were enough, or something was found, or (as a control) lost."""
+    """Kills until the number, the time or a finding ends it. Returns figures and findings."""
     control = options.synchronous_commit == "off"
     for _ in range(options.writers):
         one.start_writer()

@@ -1,4 +1,4 @@
-"""Texts that somebody might type to see what happens: 200 fixed ones, and as many random ones as wanted."""
+"""Hostile texts for text fields: 200 fixed ones, and random ones."""
 
 import random
 import string
@@ -117,7 +117,7 @@ CODE = [
 
 
 def fixed() -> list[str]:
-    """The 200: each family as it is, and in the middle, repeated and very long."""
+    """The 200 fixed texts: each payload alone, payloads within other text, and very long ones."""
     alone = [*HTML, *MARKDOWN, *FORMULAS, *LINES, *CHARACTERS, *CODE]
     within = [f"Kurta {text} 12" for text in alone]
     long = ["x" * 10_000, "Kurta " * 2_000, "<b>" * 3_000, "=" * 5_000, "👗" * 3_000, "\u202e" * 500]
@@ -125,7 +125,7 @@ def fixed() -> list[str]:
 
 
 def random_text(chance: random.Random) -> str:
-    """Parts of the fixed ones and characters of every kind, in any order."""
+    """A random text of payloads, printable characters and other code points."""
     parts = [*HTML, *MARKDOWN, *FORMULAS, *LINES, *CHARACTERS, *CODE]
     made = []
     for _ in range(chance.randint(1, 5)):
@@ -135,7 +135,7 @@ def random_text(chance: random.Random) -> str:
         elif kind < 0.7:
             made.append("".join(chance.choices(string.printable, k=chance.randint(1, 20))))
         else:
-            # Surrogates are no characters, and no browser can send one.
+            # Without surrogates, which no browser can send.
             points = [chance.choice([chance.randrange(0xD800), chance.randrange(0xE000, 0x110000)]) for _ in range(8)]
             made.append("".join(map(chr, points)))
     return "".join(made)

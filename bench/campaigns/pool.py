@@ -1,11 +1,11 @@
-"""One connection and many users: no change may carry the wrong one. SAFETY row 3.
+"""Many users on one connection: no record may have the wrong user. SAFETY row 3.
 
     python -m bench.campaigns.pool --transactions 10000                        # a pool of one connection
     python -m bench.campaigns.pool --transactions 10000 --threads 8 --bouncer  # PgBouncer, transaction mode
 
-Every transaction acts for a random user and commits, fails or is abandoned in one of seven ways; some are nobody's.
-The records must name the users of the committed ones, each with its own operation and reason, and nothing else.
-Prints figures as JSON; the exit code is 1 on any wrong record.
+Every transaction acts for a random user and commits, fails or is abandoned in one of seven ways; some have no user.
+The committed transactions, and no others, must have records with their user, operation and reason. Prints figures as
+JSON; the exit code is 1 on any wrong record.
 """
 
 import argparse
@@ -39,7 +39,7 @@ class Abandoned(Exception):
 
 
 def transact(database: Database, person: Person, fate: str, name: str, processes: set[int]) -> Expected:
-    """One transaction with that fate; what it must have left on the record."""
+    """Runs one transaction with this fate. Returns the records that it must have written."""
     done = [(name, person.id, f"{fate} {name}")]
     if fate in ("nobody", "forged"):
         return _nobody(database, fate, name)
@@ -66,7 +66,7 @@ def transact(database: Database, person: Person, fate: str, name: str, processes
 
 
 def _nobody(database: Database, fate: str, name: str) -> Expected:
-    """Without a user nothing can be written; settings made by hand stay on the connection, and help nobody."""
+    """Runs a transaction without a user, which can write nothing; `forged` leaves forged settings on the connection."""
     with database.anonymous() as connection:
         connection.execute(FORGE if fate == "forged" else INSERT, {"sku": name})
     return []
@@ -75,7 +75,7 @@ def _nobody(database: Database, fate: str, name: str) -> Expected:
 def work(
     database: Database, people: list[Person], count: int, seed: int, processes: set[int]
 ) -> tuple[Expected, Counter[str]]:
-    """So many transactions in a row; raises on an outcome that its fate does not have."""
+    """Runs `count` transactions in a row. Raises AssertionError on an outcome that does not belong to its fate."""
     dice = random.Random(seed)
     expected: Expected = []
     outcomes: Counter[str] = Counter()
@@ -106,7 +106,7 @@ OUTCOMES = {
 
 
 def wrong_records(psql: Connection, expected: Expected) -> list[Any]:
-    """Records of products that are not as expected, and expected ones that are missing."""
+    """The records of products that were not expected, and the expected ones that are missing."""
     found = psql.execute(
         "select new_values ->> 'sku', user_id, operation, reason from audit.records where entity = 'Product'"
     ).fetchall()
@@ -117,7 +117,7 @@ def wrong_records(psql: Connection, expected: Expected) -> list[Any]:
 def run(
     url: str, psql: Connection, people: list[Person], *, count: int, threads: int, seed: int
 ) -> tuple[list[Any], dict[str, Any]]:
-    """So many transactions in all; the wrong records, and figures."""
+    """Runs `count` transactions in all. Returns the wrong records, and figures."""
     database = Database(url, pool_size=threads)
     processes: set[int] = set()
     began = time.monotonic()

@@ -1,11 +1,11 @@
-"""Random SQL in concurrent sessions, then the trail must rebuild every watched table: SAFETY row 2.
+"""Random SQL in concurrent sessions, after which the trail must rebuild every watched table: SAFETY row 2.
 
     python -m bench.campaigns.random_sql --statements 100000 --seed 1              # the embedded server
     python -m bench.campaigns.random_sql --statements 100000 --seed 1 --debian 15  # Debian's PostgreSQL 15
     python -m bench.campaigns.random_sql --server postgresql://...                 # another one, as superuser
 
-Four sessions of the application, each transaction for a random user, and two of a superuser, some of them under
-session_replication_role = replica. What the sessions do follows from the seed; how they interleave does not.
+Four sessions of the application, each transaction for a random user, and two of a superuser, some transactions under
+session_replication_role = replica. The seed decides what the sessions do, but not how they interleave.
 Prints figures as JSON; the exit code is 1 on any finding.
 """
 
@@ -25,7 +25,7 @@ from bench.campaigns.shop import Connection, Shop
 
 
 def sessions(place: Shop, ledger: Ledger, *, application: int, superusers: int) -> list[Session]:
-    """Open sessions of both kinds. Some of the people have no right to write, and are refused."""
+    """Opens sessions of the application and of a superuser. Some users may not write, and are refused."""
     people = 4 * place.writers() + place.people
     opened = [Session(place.application(), f"app{n}", people, ledger, application=True) for n in range(application)]
     return opened + [
@@ -34,7 +34,7 @@ def sessions(place: Shop, ledger: Ledger, *, application: int, superusers: int) 
 
 
 def drive(opened: list[Session], dices: list[random.Random], ledgers: list[Ledger], each: int) -> None:
-    """Each session in its thread, until it has sent so many statements; then all have ended their transactions."""
+    """Runs each session in a thread until it has sent `each` statements and ended its transaction."""
 
     def work(one: Session, dice: random.Random, ledger: Ledger) -> None:
         try:
@@ -56,7 +56,7 @@ def drive(opened: list[Session], dices: list[random.Random], ledgers: list[Ledge
 
 
 def inspect(psql: Connection, ledgers: list[Ledger], after: int) -> dict[str, list[Any]]:
-    """Everything that must be empty."""
+    """The results of all checks, by name; each must be empty."""
     merged = Ledger(entries=[entry for ledger in ledgers for entry in ledger.entries])
     return {
         "replay differences": checks.replay_differences(psql),
@@ -68,7 +68,7 @@ def inspect(psql: Connection, ledgers: list[Ledger], after: int) -> dict[str, li
 
 
 def run(place: Shop, *, count: int, seed: int, every: int) -> dict[str, Any]:
-    """The campaign on a fresh shop; the figures, with what was found."""
+    """Runs the campaign on a fresh database. Returns figures and findings."""
     with place.superuser() as psql:
         session.prepare(psql)
         shop.fill_matrix(psql, products=6)

@@ -1,9 +1,9 @@
-"""Where a campaign runs: the embedded server, one that is named, or Debian's PostgreSQL in a cluster of its own.
+"""Servers for campaigns: the embedded one, one given by URL, or a temporary cluster of Debian's PostgreSQL.
 
     python -m bench.campaigns.servers --debian 15 -- .venv/bin/pytest tests/db
 
-runs a command with BACKSTITCH_TEST_SERVER naming such a cluster, which lives in a temporary folder, on a private
-socket, under a plain account, and is removed afterwards.
+runs a command with BACKSTITCH_TEST_SERVER set to the URL of such a cluster, which is in a temporary folder, on a
+private socket, under a plain account, and is removed afterwards.
 """
 
 import argparse
@@ -26,13 +26,13 @@ from sqlalchemy import URL, make_url
 from backstitch.postgres import server as postgres_server
 
 ACCOUNT = "postgres"  # Debian's packages of PostgreSQL and PgBouncer make it
-# Nothing here must survive a power cut; deadlocks are part of the game, and found at once.
+# Nothing has to survive a power cut. Deadlocks are expected, so they are detected soon.
 SETTINGS = {"fsync": "off", "full_page_writes": "off", "deadlock_timeout": "20ms"}
 
 
 @contextmanager
 def server(named: str | None = None, debian: int | None = None) -> Iterator[URL]:
-    """The URL of a superuser."""
+    """The URL of a superuser on the server."""
     if named:
         yield make_url(named).set(drivername="postgresql+psycopg")
     elif debian:
@@ -44,13 +44,13 @@ def server(named: str | None = None, debian: int | None = None) -> Iterator[URL]
 
 
 def end_in_order() -> None:
-    """On SIGTERM the blocks end as on any error, so that no server is left behind."""
+    """Makes SIGTERM end all `with` blocks as an error would, so that no server is left running."""
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 @contextmanager
 def temporary_home() -> Iterator[Path]:
-    """A folder for an embedded server; under root its data lie elsewhere, and are removed too."""
+    """A folder for an embedded server. Under root the data are in another folder, which is removed too."""
     home = Path(tempfile.mkdtemp(prefix="campaign-"))
     try:
         yield home
@@ -62,26 +62,26 @@ def temporary_home() -> Iterator[Path]:
 
 
 def programs(debian: int) -> Path:
-    """The folder of Debian's programs of that version, there or not."""
+    """The folder of the programs of this version in Debian, whether it exists or not."""
     return Path(f"/usr/lib/postgresql/{debian}/bin")
 
 
 @contextmanager
 def debian_server(version: int) -> Iterator[URL]:
-    """A fresh cluster of Debian's PostgreSQL, gone at the end of the block."""
-    where = programs(version)
-    if not (where / "postgres").exists():
+    """A fresh cluster of Debian's PostgreSQL, removed at the end of the block."""
+    folder_of_programs = programs(version)
+    if not (folder_of_programs / "postgres").exists():
         raise SystemExit(f"PostgreSQL {version} is missing: apt-get install postgresql-{version}.")
     with private_folder(plain_account()) as folder:
         account = plain_account()
         data = folder / "data"
-        initdb = [where / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        initdb = [folder_of_programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
         as_account([*map(str, initdb), "--locale=C.UTF-8"], account)
         options = {"listen_addresses": "", "unix_socket_directories": str(folder), "max_connections": "100"}
         arguments = [f"--{name}={value}" for name, value in (SETTINGS | options).items()]
         with (folder / "log").open("w") as log:
             process = subprocess.Popen(
-                [str(where / "postgres"), "-D", str(data), *arguments],
+                [str(folder_of_programs / "postgres"), "-D", str(data), *arguments],
                 stdout=log,
                 stderr=log,
                 cwd="/",
@@ -98,7 +98,7 @@ def debian_server(version: int) -> Iterator[URL]:
 
 
 def wait_for(conninfo: str, process: "subprocess.Popen[bytes]", seconds: float = 30) -> None:
-    """Returns when a server answers there."""
+    """Returns when a server answers. Raises RuntimeError if its process ends or it does not answer in time."""
     deadline = time.monotonic() + seconds
     while PGconn.ping(conninfo.encode()) != Ping.OK:
         if process.poll() is not None or time.monotonic() > deadline:
@@ -107,13 +107,13 @@ def wait_for(conninfo: str, process: "subprocess.Popen[bytes]", seconds: float =
 
 
 def plain_account() -> pwd.struct_passwd | None:
-    """PostgreSQL and PgBouncer refuse to run as root; None where the caller is somebody plain."""
+    """The account to run PostgreSQL and PgBouncer as, which refuse to run as root; None: the caller's, if not root."""
     return pwd.getpwnam(ACCOUNT) if os.geteuid() == 0 else None
 
 
 @contextmanager
 def private_folder(account: pwd.struct_passwd | None) -> Iterator[Path]:
-    """A folder that only the account (and root) can look into; its path is short enough for a socket."""
+    """A folder that only the account (and root) can read; its path is short enough for a socket."""
     folder = Path(tempfile.mkdtemp(prefix="backstitch-", dir="/tmp"))
     try:
         if account:
@@ -124,7 +124,7 @@ def private_folder(account: pwd.struct_passwd | None) -> Iterator[Path]:
 
 
 def as_account(command: Sequence[str], account: pwd.struct_passwd | None) -> None:
-    """Runs a program to its end as the account; raises with its output when it fails."""
+    """Runs a program to its end as the account. Raises RuntimeError with its output if it fails."""
     done = subprocess.run(
         command,
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""One database session that does random things, and the ledger of who did them."""
+"""A database session that runs random statements, and the ledger of which user ran which transaction."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from psycopg import sql
 from bench.campaigns import statements
 from bench.campaigns.shop import Connection, Person
 
-# Refusals that are part of the game, by SQLSTATE or its class; anything else is a finding.
+# Expected errors, by SQLSTATE or its class; any other error is a finding.
 ORDINARY = {
     "22": "a value that does not fit",
     "23": "a constraint",
@@ -45,7 +45,7 @@ SETTINGS = [
 
 @dataclass
 class Ledger:
-    """What the sessions know of themselves: who did what in which committed transaction, and what happened."""
+    """Entries (transaction, operation, user) of committed transactions, counts of outcomes, and findings."""
 
     entries: list[tuple[int, str | None, int | None]] = field(default_factory=list)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -53,7 +53,7 @@ class Ledger:
     findings: list[str] = field(default_factory=list)
 
     def wrong_actors(self, connection: Connection, after: int = 0) -> list[Any]:
-        """Records past that id whose transaction, operation or user is none of the ledger's."""
+        """The records past an id whose transaction, operation and user are not an entry of the ledger, 20 at most."""
         connection.execute(
             "create temp table if not exists ledger (transaction_id bigint, operation text, user_id int)"
         )
@@ -70,7 +70,7 @@ class Ledger:
 
 
 class Session:
-    """Either the application, which works for one of `people`, or a superuser, who may work for one of them."""
+    """A session of the application, which acts for one of `people`, or of a superuser, who may act for one of them."""
 
     def __init__(
         self, connection: Connection, name: str, people: list[Person], ledger: Ledger, *, application: bool
@@ -87,7 +87,7 @@ class Session:
         connection.execute("set lock_timeout = '30ms'; set statement_timeout = '20s'")
 
     def begin(self, dice: Random) -> None:
-        """Opens a transaction, for one of the people or, as superuser, for nobody."""
+        """Begins a transaction for one of the people or, as superuser, perhaps for nobody."""
         self.connection.execute(f"begin isolation level {dice.choice(ISOLATION)}")
         self.open, self.aborted, self.savepoints, self.acting = True, False, [], []
         self.replica = not self.application and dice.random() < 0.25
@@ -106,19 +106,19 @@ class Session:
             begin = f"set_config('role', {begin}, true)"
         try:
             self.connection.execute(f"select {begin}", (person.actor.token, operation))
-        except psycopg.Error as error:  # reading the session, a serializable transaction can meet its end
+        except psycopg.Error as error:  # a serializable transaction can fail when it reads the session
             self.refused(error, "begin")
         else:
             self.acting.append((operation, person.id))
 
     def other_person(self, dice: Random) -> None:
-        """Somebody else goes on in the same transaction; a rollback to a savepoint brings the first one back."""
+        """Lets another user act in the same transaction; a rollback to a savepoint restores the first one."""
         if self.open and not self.aborted:
             self.connection.execute("set local role none")
             self.act_for(dice.choice(self.people))
 
     def statement(self, kind: str, dice: Random) -> None:
-        """One random statement; the first of a transaction opens it."""
+        """Runs one random statement; begins a transaction if none is open."""
         if self.aborted:
             self.recover()
         if not self.open:
@@ -148,7 +148,7 @@ class Session:
         return state
 
     def recover(self) -> None:
-        """After an error: back to the last savepoint, else the whole transaction."""
+        """After an error: rolls back to the last savepoint or, without one, the whole transaction."""
         if self.savepoints:
             self.back()
         else:
@@ -160,7 +160,7 @@ class Session:
             self.savepoints.append(list(self.acting))
 
     def back(self) -> None:
-        """Rolls back to the last savepoint, and forgets it."""
+        """Rolls back to the last savepoint and releases it."""
         if self.open and self.savepoints:
             self.acting = self.savepoints.pop()
             name = f"s{len(self.savepoints)}"
@@ -177,7 +177,7 @@ class Session:
             self.connection.execute(f"set {dice.choice(SETTINGS)}")
 
     def end(self, *, commit: bool) -> None:
-        """Commits or rolls back, and enters what was committed into the ledger."""
+        """Commits or rolls back, and enters a committed transaction into the ledger."""
         if not self.open:
             return
         number = None
@@ -199,7 +199,7 @@ class Session:
         self.savepoints = []
 
     def step(self, dice: Random) -> None:
-        """One random thing, mostly a statement."""
+        """Does one random thing, mostly a statement."""
         draw = dice.random()
         if draw < 0.64:
             if dice.random() < 0.6:
@@ -220,7 +220,7 @@ class Session:
 
 
 def prepare(psql: Connection) -> None:
-    """The awkward tables beside the inventory, all empty but for the parents."""
+    """Creates the awkward tables beside the inventory, empty except for the parents."""
     psql.execute(statements.AWKWARD)
 
 

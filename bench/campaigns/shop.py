@@ -32,7 +32,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Shop:
-    """The database as its superuser and as the application see it."""
+    """A database and its users, with connections as superuser and as the application."""
 
     url: URL
     people: list[Person]
@@ -48,7 +48,7 @@ class Shop:
         return psycopg.connect(conninfo(self.app_url), autocommit=True, application_name="campaign")
 
     def writers(self) -> list[Person]:
-        """Those who may change the inventory."""
+        """The users who may change the inventory."""
         return [person for person in self.people if person.role in (Role.ADMIN, Role.MANAGER)]
 
 
@@ -65,7 +65,7 @@ def database(server: URL, name: str = "campaign") -> Iterator[URL]:
 
 
 def open_shop(url: URL, *, people: int = 2) -> Shop:
-    """Migrates, and signs in so many people of each role."""
+    """Migrates the database, and creates and signs in `people` users of each role."""
     owner = Database(url.render_as_string(hide_password=False), application="campaign")
     with owner.owner_connection() as connection:
         migrations.upgrade(connection)
@@ -87,7 +87,7 @@ def open_shop(url: URL, *, people: int = 2) -> Shop:
 
 
 def sign_everybody_in(psql: Connection) -> list[Person]:
-    """Opens a session for each user who has none, past the slow hashing of passwords."""
+    """Inserts a session for each active user, which spares the slow hashing of passwords."""
     found = psql.execute("select id, email, role from accounts.users where is_active order by id").fetchall()
     people = [Person(user, sessions.actor(BROWSER, email), Role(role)) for user, email, role in found]
     for person in people:
@@ -100,7 +100,7 @@ def sign_everybody_in(psql: Connection) -> list[Person]:
 
 
 def fill_matrix(psql: Connection, *, products: int) -> None:
-    """Products in two colours and three sizes, all cells in the matrix, and some pieces in each."""
+    """Inserts products in two colours and three sizes, all of their cells, and 60 pieces of goods in for each."""
     psql.execute(
         "insert into inventory.products (sku, name, sizes, unit_price) "
         "select 'P' || n, 'Kurti', '{S,M,L}', 499 from generate_series(1, %s) n",

@@ -1,7 +1,7 @@
-"""Random statements, of every kind that changes rows, against awkward tables and against the inventory.
+"""Random statements of every kind that changes rows, against awkward tables and against the inventory.
 
-Left out, as db/triggers.sql names them as limits: float -0, array bounds, json null inside a row of jsonb or json,
-and rows that a row trigger changes again.
+Left out, because db/triggers.sql names them as limits: float -0, array bounds, JSON null as a value of a jsonb or json
+column, and rows that a row trigger changes again.
 """
 
 from collections.abc import Callable
@@ -72,7 +72,7 @@ VALUES: dict[str, list[str]] = {
 
 @dataclass(frozen=True)
 class Statement:
-    """SQL text; `rows` are what a COPY sends."""
+    """A statement of a kind; `rows` are the rows that a COPY sends."""
 
     kind: str
     text: str
@@ -93,7 +93,7 @@ def parent(dice: Random) -> str:
 
 
 def assignments(dice: Random) -> str:
-    """One to four columns of the odd table with a value each, for a row named t."""
+    """Assignments to one to four columns of the odd table, for a row with the alias t."""
     chosen = dice.sample(sorted(VALUES), dice.randint(1, 4))
     pairs = [f"{c} = {dice.choice([*VALUES[c], 'null', f't.{c}'])}" for c in chosen]
     if dice.random() < 0.25:
@@ -102,7 +102,7 @@ def assignments(dice: Random) -> str:
 
 
 def fresh(dice: Random) -> tuple[str, str]:
-    """Columns and values for an insert, which has no row t to refer to."""
+    """Columns and values for an insert, which has no row t."""
     chosen = dice.sample(sorted(VALUES), dice.randint(0, 5))
     values = [dice.choice([v for v in VALUES[c] if "t." not in v and v != "default"]) for c in chosen]
     columns = "".join(f", {c}" for c in chosen)
@@ -112,7 +112,7 @@ def fresh(dice: Random) -> tuple[str, str]:
 
 
 def where(dice: Random) -> str:
-    """A condition on t that meets none, one, some or all rows."""
+    """A condition on t that no row, one row, some rows or all rows meet."""
     return dice.choice(
         [
             f"t.{KEY} = {key(dice)}",
@@ -158,12 +158,12 @@ def _merge(dice: Random) -> str:
 
 
 def _writable_cte(dice: Random) -> str:
-    gone = f"with gone as (delete from {ODD} t where {where(dice)} returning *) "
+    delete = f"with deleted as (delete from {ODD} t where {where(dice)} returning *) "
     return dice.choice(
         [
-            gone + f"update {ODD} t set {assignments(dice)} from gone where t.{KEY} <> gone.{KEY}",
-            gone + f"insert into demo.children (odd, note) select null, 'of ' || {KEY} from gone",
-            gone + f"insert into {ODD} ({KEY}, \"new\", doc) select {KEY}, 'again', doc from gone",
+            delete + f"update {ODD} t set {assignments(dice)} from deleted where t.{KEY} <> deleted.{KEY}",
+            delete + f"insert into demo.children (odd, note) select null, 'of ' || {KEY} from deleted",
+            delete + f"insert into {ODD} ({KEY}, \"new\", doc) select {KEY}, 'again', doc from deleted",
             f"with moved as (update {ODD} t set {KEY} = {KEY} + 60 where {where(dice)} returning {KEY} as k) "
             f"insert into {ODD} ({KEY}) select k - 60 from moved",
             f"with made as (insert into {ODD} ({KEY}) values {keys(dice)} on conflict do nothing returning {KEY} as k) "
@@ -175,7 +175,7 @@ def _writable_cte(dice: Random) -> str:
 
 
 def _block(dice: Random) -> str:
-    """A subtransaction within one statement, that may fail."""
+    """A statement with a subtransaction, which can fail."""
     return (
         f"do $$ begin update {ODD} t set {assignments(dice)} where {where(dice)}; begin "
         f"insert into {ODD} ({KEY}) values {keys(dice)}; exception when integrity_constraint_violation then "
@@ -240,7 +240,7 @@ SOME = "in (select id from inventory.{} order by random() limit {})"
 
 
 def _moves(dice: Random) -> tuple[str, str, str]:
-    """A log, its other required column and the columns of a movement."""
+    """A log of movements, its further required column, and the columns of an insert."""
     log, other = dice.choice([("inward_logs", "stakeholder_name"), ("sales_logs", "store")])
     return f"inventory.{log}", other, f"product_id, colour_code, size, quantity, {other}"
 
@@ -254,7 +254,7 @@ def _movement(dice: Random, lock: str = "") -> str:
 
 
 def _movement_locked(dice: Random) -> str:
-    """Holds its cells, as the foreign key would."""
+    """A movement that locks its cells FOR KEY SHARE, as its foreign key would."""
     return _movement(dice, " for key share")
 
 
@@ -340,7 +340,7 @@ def _copy_movement(dice: Random) -> Statement:
     return Statement("copy inventory", f"copy {log} ({columns}) from stdin", rows)
 
 
-# Under session_replication_role = replica no foreign key is checked, so only what needs none keeps the books.
+# Under session_replication_role = replica no foreign key is checked, so these are the statements that need none.
 UNCHECKED: dict[str, Callable[[Random], str]] = {"movement": _movement_locked, "moved": _moved, "unmoved": _unmoved}
 INVENTORY_KINDS: dict[str, Callable[[Random], str]] = {
     "movement": _movement,
@@ -358,7 +358,7 @@ KINDS = [*ODD_KINDS, *INVENTORY_KINDS, "copy", "copy inventory", "truncate"]
 
 
 def statement(kind: str, dice: Random, *, replica: bool = False) -> Statement:
-    """One statement of that kind."""
+    """A random statement of this kind."""
     if kind == "copy":
         return _copy(dice)
     if kind == "truncate":
@@ -371,6 +371,6 @@ def statement(kind: str, dice: Random, *, replica: bool = False) -> Statement:
 
 
 def any_kind(dice: Random) -> str:
-    """A kind, TRUNCATE seldom, as it would leave nothing to change."""
+    """A random kind; TRUNCATE seldom, because it leaves no rows to change."""
     found = dice.choice(KINDS)
     return found if found != "truncate" or dice.random() < 0.2 else "insert rows"

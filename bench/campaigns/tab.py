@@ -1,4 +1,4 @@
-"""A browser's tab without the browser: Streamlit's protocol over its WebSocket, for attacks and for crowds."""
+"""A client of Streamlit's WebSocket that behaves as a browser's tab, for attacks and for many tabs at once."""
 
 import http.cookiejar
 import urllib.request
@@ -18,7 +18,7 @@ TEXTS = {"heading": "body", "markdown": "body", "alert": "body", "text": "body",
 
 
 def browser_cookies(*addresses: str) -> dict[str, str]:
-    """The cookies that a browser has which opened these addresses, and no other before."""
+    """The cookies of a browser that has opened only these addresses."""
     jar = http.cookiejar.CookieJar()
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
     for address in addresses:
@@ -28,7 +28,7 @@ def browser_cookies(*addresses: str) -> dict[str, str]:
 
 @dataclass
 class Tab:
-    """A connection of a browser with these cookies; `session_id` asks for a session that exists."""
+    """A connection of a browser with these cookies; `session_id` asks for an existing session."""
 
     url: str
     cookies: dict[str, str]
@@ -62,7 +62,7 @@ class Tab:
         self.connection.close()
 
     def run(self, page: str = "", *, widgets: list[WidgetState] | None = None) -> "Tab":
-        """The tab after a run of the script."""
+        """Runs the script and returns the tab after the run."""
         message = BackMsg()
         message.rerun_script.query_string = ""
         message.rerun_script.page_script_hash = "" if page else self.page_hash
@@ -72,7 +72,7 @@ class Tab:
         return self.finished()
 
     def finished(self) -> "Tab":
-        """The tab once a run has come to its end; a run that starts another is not the end."""
+        """Waits until a run has finished, including further runs that it starts. Returns the tab."""
         while True:
             message = ForwardMsg.FromString(self.connection.recv(timeout=self.timeout))
             kind = message.WhichOneof("type")
@@ -90,12 +90,12 @@ class Tab:
                 return self
 
     def open(self, page: str) -> "Tab":
-        """The tab with another page, by the name in its address."""
+        """Opens another page, by the name in its address. Returns the tab."""
         self.page_hash = wanted = self.pages[page]
         return self.run().until(lambda: self.page_hash == wanted)
 
     def until(self, condition: Callable[[], bool]) -> "Tab":
-        """The tab once `condition` holds, perhaps after further runs, which a run can start."""
+        """Waits until `condition` holds, through further runs if need be. Returns the tab. Raises TimeoutError."""
         while not condition():
             try:
                 self.finished()
@@ -104,7 +104,7 @@ class Tab:
         return self
 
     def texts(self) -> list[str]:
-        """What it says: headings, paragraphs, alerts, labels, from top to bottom."""
+        """The texts on the screen (headings, paragraphs, alerts, labels), from top to bottom."""
         return [text for element in self._ordered() if (text := _text(element))]
 
     def widgets(self) -> Iterator[Any]:
@@ -115,7 +115,7 @@ class Tab:
                 yield getattr(element, kind)
 
     def widget(self, label: str, *, submits: bool = False) -> Any:
-        """The widget with this label, or the button with it that `submits` a form."""
+        """The widget with this label; with `submits`, the button that submits a form. Raises LookupError."""
         for widget in self.widgets():
             if widget.label == label and (not submits or getattr(widget, "is_form_submitter", False)):
                 return widget
@@ -129,19 +129,19 @@ class Tab:
             return False
 
     def fill(self, label: str, text: str) -> None:
-        """Types into a text field; it is sent with the next click."""
+        """Types into a text field. The next run sends the text."""
         self.type_in(self.widget(label).id, text)
 
     def type_in(self, identity: str, text: str) -> None:
-        """The same, by the widget's id."""
+        """Types into the text field with this id."""
         self.values[identity] = WidgetState(id=identity, string_value=text)
 
     def click(self, label: str, *, submits: bool = False) -> "Tab":
-        """The tab after a click on a button."""
+        """Clicks a button and returns the tab after the run."""
         return self.press(self.widget(label, submits=submits).id)
 
     def press(self, identity: str) -> "Tab":
-        """The same, by the widget's id."""
+        """Clicks the button with this id and returns the tab after the run."""
         return self.run(widgets=[WidgetState(id=identity, trigger_value=True)])
 
     def _ordered(self) -> Iterator[Any]:
@@ -152,12 +152,12 @@ def _text(element: Any) -> str:
     kind = element.WhichOneof("type")
     if kind in WIDGETS:
         return str(getattr(element, kind).label)
-    # Texts from data are escaped, lest they be read as Markdown.
+    # The backslashes escape Markdown in texts from data.
     return str(getattr(getattr(element, kind), TEXTS[kind])).replace("\\", "") if kind in TEXTS else ""
 
 
 def sign_in(tab: Tab, email: str, password: str) -> Tab:
-    """The tab after its user has signed in."""
+    """Signs in with the form and returns the tab after it."""
     tab.run()
     tab.fill("Email", email)
     tab.fill("Password", password)

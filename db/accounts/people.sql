@@ -1,4 +1,11 @@
--- Backstitch: people, as users of the application see them and as the trail forgets them. Signing in is sign_in.sql.
+-- Backstitch: users as people. Who sees them, and how a person is forgotten. For sign-in see sign_in.sql.
+--
+-- Contract. accounts.forget_user replaces the name and the address of a person and erases their personal values; no
+-- record of the trail changes. Row level security shows accounts.users only to signed-in admins, managers and analysts.
+--
+-- Locks. Forgetting holds the row of the user, as a sign-in does.
+--
+-- Limits. A name in free text (a reason, an operation, the search of an export) is part of a sealed record and stays.
 --
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 
@@ -11,16 +18,17 @@ as $$
     order by u.id
 $$;
 comment on function accounts.demo_accounts() is
-    'The users of the demo data, whose password is public; nobody else has an address under demo.example.';
+    'Returns the active users of the demo data, whose password is public. Only they have addresses under demo.example.';
 
 create or replace function accounts.mentions(words text, names text[]) returns boolean
 language sql immutable set search_path = pg_catalog, pg_temp
 as $$
-    -- As words of their own: Anu is not in “manual”.
+    -- Whole words only: “manual” does not mention Anu.
     select exists (select from unnest(names) name
                    where words ~* ('(^|\W)' || regexp_replace(name, '(\W)', '\\\1', 'g') || '(\W|$)'))
 $$;
-comment on function accounts.mentions(text, text[]) is 'Whether a text has one of the names in it.';
+comment on function accounts.mentions(text, text[]) is
+    'Returns whether a text contains one of the names as whole words.';
 
 create or replace function accounts.forget_user(user_id bigint, reason text) returns bigint
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -40,7 +48,7 @@ begin
             using errcode = 'invalid_parameter_value', constraint = 'forget_another_user',
                   hint = 'Another admin can forget an admin.';
     end if;
-    -- Every address and name that the person has had here.
+    -- Every address and every name that the person has ever had in accounts.users.
     known_as := array(
         select person.email union select person.name
         union select p.value #>> '{}' from audit.personal_values p
@@ -53,7 +61,7 @@ begin
                   hint = 'The reason stays on the record.';
     end if;
 
-    -- The person as he stands; the trail keeps references to what was.
+    -- The user and their sessions as they stand. The records of these updates hold references to the old values.
     update accounts.users u
     set email = pseudonym, name = new_name, password_hash = null, is_active = false, must_change_password = false
     where u.id = person.id;
@@ -61,7 +69,7 @@ begin
     set address = null, user_agent = null, revoked_at = coalesce(s.revoked_at, now())
     where s.user_id = person.id;
 
-    -- What was, wherever a record refers to it: of the user, of his sessions, of failed sign-ins under his address.
+    -- The old values to which records refer: of the user, of their sessions, of failed sign-ins under their addresses.
     delete from audit.personal_values p
     where (p.entity = 'User' and p.entity_id = person.id
            and p.value #>> '{}' not in (pseudonym, new_name))
@@ -80,13 +88,13 @@ begin
 end
 $$;
 comment on function accounts.forget_user(bigint, text) is
-    'Replaces a person''s address and name by a pseudonym, ends the sessions and erases the values that the trail '
-    'refers to. For admins, with a reason. No record changes. Returns how many records still mention the address or '
-    'the name in free text (a reason, the search of an export), which nothing can erase.';
+    'Replaces the address and the name of a person by a pseudonym, ends their sessions and erases the personal values '
+    'to which the trail refers. No record changes. Returns how many records still mention an address or a name in free '
+    'text (a reason, the search of an export), which nothing can erase. For admins, with a reason.';
 
--- Who is shown to whom --------------------------------------------------------------------------
+-- Who sees users --------------------------------------------------------------------------------
 
--- The application's login can take these roles without a session; then it sees nobody.
+-- The application's login can set these roles without a session. Then it sees no user.
 alter table accounts.users enable row level security;
 drop policy if exists for_signed_in on accounts.users;
 create policy for_signed_in on accounts.users to backstitch_admin, backstitch_manager, backstitch_analyst

@@ -1,81 +1,93 @@
--- Backstitch: signing in, sessions and passwords, as the database sees them.
+-- Backstitch: sign-in, sessions and passwords.
 --
--- The application's login cannot read accounts.users or accounts.sessions. It signs a person in by
--- proving the password: it asks for the salt, computes bcrypt outside, and hands over the result;
--- the database compares its SHA-256 with what it keeps. So whoever can only run SQL as
--- backstitch_app cannot act as a user without knowing the password.
+-- Contract. The application's login cannot read accounts.users or accounts.sessions. To sign a user in it must prove
+-- the password: it asks for the salt (accounts.password_salt), computes bcrypt itself and passes the result, the proof,
+-- to accounts.sign_in, which compares its SHA-256 with the stored one. So whoever can only run SQL as backstitch_app
+-- cannot act as a user without the password. A session is a row of accounts.sessions with the SHA-256 of a random
+-- token; accounts.begin(token, ...) establishes the user of a transaction.
 --
--- Failed attempts are counted here, so a lock-out holds for every browser and survives a restart. What a
--- transaction that is rolled back had counted is lost with it, as PostgreSQL has it: the count binds whoever comes
--- through the application, not somebody who runs SQL as its login.
+-- Lock-out. Failed attempts are counted in runtime.sign_in_attempts, so a lock-out holds for every process and survives
+-- a restart.
+--
+-- Locks. A sign-in locks its counters first, in the order of their kinds, and then the row of the user.
+--
+-- Limits. A rolled back transaction takes its counts with it. So the counts bind whoever comes through the application,
+-- not somebody who runs SQL as its login.
 --
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
--- Order: attempts, sign-in, transactions, sessions, passwords, what follows a change of a user, rights.
+-- Order: attempts, sign-in, transactions, sessions, passwords, triggers of accounts.users.
 
 -- Attempts -------------------------------------------------------------------------------------
 
-create or replace function accounts.attempt_key(kind text, subject text) returns bytea
+create or replace function accounts.counter_key(kind text, subject text) returns bytea
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
     select sha256(k.key || convert_to(format('attempt %s %s', kind, subject), 'UTF8')) from audit.signing_keys k
 $$;
-comment on function accounts.attempt_key(text, text) is 'Under which key the failures of a name, a browser or a network are counted.';
+comment on function accounts.counter_key(text, text) is
+    'Returns the key of a counter in runtime.sign_in_attempts: a keyed hash of its kind and its subject (a name, a '
+    'browser, a network).';
 
-create or replace function accounts.attempts_of(email text, token text, address inet)
+create or replace function accounts.attempt_counters(email text, token text, address inet)
 returns table (kind text, key bytea, checked boolean, allowed integer, memory interval)
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
-    -- A browser in which this user has signed in before has a count of its own, and only that one stops it: so
-    -- strangers who fail on purpose cannot lock people out of their own browsers. A network has many people in it.
+    -- A browser in which this user has signed in before has a counter of its own, and only that one locks it. So
+    -- strangers who fail on purpose cannot lock users out of their own browsers. A network allows more failures,
+    -- because many people share it.
     with who as (
-        select lower(btrim(coalesce(attempts_of.email, ''))) as name,
-               sha256(convert_to(coalesce(attempts_of.token, ''), 'UTF8')) as token_hash,
-               set_masklen(attempts_of.address, case family(attempts_of.address) when 6 then 64 else 32 end) as network),
+        select lower(btrim(coalesce(attempt_counters.email, ''))) as name,
+               sha256(convert_to(coalesce(attempt_counters.token, ''), 'UTF8')) as token_hash,
+               set_masklen(attempt_counters.address,
+                           case family(attempt_counters.address) when 6 then 64 else 32 end) as network),
     known as (
         select who.*, exists (select from accounts.sessions s join accounts.users u on u.id = s.user_id
                               where s.token_hash = who.token_hash and lower(u.email) = who.name) as browser
         from who)
-    select 'address', accounts.attempt_key('address', host(network(k.network))), not k.browser, 20, interval '2 hours'
+    select 'address', accounts.counter_key('address', host(network(k.network))), not k.browser, 20, interval '2 hours'
     from known k where k.network is not null
     union all
-    select 'browser', accounts.attempt_key('browser', encode(k.token_hash, 'hex')), true, 5, interval '1 day'
+    select 'browser', accounts.counter_key('browser', encode(k.token_hash, 'hex')), true, 5, interval '1 day'
     from known k where k.browser
     union all
-    select 'user', accounts.attempt_key('user', k.name), not k.browser, 5, interval '1 day'
+    select 'user', accounts.counter_key('user', k.name), not k.browser, 5, interval '1 day'
     from known k
 $$;
-comment on function accounts.attempts_of(text, text, inet) is
-    'What an attempt counts against, in the order in which the counts are locked: which of them are checked, how many '
-    'failures they allow, and how long after the last one they are remembered.';
+comment on function accounts.attempt_counters(text, text, inet) is
+    'Returns the counters of an attempt, in the order in which they are locked: whether they can lock this attempt '
+    'out, how many failures they allow, and how long after the last failure they are kept.';
 
 create or replace function accounts.locked_until(email text, token text, address inet) returns timestamptz
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select max(a.locked_until)
-    from accounts.attempts_of(email, token, address) k join runtime.sign_in_attempts a on a.key = k.key
+    from accounts.attempt_counters(email, token, address) k join runtime.sign_in_attempts a on a.key = k.key
     where k.checked and a.locked_until > now()
 $$;
 comment on function accounts.locked_until(text, text, inet) is
-    'Until when no sign-in is tried for this name from this browser and address; null when one is. Unknown names too.';
+    'Returns until when sign-ins for this name from this browser and address are locked; null if they are not. Also '
+    'for unknown names.';
 
 create or replace function accounts.hold_attempts(email text, token text, address inet) returns void
 language sql volatile set search_path = pg_catalog, pg_temp
 as $$
     insert into runtime.sign_in_attempts as a (key, failures, forget_at)
-    select k.key, 0, now() + k.memory from accounts.attempts_of(email, token, address) k order by k.kind
+    select k.key, 0, now() + k.memory from accounts.attempt_counters(email, token, address) k order by k.kind
     on conflict (key) do update set
         failures = case when a.forget_at > now() then a.failures else 0 end,
         locked_until = case when a.forget_at > now() then a.locked_until end
 $$;
 comment on function accounts.hold_attempts(text, text, inet) is
-    'Locks the counts until the transaction ends, so that attempts at the same moment are counted one after the other.';
+    'Locks the counters of an attempt until the transaction ends, so that concurrent attempts are counted one after '
+    'the other.';
 
-create or replace function accounts.typed_name(typed text) returns text
+create or replace function accounts.loggable_name(typed text) returns text
 language sql immutable set search_path = pg_catalog, pg_temp
 as $$
     select left(regexp_replace(typed, '[[:cntrl:]]', '', 'g'), 254)
 $$;
-comment on function accounts.typed_name(text) is 'A user name as somebody typed it, fit for the record.';
+comment on function accounts.loggable_name(text) is
+    'Returns a user name as it was typed, without control characters and cut to 254 characters, for a record.';
 
 create or replace function accounts.anonymous_actor(address inet) returns audit.actor
 language plpgsql stable set search_path = pg_catalog, pg_temp
@@ -90,7 +102,8 @@ begin
     return nobody;
 end
 $$;
-comment on function accounts.anonymous_actor(inet) is 'Who tries to sign in: nobody yet, from an address.';
+comment on function accounts.anonymous_actor(inet) is
+    'Returns the actor of a sign-in: no user yet, from an address.';
 
 create or replace function accounts.log_failed_sign_in(person accounts.users, email text, address inet, cause text)
 returns jsonb
@@ -98,7 +111,7 @@ language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
     name constant jsonb := audit.keep_personal('User', person.id, null, 'username',
-                                               to_jsonb(accounts.typed_name(log_failed_sign_in.email)));
+                                               to_jsonb(accounts.loggable_name(log_failed_sign_in.email)));
 begin
     perform audit.write_activity(accounts.anonymous_actor(address), 'LOGIN_FAILED', 'User', person.id,
                                  jsonb_build_object('username', name, 'cause', cause));
@@ -106,7 +119,7 @@ begin
 end
 $$;
 comment on function accounts.log_failed_sign_in(accounts.users, text, inet, text) is
-    'Records a failed attempt and counts nothing; returns what the record holds of the name that was typed.';
+    'Records a failed attempt without counting it. Returns the reference that the record holds for the typed name.';
 
 create or replace function accounts.lock_time(failures integer, allowed integer) returns interval
 language sql immutable set search_path = pg_catalog, pg_temp
@@ -115,13 +128,13 @@ as $$
                 then least(interval '1 hour', interval '1 minute' * power(2, least(failures - allowed, 10))) end
 $$;
 comment on function accounts.lock_time(integer, integer) is
-    'How long nothing is tried: one minute after the last failure allowed, and twice as long after each further one, up '
-    'to an hour; null before.';
+    'Returns how long a counter locks after this failure: null below the allowed number, then one minute, doubled by '
+    'each further failure up to an hour.';
 
 create or replace function accounts.record_failure(
     person accounts.users, email text, token text, address inet, cause text
 ) returns void
--- What a record says of a time must not depend on the zone of whoever fails to sign in.
+-- The time in the record must not depend on the time zone of the session.
 language plpgsql volatile set search_path = pg_catalog, pg_temp set timezone = 'UTC'
 as $$
 declare
@@ -133,7 +146,7 @@ begin
         update runtime.sign_in_attempts a
         set failures = a.failures + 1, forget_at = now() + k.memory,
             locked_until = now() + accounts.lock_time(a.failures + 1, k.allowed)
-        from accounts.attempts_of(email, token, address) k
+        from accounts.attempt_counters(email, token, address) k
         where a.key = k.key
         returning k.kind, a.locked_until)
     select array_agg(c.kind order by c.kind), max(c.locked_until) into locked, until
@@ -149,15 +162,15 @@ begin
 end
 $$;
 comment on function accounts.record_failure(accounts.users, text, text, inet, text) is
-    'Records a failed attempt, counts it, locks what has failed too often, and forgets counts of long ago.';
+    'Records a failed attempt, counts it, locks the counters that have reached their limit, and deletes old counters.';
 
 -- Sign-in --------------------------------------------------------------------------------------
 
 create or replace function accounts.password_salt(email text) returns text
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-    -- An unknown user gets a salt too, always the same one, and with the cost of one of the users, so that it takes
-    -- as long and looks alike.
+    -- An unknown name gets a salt too: always the same one, with the cost of one of the users. So neither the salt nor
+    -- the time that bcrypt takes shows whether a user exists.
     select coalesce(
         (select split_part(u.password_hash, ':', 2) from accounts.users u
          where lower(u.email) = lower(btrim(password_salt.email)) and u.password_hash is not null),
@@ -170,14 +183,16 @@ as $$
          from audit.signing_keys k,
               sha256(k.key || convert_to('salt ' || lower(btrim(email)), 'UTF8')) hash))
 $$;
-comment on function accounts.password_salt(text) is 'The bcrypt salt with which to compute the proof of a password.';
+comment on function accounts.password_salt(text) is
+    'Returns the bcrypt salt with which to compute the proof of a password; for unknown names too.';
 
 create or replace function accounts.password_matches(person accounts.users, proof text) returns boolean
 language sql immutable set search_path = pg_catalog, pg_temp
 as $$
     select coalesce(split_part(person.password_hash, ':', 3) = encode(sha256(convert_to(proof, 'UTF8')), 'hex'), false)
 $$;
-comment on function accounts.password_matches(accounts.users, text) is 'Whether a bcrypt result proves the password of a user.';
+comment on function accounts.password_matches(accounts.users, text) is
+    'Returns whether a bcrypt result proves the password of a user.';
 
 create or replace function accounts.open_session(
     person accounts.users, token text, address inet, user_agent text, lifetime interval, idle_limit interval,
@@ -188,7 +203,7 @@ as $$
 declare
     session_id constant bigint := nextval(pg_get_serial_sequence('accounts.sessions', 'id'));
     hash_of_token constant bytea := sha256(convert_to(token, 'UTF8'));
-    -- As the settings have it. Whoever runs SQL as the application could ask for one without end, which no page can show.
+    -- The longest that backstitch/settings.py allows. SQL as the application's login could ask for more.
     longest constant interval := '8760 hours';
 begin
     perform audit.sign_actor(person.id, session_id, 'definer', 'sign in', null);
@@ -199,17 +214,18 @@ begin
     values (session_id, person.id, hash_of_token, open_session.address, left(open_session.user_agent, 400),
             now() + case when lifetime > longest then longest else lifetime end,
             case when open_session.idle_limit > longest then longest else open_session.idle_limit end);
-    -- The same password, at the cost of today.
+    -- The same password, hashed at today's cost.
     if renewed_hash is not null then
         update accounts.users u set password_hash = renewed_hash where u.id = person.id;
     end if;
     perform audit.write_activity(audit.current_actor(), 'LOGIN', 'User', person.id, '{}');
-    -- Signed for this sign-in only: the rest of the transaction acts as nobody.
+    -- The signature was for this sign-in only: the rest of the transaction acts as nobody.
     perform audit.forget_actor();
 end
 $$;
 comment on function accounts.open_session(accounts.users, text, inet, text, interval, interval, text) is
-    'Opens the session of somebody who has proved to be this user; the one that the browser had before ends.';
+    'Opens a session for a user who has proved who they are, and records LOGIN. A live session with the same token '
+    'ends. renewed_hash, if given, replaces the password hash.';
 
 create or replace function accounts.sign_in(
     email text, proof text, token text, address inet, user_agent text, lifetime interval,
@@ -224,13 +240,14 @@ begin
     if accounts.locked_until(email, token, address) is not null then
         return false;
     end if;
-    -- One sign-in of a user at a time: two with the same token would collide.
+    -- Locked: two sign-ins of the same user at the same time could open two sessions with the same token.
     select * into person from accounts.users u where lower(u.email) = lower(btrim(sign_in.email))
     for no key update;
 
     if person.is_active and accounts.password_matches(person, proof) then
-        -- A network is not forgiven for one of its people, or an attacker's own account would clear its count.
-        delete from runtime.sign_in_attempts a using accounts.attempts_of(email, token, address) k
+        -- Success clears the counters of the name and the browser, but not the network's: an attacker with an account
+        -- of their own could clear it.
+        delete from runtime.sign_in_attempts a using accounts.attempt_counters(email, token, address) k
         where a.key = k.key and (k.kind <> 'address' or a.failures = 0);
         perform accounts.open_session(person, token, address, user_agent, lifetime, idle_limit, renewed_hash);
         return true;
@@ -243,27 +260,27 @@ begin
 end
 $$;
 comment on function accounts.sign_in(text, text, text, inet, text, interval, interval, text) is
-    'Checks the proof of a password (the bcrypt result); opens a session for the token, or returns false. Both are on '
-    'the record, a failure with the name that was typed. While locked (accounts.locked_until) nothing is tried. '
-    'renewed_hash replaces what is kept of the password, at a higher cost.';
+    'Checks the proof of a password (the bcrypt result) and opens a session for the token. Returns whether it did. '
+    'Records LOGIN, or LOGIN_FAILED with the typed name. While accounts.locked_until has a time it checks nothing and '
+    'returns false. renewed_hash replaces the password hash, for a higher cost of bcrypt.';
 
 create or replace function accounts.use_assertion(assertion text, asserted_at timestamptz) returns boolean
 language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 begin
     delete from runtime.used_assertions a where a.forget_at <= now();
-    -- Streamlit keeps what the provider said for a month, long after the session that came of it was ended.
+    -- Streamlit keeps an assertion in a cookie for a month, long after the session that it opened has ended.
     if asserted_at is null or asserted_at not between now() - interval '5 minutes' and now() + interval '5 minutes' then
         return false;
     end if;
     insert into runtime.used_assertions (key, forget_at)
-    values (accounts.attempt_key('assertion', assertion), now() + interval '15 minutes')
+    values (accounts.counter_key('assertion', assertion), now() + interval '15 minutes')
     on conflict do nothing;
     return found;
 end
 $$;
 comment on function accounts.use_assertion(text, timestamptz) is
-    'Whether what an identity provider has said is fresh, and was not used before; it is now.';
+    'Marks an assertion of an identity provider as used. Returns whether it is fresh and had not been used before.';
 
 create or replace function accounts.sign_in_by_provider(
     email text, secret text, assertion text, asserted_at timestamptz, token text, address inet, user_agent text,
@@ -273,13 +290,13 @@ language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     person accounts.users;
-    word_is_old constant text := 'the provider''s word is old';
+    assertion_is_old constant text := 'the provider''s word is old';
     cause text;
 begin
-    -- Before the user, as accounts.sign_in does, or the two could wait for each other.
+    -- Counters before the user, as in accounts.sign_in: otherwise the two could deadlock.
     perform accounts.hold_attempts(email, token, address);
-    -- Addresses that are alike in small letters only, as with the Kelvin sign and k, are those of two people, and the
-    -- provider has verified one.
+    -- Two addresses can be equal in the lower case of Unicode and yet be different (the Kelvin sign and k), and the
+    -- provider has verified only one of them. So the lower case of ASCII has to be equal as well.
     select * into person from accounts.users u
     where lower(u.email) = lower(btrim(sign_in_by_provider.email))
         and lower(u.email collate "C") = lower(btrim(sign_in_by_provider.email) collate "C")
@@ -288,15 +305,15 @@ begin
         when not exists (select from runtime.single_sign_on k
                          where k.secret_hash = sha256(convert_to(sign_in_by_provider.secret, 'UTF8')))
             then 'single sign-on is not set up'
-        when not accounts.use_assertion(assertion, asserted_at) then word_is_old
+        when not accounts.use_assertion(assertion, asserted_at) then assertion_is_old
         when person.id is null then 'unknown user'
         when not person.is_active then 'deactivated user' end;
     if cause is null then
         perform accounts.open_session(person, token, address, user_agent, lifetime, idle_limit);
         return null;
     end if;
-    -- A tab that is opened again brings the same word again. Nobody has guessed at anything.
-    if cause = word_is_old then
+    -- A tab that is opened again sends the same assertion again. That is no guess, so it is not counted.
+    if cause = assertion_is_old then
         perform accounts.log_failed_sign_in(person, email, address, cause);
     else
         perform accounts.record_failure(person, email, token, address, cause);
@@ -306,9 +323,9 @@ end
 $$;
 comment on function
     accounts.sign_in_by_provider(text, text, text, timestamptz, text, inet, text, interval, interval) is
-    'Opens a session for an address that the identity provider has verified, once for each word of it. The secret, '
-    'which only the application''s process has, stands for the provider: without it whoever runs SQL as the '
-    'application could be anybody. Returns why not, or null.';
+    'Opens a session for an address that the identity provider has verified, once per assertion. Returns null, or why '
+    'not. The secret, which only the process of the application has, vouches for the provider: without it, SQL as the '
+    'application''s login could open a session of anybody.';
 
 -- Transactions ---------------------------------------------------------------------------------
 
@@ -318,7 +335,9 @@ select s.id, s.user_id, s.token_hash, s.address, s.user_agent, s.created_at, s.r
        least(s.expires_at, coalesce(a.last_seen_at, s.created_at) + s.idle_limit) as ends_at
 from accounts.sessions s
 left join runtime.session_activity a on a.session_id = s.id;
-comment on view runtime.sessions is 'Sessions with when they were last seen and when they end; live is revoked_at null and ends_at ahead.';
+comment on view runtime.sessions is
+    'Sessions with when they were last seen and when they end. A session is live while revoked_at is null and ends_at '
+    'is in the future.';
 
 create or replace function accounts.begin(
     token text, operation text default null, reason text default null
@@ -330,7 +349,7 @@ declare
     user_id bigint;
     role text;
 begin
-    -- Until a password that an admin has set is replaced, its user may look, and no more.
+    -- A user whose password an admin has set may only read until the user replaces it.
     select s.id, u.id, case when u.must_change_password then 'backstitch_viewer' else 'backstitch_' || u.role end
     into session_id, user_id, role
     from runtime.sessions s join accounts.users u on u.id = s.user_id
@@ -351,7 +370,7 @@ comment on function accounts.begin(text, text, text) is
 
 -- Sessions -------------------------------------------------------------------------------------
 
-create or replace function accounts.expire_overdue() returns void
+create or replace function accounts.end_expired_sessions() returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -372,8 +391,9 @@ begin
     end loop;
 end
 $$;
-comment on function accounts.expire_overdue() is
-    'Ends the sessions whose time is over, on the record. That they are not used before is for accounts.begin to see.';
+comment on function accounts.end_expired_sessions() is
+    'Revokes sessions that have ended by time, and records SESSION_EXPIRED, up to 100 a call. accounts.begin refuses '
+    'such sessions even before.';
 
 create or replace function accounts.seen(token text) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -381,7 +401,7 @@ as $$
 declare
     session_id bigint;
 begin
-    perform accounts.expire_overdue();
+    perform accounts.end_expired_sessions();
     select s.id into session_id from runtime.sessions s
     where s.token_hash = sha256(convert_to(token, 'UTF8')) and s.revoked_at is null and s.ends_at > now();
     if session_id is null then
@@ -394,7 +414,8 @@ begin
 end
 $$;
 comment on function accounts.seen(text) is
-    'Notes that a session was used just now, to the minute; false when it is over. Ends whatever else is overdue.';
+    'Notes, to the minute, that a session is in use. Returns false if it has ended. Also ends expired sessions of all '
+    'users.';
 
 create or replace function accounts.me()
 returns table (id bigint, email text, name text, role text, must_change_password boolean)
@@ -403,14 +424,15 @@ as $$
     select u.id, u.email, u.name, u.role, u.must_change_password
     from accounts.users u where u.id = (audit.current_actor()).user_id
 $$;
-comment on function accounts.me() is 'The user of this transaction; no row for system.';
+comment on function accounts.me() is 'Returns the user of this transaction; no row for system.';
 
 create or replace function accounts.is_admin() returns boolean
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
     select coalesce(audit.signed_role() = 'backstitch_admin', false)
 $$;
-comment on function accounts.is_admin() is 'Whether this transaction is a signed-in admin''s.';
+comment on function accounts.is_admin() is
+    'Returns whether the user of this transaction is a signed-in admin.';
 
 create or replace function accounts.require_admin() returns void
 language plpgsql stable set search_path = pg_catalog, pg_temp
@@ -444,7 +466,7 @@ begin
 end
 $$;
 comment on function accounts.live_sessions(boolean) is
-    'The sessions of this transaction''s user, or, for an admin, of everybody; the one in use first.';
+    'Returns the live sessions of the user of this transaction, or, to an admin, of everybody; the current one first.';
 
 create or replace function accounts.sign_out() returns void
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -457,7 +479,7 @@ begin
     perform audit.write_activity(actor, 'LOGOUT', 'User', actor.user_id, '{}');
 end
 $$;
-comment on function accounts.sign_out() is 'Ends the session of this transaction.';
+comment on function accounts.sign_out() is 'Ends the session of this transaction and records LOGOUT.';
 
 create or replace function accounts.end_sessions(session_id bigint default null, of_user bigint default null)
 returns bigint
@@ -484,7 +506,7 @@ begin
 end
 $$;
 comment on function accounts.end_sessions(bigint, bigint) is
-    'Ends one session, or all of a user: one''s own, or, for an admin, anybody''s. Returns how many it ended.';
+    'Ends one session, or all sessions of a user: one''s own, or, as an admin, anybody''s. Returns how many it ended.';
 
 create or replace function accounts.my_activity(most integer default 50)
 returns table (id bigint, recorded_at timestamptz, action text, operation text, by_user text, address inet,
@@ -493,8 +515,9 @@ language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select r.id, r.recorded_at, r.action::text, r.operation, u.name, coalesce(s.address, r.client_address),
            s.user_agent,
-           -- Which fields an admin changed, not what they were.
-           case when r.action = 'UPDATE' then jsonb_build_object('fields', array(select jsonb_object_keys(r.new_values)))
+           -- The fields that an admin changed, without their values.
+           case when r.action = 'UPDATE'
+                then jsonb_build_object('fields', array(select jsonb_object_keys(r.new_values)))
                 else r.new_values - 'username' end
     from audit.records r
     left join accounts.users u on u.id = r.user_id
@@ -503,7 +526,7 @@ as $$
     order by r.recorded_at desc, r.id desc limit most
 $$;
 comment on function accounts.my_activity(integer) is
-    'What happened to the account of this transaction''s user, newest first: sign-ins, failures, changes.';
+    'Returns the records about the account of the user of this transaction, newest first: sign-ins, failures, changes.';
 
 -- Passwords ------------------------------------------------------------------------------------
 
@@ -514,7 +537,7 @@ declare
     actor constant audit.actor := audit.current_actor();
     signed_role constant text := current_setting('backstitch.role');
     person accounts.users;
-    count_key constant bytea := accounts.attempt_key('password', actor.user_id::text);
+    count_key constant bytea := accounts.counter_key('password', actor.user_id::text);
     attempts runtime.sign_in_attempts;
 begin
     select * into person from accounts.users u where u.id = actor.user_id for no key update;
@@ -524,7 +547,8 @@ begin
             using errcode = 'invalid_password', constraint = 'password_attempts', hint = 'Try again in some minutes.';
     end if;
     if not accounts.password_matches(person, old_proof) then
-        insert into runtime.sign_in_attempts as a (key, failures, forget_at) values (count_key, 1, now() + interval '1 day')
+        insert into runtime.sign_in_attempts as a (key, failures, forget_at)
+        values (count_key, 1, now() + interval '1 day')
         on conflict (key) do update set
             failures = coalesce(attempts.failures, 0) + 1, forget_at = now() + interval '1 day',
             locked_until = now() + accounts.lock_time(attempts.failures + 1, 5);
@@ -534,7 +558,7 @@ begin
     end if;
 
     delete from runtime.sign_in_attempts a where a.key = count_key;
-    -- Only admins may write users; for this one the function itself does.
+    -- Only admins may write users, so the function writes as definer.
     perform audit.sign_actor(actor.user_id, actor.session_id, 'definer', actor.operation, actor.reason);
     update accounts.users u set password_hash = new_hash, must_change_password = false where u.id = person.id;
     update accounts.sessions s set revoked_at = now()
@@ -545,18 +569,19 @@ begin
 end
 $$;
 comment on function accounts.change_password(text, text) is
-    'Replaces the password of this transaction''s user, who proves the old one, and ends the other sessions; false for '
-    'a wrong one, which is counted.';
+    'Replaces the password of the user of this transaction, who proves the old one, and ends their other sessions. '
+    'Returns false, and counts a failure, for a wrong old password.';
 
-create or replace function accounts.attempt_keys(user_id bigint) returns setof bytea
+create or replace function accounts.counter_keys(user_id bigint) returns setof bytea
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
-    select accounts.attempt_key('user', lower(u.email)) from accounts.users u where u.id = attempt_keys.user_id
-    union all select accounts.attempt_key('password', attempt_keys.user_id::text)
-    union all select accounts.attempt_key('browser', encode(s.token_hash, 'hex'))
-    from accounts.sessions s where s.user_id = attempt_keys.user_id
+    select accounts.counter_key('user', lower(u.email)) from accounts.users u where u.id = counter_keys.user_id
+    union all select accounts.counter_key('password', counter_keys.user_id::text)
+    union all select accounts.counter_key('browser', encode(s.token_hash, 'hex'))
+    from accounts.sessions s where s.user_id = counter_keys.user_id
 $$;
-comment on function accounts.attempt_keys(bigint) is 'Under which keys the failures of a user are counted.';
+comment on function accounts.counter_keys(bigint) is
+    'Returns the keys of the counters of a user: of the name, of password changes and of each browser.';
 
 create or replace function accounts.locked_users()
 returns table (user_id bigint, locked_until timestamptz)
@@ -567,11 +592,12 @@ begin
     return query
     select u.id, max(a.locked_until)
     from accounts.users u
-    join runtime.sign_in_attempts a on a.locked_until > now() and a.key in (select accounts.attempt_keys(u.id))
+    join runtime.sign_in_attempts a on a.locked_until > now() and a.key in (select accounts.counter_keys(u.id))
     group by u.id;
 end
 $$;
-comment on function accounts.locked_users() is 'Users who cannot sign in somewhere now, and until when. For admins.';
+comment on function accounts.locked_users() is
+    'Returns the users who are locked out now, from some browser at least, and until when. For admins.';
 
 create or replace function accounts.unlock(user_id bigint) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -581,7 +607,7 @@ declare
 begin
     perform accounts.require_admin();
     with forgotten as (
-        delete from runtime.sign_in_attempts a where a.key in (select accounts.attempt_keys(unlock.user_id))
+        delete from runtime.sign_in_attempts a where a.key in (select accounts.counter_keys(unlock.user_id))
         returning a.locked_until)
     select coalesce(bool_or(f.locked_until > now()), false) into was_locked from forgotten f;
     perform audit.write_activity(audit.current_actor(), 'MAINTENANCE', 'User', unlock.user_id,
@@ -589,15 +615,17 @@ begin
     return was_locked;
 end
 $$;
-comment on function accounts.unlock(bigint) is 'Forgets the failed sign-ins of a user, so that the next is tried. For admins.';
+comment on function accounts.unlock(bigint) is
+    'Deletes the counters of a user, so that the next sign-in is checked, and records MAINTENANCE. Returns whether the '
+    'user was locked out. For admins.';
 
--- What follows a change of a user --------------------------------------------------------------
+-- Triggers of accounts.users -------------------------------------------------------------------
 
 create or replace function accounts.end_sessions_of_changed_users() returns trigger
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
-    -- The functions of this file see to the sessions themselves. That the role is signed, audit_update has checked.
+    -- The definer functions of this file end sessions themselves. The trigger audit_update has checked the signature.
     if current_setting('backstitch.role', true) = 'definer' then
         return null;
     end if;
@@ -612,7 +640,8 @@ begin
 end
 $$;
 comment on function accounts.end_sessions_of_changed_users() is
-    'Ends every session of a user whose role or password was changed, or who was deactivated, whoever did it.';
+    'Ends every session of a user whose role or password changes or who is deactivated, and records PASSWORD_CHANGE '
+    'for a new password.';
 
 create or replace function accounts.keep_an_admin() returns trigger
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -627,8 +656,8 @@ begin
                            where o.role = 'admin' and o.is_active and not (n.role = 'admin' and n.is_active));
     end if;
     if removed then
-        -- Locked, so that of two who remove each other the second waits, and looks again; or collides on the row under
-        -- an isolation level at which it may not look again.
+        -- Locked: of two admins who remove each other at the same time, the second waits and then sees the first
+        -- change; above READ COMMITTED it gets a serialization failure instead.
         perform from accounts.users u where u.role = 'admin' and u.is_active order by u.id limit 1 for share;
         if not found then
             raise exception '% of accounts.users is refused: no active admin would be left', tg_op
@@ -639,7 +668,8 @@ begin
     return null;
 end
 $$;
-comment on function accounts.keep_an_admin() is 'Refuses to remove the last active admin.';
+comment on function accounts.keep_an_admin() is
+    'Refuses a statement that deletes, demotes or deactivates the last active admin.';
 
 create or replace trigger end_sessions after update on accounts.users
     referencing old table as old_rows new table as new_rows

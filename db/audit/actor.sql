@@ -1,7 +1,14 @@
--- Backstitch: who acts. The actor of a transaction, its signature, the rights it is held to, and activities.
+-- Backstitch: who acts. The actor of a transaction, its signature, its rights, and activities.
 --
--- Whoever may write learns here who they are: accounts.begin (db/accounts/sign_in.sql) checks a session and calls
--- audit.sign_actor; every trigger of the trail asks audit.current_actor.
+-- Contract. accounts.begin (db/accounts/sign_in.sql) checks a session and calls audit.sign_actor, which puts the user
+-- into signed, transaction-local settings. Every trigger of the trail, and every definer function that writes, asks
+-- audit.current_actor, which checks the signature. Definer functions that read or record ask audit.require_execute
+-- first.
+--
+-- Locks. None.
+--
+-- Limits. The signature binds the settings to a backend and to the start of a transaction. Transactions that one
+-- message of the simple query protocol holds have the same start, so for the signature they are one transaction.
 --
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 
@@ -10,16 +17,15 @@ create or replace function audit.signature(
 ) returns text
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-    -- Nested keyed hash: the inner digest is not known outside, so it cannot be extended.
-    -- Bound to this backend and this transaction: pid and transaction start (which only transactions
-    -- sent as one message share, as good as one long transaction).
+    -- A nested keyed hash (as HMAC is): the inner digest never leaves this function, so nobody can extend its length.
+    -- The pid and the start of the transaction bind it to this backend and this transaction.
     select encode(sha256(k.key || sha256(k.key || convert_to(
         jsonb_build_array(pg_backend_pid(), extract(epoch from transaction_timestamp()),
                           user_id, session_id, role, operation, reason)::text, 'UTF8'))), 'hex')
     from audit.signing_keys k
 $$;
 comment on function audit.signature(text, text, text, text, text) is
-    'Keyed SHA-256 over the actor, the backend and the transaction. Not executable by any role but the owner.';
+    'Returns the keyed SHA-256 over the actor, the backend and the transaction. For the owner only.';
 
 create or replace function audit.sign_actor(
     user_id bigint, session_id bigint, role text, operation text, reason text
@@ -38,9 +44,9 @@ begin
 end
 $$;
 comment on function audit.sign_actor(bigint, bigint, text, text, text) is
-    'Puts a checked actor into the transaction-local settings. Called by definer functions after their check. '
-    'The role is the one the user works with; `definer` while a definer function itself writes for the user, '
-    'which must sign another role, or call forget_actor, before it returns.';
+    'Puts an actor into the transaction-local settings and signs them. Called by definer functions that have checked '
+    'who the user is. role is the database role that the user works with, or `definer` while a definer function writes '
+    'for the user; such a function must sign another role, or call audit.forget_actor, before it returns.';
 
 create or replace function audit.forget_actor() returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp
@@ -50,22 +56,14 @@ begin
     from unnest(array['user_id', 'session_id', 'role', 'operation', 'reason', 'signature']) name;
 end
 $$;
-comment on function audit.forget_actor() is 'Ends what sign_actor began, before the transaction ends.';
-
-do $$
-begin
-    create type audit.actor as (
-        user_id bigint, session_id bigint, operation text, reason text,
-        database_role text, application text, client_address inet);
-exception when duplicate_object then null;
-end
-$$;
+comment on function audit.forget_actor() is
+    'Clears the settings of audit.sign_actor, so that the rest of the transaction acts as nobody.';
 
 create or replace function audit.current_actor() returns audit.actor
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    -- After commit a transaction-local setting reads '', not null.
+    -- After the transaction that set it, a transaction-local setting reads '', not null.
     signed constant text := nullif(current_setting('backstitch.signature', true), '');
     operation constant text := coalesce(current_setting('backstitch.operation', true), '');
     reason constant text := coalesce(current_setting('backstitch.reason', true), '');
@@ -81,7 +79,7 @@ begin
         and signed = audit.signature(
             current_setting('backstitch.user_id', true), current_setting('backstitch.session_id', true),
             current_setting('backstitch.role', true), operation, reason)
-        -- The application acts with the rights of the user it signed in, not with another role's.
+        -- The application must work with the role that accounts.begin returned for this user, not with another one.
         and (session_user <> 'backstitch_app'
              or current_setting('backstitch.role') in (current_setting('role'), 'definer'))
     then
@@ -96,8 +94,8 @@ begin
 end
 $$;
 comment on function audit.current_actor() is
-    'Who changes something now: a signed-in user, or nobody (system) with login, application and address. '
-    'Refuses the application''s login when it has no valid signature.';
+    'Returns who acts in this transaction: the signed-in user, or no user (system) but the login, the application and '
+    'the address. Refuses the application''s login without a valid signature.';
 
 create or replace function audit.signed_role() returns text
 language sql stable security definer set search_path = pg_catalog, pg_temp
@@ -105,8 +103,8 @@ as $$
     select current_setting('backstitch.role', true) where (audit.current_actor()).user_id is not null
 $$;
 comment on function audit.signed_role() is
-    'The role that accounts.begin gave the user of this transaction, whichever the statement started with; null: '
-    'nobody has signed in, which the application''s login is refused for.';
+    'Returns the database role that accounts.begin gave the user of this transaction, whichever role is set now; null '
+    'if no user has signed in. Refuses the application''s login without a valid signature.';
 
 create or replace function audit.may_change(role_name text, target regclass, change text) returns boolean
 language sql stable
@@ -114,7 +112,8 @@ as $$
     select case when change in ('INSERT', 'UPDATE') then has_any_column_privilege(role_name, target, change)
                 else has_table_privilege(role_name, target, change) end
 $$;
-comment on function audit.may_change(text, regclass, text) is 'Whether a role has the right to some such statement.';
+comment on function audit.may_change(text, regclass, text) is
+    'Returns whether a role has the right to INSERT, UPDATE, DELETE or TRUNCATE the table, or some columns of it.';
 
 create or replace function audit.require_right(target regclass, change text) returns void
 language plpgsql stable set search_path = pg_catalog, pg_temp
@@ -122,9 +121,9 @@ as $$
 declare
     signed_role constant text := current_setting('backstitch.role');
 begin
-    -- PostgreSQL checks rights as a statement starts, and a statement can change its role half-way
-    -- (`where set_config('role', ...)`). So a right that some role of the application has must be the
-    -- user's. What none of them has, the stock of a cell say, only definer functions write.
+    -- PostgreSQL checks rights when a statement starts, and the statement can have changed its role just before or
+    -- change it half-way (`where set_config('role', ...)`). So where any role of users has this right, the user's role
+    -- must have it. Where none has (the quantity of a stock cell, say), a definer function is writing.
     if signed_role <> 'definer'
         and not audit.may_change(signed_role, target, change)
         and exists (select from unnest(array['backstitch_admin', 'backstitch_manager',
@@ -138,13 +137,13 @@ begin
 end
 $$;
 comment on function audit.require_right(regclass, text) is
-    'Refuses a change by the application with a right that the role of its signed-in user does not have.';
+    'Refuses a change by the application to which the role of its signed-in user has no right.';
 
 create or replace function audit.require_execute(target regprocedure) returns void
 language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 begin
-    -- As with tables: PostgreSQL asks what the role may do with which the statement starts.
+    -- For the same reason as in audit.require_right: PostgreSQL checks only the role with which the statement starts.
     if session_user = 'backstitch_app' and not has_function_privilege(audit.signed_role(), target, 'execute') then
         raise exception '% is refused: % has no right to it', target, audit.signed_role()
             using errcode = 'insufficient_privilege', constraint = 'right_of_user',
@@ -153,8 +152,8 @@ begin
 end
 $$;
 comment on function audit.require_execute(regprocedure) is
-    'Refuses the application a function that the role of its signed-in user may not call. Definer functions that read '
-    'or record begin with it.';
+    'Refuses a call by the application of a function that the role of its signed-in user may not execute. Definer '
+    'functions that read or record begin with it.';
 
 -- Activity -------------------------------------------------------------------------------------
 
@@ -174,7 +173,7 @@ as $$
     returning id
 $$;
 comment on function audit.write_activity(audit.actor, text, text, bigint, jsonb) is
-    'Writes an activity for an actor that the calling definer function has established.';
+    'Writes the record of an activity for this actor, whom the caller has checked. Returns the id of the record.';
 
 create or replace function audit.record_activity(
     action text, entity text, entity_id bigint default null, details jsonb default '{}'
@@ -193,4 +192,5 @@ begin
 end
 $$;
 comment on function audit.record_activity(text, text, bigint, jsonb) is
-    'Records what changes no row: an export, an import, maintenance. Returns the id of the record.';
+    'Records an activity that changes no row: an export, an import, maintenance. Refuses data changes, and to the '
+    'application all but EXPORT and IMPORT. Returns the id of the record.';

@@ -1,10 +1,14 @@
--- Backstitch: the doctor's part in the database: what only the owner of the trail may look at.
+-- Backstitch: the checks of the doctor that run in the database.
 --
--- Whether functions, triggers, views, constraints and rights are those of this version is judged from outside
--- (backstitch/doctor.py, db/catalog.sql), because what stands here is as old as the database, and as honest. Start-up
--- and `python -m backstitch doctor` ask audit.findings(); a definer function, so that the application's login can ask
--- it, which may look at nothing by itself. One function per part; each returns what is
--- wrong. An `error` stops the start; a `warning` is said and does not.
+-- Contract. Start-up and `python -m backstitch doctor` call audit.findings(), a definer function, because the
+-- application's login may not read the trail and its tables. Each other function is one part of the checks and returns
+-- what is wrong. An `error` stops the start; a `warning` is shown.
+--
+-- Locks. None that a writer waits for.
+--
+-- Limits. Functions in a database are as old as the database, and whoever can alter the trail can replace them. So
+-- Python checks from outside (backstitch/doctor.py, db/catalog.sql) that functions, triggers, views, constraints and
+-- rights are those of this version.
 --
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 
@@ -14,16 +18,16 @@ as $$
 begin
     return source is not distinct from audit.trigger_source(w);
 exception when feature_not_supported then
-    return false; -- its primary key is not what it was
+    return false; -- the table has lost its integer primary key
 end
 $$;
 comment on function audit.source_is_current(audit.watched_tables, text) is
-    'Whether a trigger function is the one that audit.watch would make now.';
+    'Returns whether the body of a trigger function is the one that audit.watch would generate now.';
 
-create or replace function audit.trigger_gap(target regclass, trigger_function oid) returns text
+create or replace function audit.faulty_triggers(target regclass, trigger_function oid) returns text
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
-    -- tgtype has bits: 1 row, 2 before, 4 insert, 8 delete, 16 update, 32 truncate.
+    -- The bits of tgtype: 1 row, 2 before, 4 insert, 8 delete, 16 update, 32 truncate.
     select string_agg(e.name, ', ' order by e.name)
     from (values ('audit_insert', 4, null, 'new_rows'), ('audit_update', 16, 'old_rows', 'new_rows'),
                  ('audit_delete', 8, 'old_rows', null), ('audit_truncate', 34, null, null)
@@ -35,8 +39,9 @@ as $$
             and t.tgoldtable is not distinct from e.old_table::name
             and t.tgnewtable is not distinct from e.new_table::name)
 $$;
-comment on function audit.trigger_gap(regclass, oid) is
-    'Which of the four triggers of a watched table are not there, not ENABLE ALWAYS, or not as audit.watch makes them.';
+comment on function audit.faulty_triggers(regclass, oid) is
+    'Returns which of the four triggers of a watched table are missing, not ENABLE ALWAYS, or not as audit.watch makes '
+    'them; null: none.';
 
 create or replace function audit.table_findings() returns setof audit.finding
 language sql stable set search_path = pg_catalog, pg_temp
@@ -54,23 +59,24 @@ as $$
     select 'tables on the record', 'error', name, 'is not watched, so its changes leave no record', watch_again
     from tables where (w).relation is null
     union all
-    select 'tables on the record', 'error', name, 'is not an ordinary, logged table, so changes could pass its triggers',
+    select 'tables on the record', 'error', name,
+           'is not an ordinary, logged table, so changes could pass its triggers',
            'make it an ordinary table (alter table ... set logged), then ' || watch_again
     from tables
     where (w).relation is not null and (relkind <> 'r' or relpersistence <> 'p'
                              or exists (select from pg_inherits i where oid in (i.inhrelid, i.inhparent)))
     union all
     select 'triggers of the trail', 'error', name,
-           'is without its triggers ' || audit.trigger_gap(oid, function_oid)
+           'is without its triggers ' || audit.faulty_triggers(oid, function_oid)
            || ' as they should be (ENABLE ALWAYS, for every statement)', watch_again
-    from tables where (w).relation is not null and audit.trigger_gap(oid, function_oid) is not null
+    from tables where (w).relation is not null and audit.faulty_triggers(oid, function_oid) is not null
     union all
     select 'trigger functions', 'error', name, 'has a trigger function that is not made from its present columns',
            watch_again
     from tables where (w).relation is not null and not audit.source_is_current(w, prosrc)
     union all
     select 'trigger functions', 'error', name, 'has changed its columns since it was last watched', watch_again
-    from tables where (w).relation is not null and (w).columns is distinct from audit.present_columns(oid)
+    from tables where (w).relation is not null and (w).columns is distinct from audit.recorded_columns(oid)
     union all
     select 'trigger functions', 'error', name,
            'has a trigger function without the rights, the owner or the settings it should have',
@@ -79,16 +85,19 @@ as $$
     where function_oid is not null
         and (not prosecdef or proowner <> relowner or proconfig is distinct from audit.trigger_settings(w))
     union all
-    -- An AFTER trigger of one row, or one of a statement that comes before audit_..., can write the row again first.
-    select 'order of triggers', 'error', name, format('has a trigger %I that can write rows before they are recorded', t.tgname),
-           format('drop it, or make it a statement trigger with a name after audit_: drop trigger %I on %s', t.tgname, name)
+    -- Triggers fire in the order of their names. An AFTER ROW trigger, or an AFTER STATEMENT trigger with a name before
+    -- audit_, can write the row again before it is recorded.
+    select 'order of triggers', 'error', name,
+           format('has a trigger %I that can write rows before they are recorded', t.tgname),
+           format('drop it, or make it a statement trigger with a name after audit_: drop trigger %I on %s',
+                  t.tgname, name)
     from tables
     join pg_trigger t on t.tgrelid = tables.oid and not t.tgisinternal and t.tgtype & 2 = 0
         and (t.tgtype & 1 = 1 or t.tgname < 'audit_')
     where (w).relation is not null
 $$;
 comment on function audit.table_findings() is
-    'Tables of inventory and accounts, and whatever else is watched, that are not truly on the record.';
+    'Returns what keeps tables of inventory and accounts, and any other watched table, from being on the record.';
 
 create or replace function audit.role_findings() returns setof audit.finding
 language sql stable set search_path = pg_catalog, pg_temp
@@ -120,7 +129,8 @@ as $$
                format('grant %s to %s with inherit false', m.rolname, r.rolname)
         from roles m where m.oid <> r.oid and pg_has_role(r.oid, m.oid, 'usage') and not r.rolsuper
         union all
-        select 'can create objects in the schema ' || n.nspname, format('revoke create on schema %I from %s', n.nspname, r.rolname)
+        select 'can create objects in the schema ' || n.nspname,
+               format('revoke create on schema %I from %s', n.nspname, r.rolname)
         from pg_namespace n
         where not r.rolsuper and n.nspname in ('audit', 'accounts', 'inventory', 'public')
             and has_schema_privilege(r.oid, n.oid, 'create')
@@ -133,10 +143,14 @@ as $$
     select 'roles', 'warning', c.oid::regclass::text, format('belongs to %s', c.relowner::regrole),
            format('alter table %s owner to backstitch_owner', c.oid::regclass)
     from pg_class c
-    where c.relkind in ('r', 'p', 'v') and c.relowner <> all (array(select oid from roles) || 'backstitch_owner'::regrole)
-        and (c.relnamespace in ('audit'::regnamespace, 'runtime'::regnamespace) or c.oid = to_regclass('public.audit_logs'))
+    where c.relkind in ('r', 'p', 'v')
+        and c.relowner <> all (array(select oid from roles) || 'backstitch_owner'::regrole)
+        and (c.relnamespace in ('audit'::regnamespace, 'runtime'::regnamespace)
+             or c.oid = to_regclass('public.audit_logs'))
 $$;
-comment on function audit.role_findings() is 'Rights that the application''s login and the roles of its users must not have.';
+comment on function audit.role_findings() is
+    'Returns the attributes, memberships and rights that the application''s login and the roles of its users must not '
+    'have, and tables of the trail that another role owns.';
 
 create or replace function audit.partition_findings() returns setof audit.finding
 language sql stable set search_path = pg_catalog, pg_temp
@@ -156,7 +170,8 @@ as $$
                   to_char((select min(recorded_at) from audit.records_default) at time zone 'UTC', 'YYYY-MM-DD'))
     where exists (select from audit.records_default)
 $$;
-comment on function audit.partition_findings() is 'Months ahead without a partition, and records that fell into the default one.';
+comment on function audit.partition_findings() is
+    'Returns the months ahead without a partition, and whether the default partition holds records.';
 
 create or replace function audit.seal_findings(patience interval default '5 minutes') returns setof audit.finding
 language sql stable set search_path = pg_catalog, pg_temp
@@ -166,7 +181,8 @@ as $$
            'run: python -m backstitch seal; if that does not help, look for a transaction left open'
     from audit.sealing_state() s where s.unsealed_since < now() - patience
 $$;
-comment on function audit.seal_findings(interval) is 'Records that have been waiting for their seal for too long.';
+comment on function audit.seal_findings(interval) is
+    'Returns a warning if records have not been sealed for longer than this.';
 
 create or replace function audit.findings() returns setof audit.finding
 language sql stable security definer set search_path = pg_catalog, pg_temp
@@ -182,21 +198,23 @@ as $$
     order by c.place, f.subject, f.problem
 $$;
 comment on function audit.findings() is
-    'What the checks found, a row each; one row with the severity ok for a check that found nothing.';
+    'Returns the findings of all checks, a row each, and one row of severity ok for a check without findings.';
 
 create or replace function audit.personal_findings() returns setof audit.finding
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-    select 'personal values', 'error', format('record %s', r.id), format('a value of %s does not fit its commitment', f.key),
+    select 'personal values', 'error', format('record %s', r.id),
+           format('a value of %s does not fit its commitment', f.key),
            'somebody altered audit.personal_values; restore the value from a backup'
     from audit.records r
     cross join lateral (values (r.old_values), (r.new_values)) side (recorded)
     cross join lateral jsonb_each(side.recorded) f
-    join audit.personal_values p on p.id = audit.reference_of(f.value)
+    join audit.personal_values p on p.id = audit.personal_value_id(f.value)
     where r.entity = any (select w.entity from audit.watched_tables w where w.personal <> '{}')
-        -- Nobody puts a reference into details that are recorded on request.
+        -- The details of these activities come from the application, so a reference in them says nothing.
         and r.action not in ('EXPORT', 'IMPORT')
         and audit.commitment(p.salt, p.value) is distinct from f.value ->> 'sha256'
 $$;
 comment on function audit.personal_findings() is
-    'Records whose personal values are not what was recorded. Reads the whole trail of their tables.';
+    'Returns the records whose personal values do not match the commitment. Reads every record of tables with personal '
+    'columns.';

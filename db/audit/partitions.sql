@@ -1,8 +1,15 @@
--- Backstitch: the months of the trail.
+-- Backstitch: the monthly partitions of the trail.
+--
+-- Contract. audit.records is partitioned by recorded_at, one partition per month of UTC. Start-up and a daily job call
+-- audit.make_partitions for the months ahead. A record of a month without a partition goes into audit.records_default;
+-- the call that makes the month moves it.
+--
+-- Locks. Callers take turns by an advisory lock. Creating a partition locks audit.records (ACCESS EXCLUSIVE), and
+-- moving records locks the default partition; writers wait until the caller commits.
 --
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 
--- The months are UTC's, and so is the first by default: east of UTC, on the last evening of a month, today is in the next.
+-- The default of `first` is UTC's date too: east of UTC, in the first hours of a month, current_date is a month ahead.
 create or replace function audit.make_partitions(
     first date default (now() at time zone 'UTC')::date, months integer default 3
 ) returns integer
@@ -14,7 +21,7 @@ declare
     bounds text;
     made integer := 0;
 begin
-    -- Two that start at once make each month once.
+    -- Two processes that start at the same time must not create the same month.
     perform pg_advisory_xact_lock(hashtext('audit.make_partitions'));
     for month in
         select generate_series(date_trunc('month', first::timestamp),
@@ -28,7 +35,8 @@ begin
                        where r.recorded_at >= month::timestamp at time zone 'UTC'
                            and r.recorded_at < (month + interval '1 month') at time zone 'UTC')
             then
-                -- Records of that month are there already: they move, as they are.
+                -- Attaching would be refused while the default partition has records of the month: move them,
+                -- unchanged.
                 lock table audit.records_default in access exclusive mode;
                 execute format('create table audit.%I (like audit.records including defaults including constraints)',
                                partition);
@@ -40,7 +48,7 @@ begin
             else
                 execute format('create table audit.%I partition of audit.records %s', partition, bounds);
             end if;
-            -- Whoever made it: a migration revokes and grants on every table of the trail as their owner.
+            -- Whoever called: db/rights.sql revokes rights on every table of the trail as backstitch_owner.
             execute format('alter table audit.%I owner to backstitch_owner', partition);
             made := made + 1;
         end if;
@@ -49,5 +57,5 @@ begin
 end
 $$;
 comment on function audit.make_partitions(date, integer) is
-    'Makes the monthly partitions (UTC) from a month on, that month and so many more, and moves into them what the '
-    'default partition has of those months. Returns how many it made.';
+    'Creates the partitions that are missing for the month (UTC) of `first` and the `months` after it, and moves into '
+    'them the records of those months from the default partition. Returns how many it created.';

@@ -1,25 +1,28 @@
--- Backstitch: the proof that the trail is complete. Replayed from empty, it gives every watched table as it
--- stands; where it does not, audit.differences says which row, which column, and what each side has.
+-- Backstitch: replay, the proof that the trail is complete.
 --
--- Everything here reads one snapshot per statement and takes no lock that a writer waits for, so it is right
--- while people write. A reader who wants several tables as of one moment opens a REPEATABLE READ transaction.
+-- Contract. Replaying the trail from empty gives every watched table as it stands. Where it does not,
+-- audit.differences(table) returns the row, the column and the value of each side.
 --
--- The order of the ids is the order of the changes, save within one statement that changes a row twice (triggers.sql
--- says when). So where a row does not replay by id, each transaction's records of it may come in any order that does.
+-- Order. The ids of records give the order of changes, except within one statement that changes a row twice
+-- (triggers.sql, Limits). So a row that does not replay in the order of ids is replayed transaction by transaction, and
+-- the records of each in any order that works.
 --
--- Limits. Secrets are left out: the trail does not have them.
+-- Locks. None that a writer waits for. Each function reads one snapshot, so its answer is right while others write. To
+-- compare several tables as of one moment, open a REPEATABLE READ transaction.
+--
+-- Limits. Redacted columns are left out, because the trail does not have their values.
 --
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 
-create or replace function audit.row_fits(row_values jsonb, said jsonb) returns boolean
+create or replace function audit.row_has(row_values jsonb, recorded jsonb) returns boolean
 language sql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
-    -- A column that no record mentions is null. Images are compared (*<>): 1.0 is not 1.00.
+    -- A column that no record names is null. Binary images are compared (*<>), because 1.0 is not 1.00.
     select not exists (
-        select from jsonb_each(said) s
-        where row(s.value)::record *<> row(coalesce(row_values -> s.key, 'null'))::record)
+        select from jsonb_each(recorded) r
+        where row(r.value)::record *<> row(coalesce(row_values -> r.key, 'null'))::record)
 $$;
-comment on function audit.row_fits(jsonb, jsonb) is 'Whether a row has all the values that are said of it.';
+comment on function audit.row_has(jsonb, jsonb) is 'Returns whether a row has all of these recorded values.';
 
 create or replace function audit.replay_step(
     state audit.replayed_row, record_id bigint, action text, old_values jsonb, new_values jsonb
@@ -27,12 +30,12 @@ create or replace function audit.replay_step(
 language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
 begin
-    -- Of the two tests the quick one stands first; the other knows columns that no record has mentioned yet.
+    -- The first test is quick. The second also accepts a column that no record has named yet: it is null.
     if (case when action = 'BASELINE' then false
              when action = 'CREATE' then state.row_values is not null
              when state.row_values is null then true
              else row(state.row_values || old_values)::record *<> row(state.row_values)::record
-                  and not audit.row_fits(state.row_values, old_values) end)
+                  and not audit.row_has(state.row_values, old_values) end)
     then
         state.broken_at := coalesce(state.broken_at, record_id);
     end if;
@@ -42,12 +45,14 @@ begin
     return state;
 end
 $$;
-comment on function audit.replay_step(audit.replayed_row, bigint, text, jsonb, jsonb) is 'One record of the replay of a row.';
+comment on function audit.replay_step(audit.replayed_row, bigint, text, jsonb, jsonb) is
+    'Returns the state of a row after one of its records. Sets broken_at if the record''s old values are not those of '
+    'the state before.';
 
 create or replace aggregate audit.replay_of(bigint, text, jsonb, jsonb) (
     sfunc = audit.replay_step, stype = audit.replayed_row, parallel = safe);
 comment on aggregate audit.replay_of(bigint, text, jsonb, jsonb) is
-    'Replays the records of one row: id, action, old and new values, to be given in the order of the ids.';
+    'Replays the records of one row: id, action, old values, new values. Call it with order by id.';
 
 create or replace view audit.replay_steps as
     select r.entity, r.entity_id, r.id, r.transaction_id, r.action::text, r.old_values, r.new_values
@@ -55,7 +60,7 @@ create or replace view audit.replay_steps as
     union all
     select b.entity, b.entity_id, b.record_id, null, 'BASELINE', null, b.row_values
     from audit.baselines b;
-comment on view audit.replay_steps is 'What a replay goes through: the records of changes, and the baselines.';
+comment on view audit.replay_steps is 'The steps of a replay: the records of data changes, and the baselines.';
 
 create or replace function audit.replay_transaction(state audit.replayed_row, steps audit.replay_steps[])
 returns audit.replayed_row
@@ -64,24 +69,25 @@ as $$
 declare
     step audit.replay_steps;
     next_state audit.replayed_row;
-    place integer;
+    index integer;
 begin
     while cardinality(steps) > 0 loop
-        -- The first that says what is there now; if none does, the first.
-        foreach place in array array(select generate_series(1, cardinality(steps))) || 1 loop
-            step := steps[place];
+        -- Takes the first step whose old values are those of the row now; if there is none, the first step.
+        foreach index in array array(select generate_series(1, cardinality(steps))) || 1 loop
+            step := steps[index];
             next_state := audit.replay_step(row(state.row_values, null)::audit.replayed_row,
                                             step.id, step.action, step.old_values, step.new_values);
             exit when next_state.broken_at is null;
         end loop;
         state := row(next_state.row_values, coalesce(state.broken_at, next_state.broken_at))::audit.replayed_row;
-        steps := steps[:place - 1] || steps[place + 1:];
+        steps := steps[:index - 1] || steps[index + 1:];
     end loop;
     return state;
 end
 $$;
 comment on function audit.replay_transaction(audit.replayed_row, audit.replay_steps[]) is
-    'Replays what one transaction did to a row, in an order in which each record says what was there before it.';
+    'Replays the records of a row from one transaction, in an order in which the old values of each are those of the '
+    'row before it.';
 
 create or replace function audit.replay_row(of_entity text, row_id bigint, last_record bigint, redacted text[])
 returns audit.replayed_row
@@ -92,7 +98,8 @@ declare
     attempt audit.replayed_row;
     run record;
 begin
-    -- A number of a transaction can come again in another era; a run of it is one transaction.
+    -- A transaction number can come again in another era (seals.sql), so a transaction is an unbroken run of its
+    -- number.
     for run in
         select array_agg(step order by (step).id) as up, array_agg(step order by (step).id desc) as down
         from (select row(s.entity, s.entity_id, s.id, s.transaction_id, s.action, s.old_values - redacted,
@@ -114,7 +121,7 @@ begin
 end
 $$;
 comment on function audit.replay_row(text, bigint, bigint, text[]) is
-    'Replays one row up to a record, transaction by transaction, whatever the order within each.';
+    'Replays one row up to a record, transaction by transaction, in whatever order within each works.';
 
 create or replace function audit.replayed(w audit.watched_tables)
 returns table (entity_id bigint, row_values jsonb, broken_at bigint)
@@ -132,7 +139,8 @@ as $$
                     else audit.replay_row(w.entity, r.entity_id, 9223372036854775807, w.redacted) end as replay) v
 $$;
 comment on function audit.replayed(audit.watched_tables) is
-    'Every row that the trail knows of a table, as its records leave it; personal values as references.';
+    'Returns every row of a table that the trail has, as its records leave it (null: deleted), and the first record '
+    'that does not fit; personal values as references.';
 
 create or replace function audit.differences(target regclass)
 returns table (entity_id bigint, column_name text, in_trail jsonb, in_table jsonb, record_id bigint)
@@ -142,15 +150,16 @@ set extra_float_digits = 1 set bytea_output = 'hex' set work_mem = '64MB'
 as $$
 declare
     w audit.watched_tables;
-    plain audit.watched_tables;
+    without_personal audit.watched_tables;
     rebuilt text;
     stored text;
 begin
     select * into strict w from audit.watched_tables t where t.relation = target;
-    plain := w;
-    plain.personal := '{}';
-    -- Of a json column the trail keeps the value, not the spacing.
-    select string_agg(format('(p).%I%s', c.name, c.cast_to), ', '), string_agg(format('n.%I%s', c.name, c.cast_to), ', ')
+    without_personal := w;
+    without_personal.personal := '{}';
+    -- Of a json column the trail keeps the value, not the spacing, so it is compared as jsonb.
+    select string_agg(format('(p).%I%s', c.name, c.cast_to), ', '),
+           string_agg(format('n.%I%s', c.name, c.cast_to), ', ')
         into rebuilt, stored
     from (select a.attname as name, case when a.atttypid = 'json'::regtype then '::jsonb' else '' end as cast_to
           from pg_attribute a
@@ -158,9 +167,9 @@ begin
               and a.attname <> all (w.redacted)
           order by a.attnum) c;
 
-    -- Compared twice: what the row says of itself with what the trail says; then the stored values with those
-    -- that the trail rebuilds, which only values that say the same can be asked for. `offset 0` keeps the
-    -- planner from working out a side again for each use of it.
+    -- Compares twice: first the row as jsonb with the replayed one; then, if these agree, the stored row with the row
+    -- that the replayed jsonb populates, which finds values that jsonb does not hold exactly. `offset 0` keeps the
+    -- planner from computing a side again for each use of it.
     return query execute format($query$
         select coalesce(r.entity_id, n.%1$I), d.column_name, d.in_trail, d.in_table, d.record_id
         from audit.replayed($1) r
@@ -169,7 +178,7 @@ begin
             select %2$s as trail, case when n.%1$I is not null then (%3$s) - $1.redacted end as stored offset 0) v
         cross join lateral (
             select row(v.trail)::record *= row(v.stored)::record
-                   or v.trail is not null and v.stored is not null and audit.row_fits(v.trail, v.stored) as agrees
+                   or v.trail is not null and v.stored is not null and audit.row_has(v.trail, v.stored) as agrees
             offset 0) j
         cross join lateral jsonb_populate_record(null::%4$s, case when j.agrees then v.trail end) p
         cross join lateral (
@@ -188,13 +197,14 @@ begin
         $query$,
         audit.key_column(target),
         case when w.personal = '{}' then 'r.row_values' else 'audit.revealed(r.row_values, ''null'')' end,
-        audit.row_as_jsonb(plain, 'n'), target, rebuilt, stored)
+        audit.row_source(without_personal, 'n'), target, rebuilt, stored)
     using w;
 end
 $$;
 comment on function audit.differences(regclass) is
-    'What differs between a watched table and the trail, which should be nothing. A row that one side lacks has no '
-    'column_name and null on that side; record_id names a record that does not say what was there before it.';
+    'Returns the differences between a watched table and the replayed trail; no row is the proof. A row that one side '
+    'lacks has no column_name and null on that side; record_id names a record whose old values are not those of the '
+    'row before it.';
 
 create or replace function audit.record_unseen(target regclass, columns text[] default null) returns bigint
 language plpgsql volatile
@@ -225,7 +235,7 @@ begin
             union all
             select 'DELETE', v.trail, null where $3 is null and v.trail is not null and v.stored is null
             union all
-            -- A column that is gone ends as null; one that is new was null before.
+            -- A dropped column becomes null; an added one was null before.
             select 'UPDATE', jsonb_object_agg(c.name, c.before), jsonb_object_agg(c.name, c.after)
             from (select name, coalesce(v.trail -> name, 'null') as before, coalesce(v.stored -> name, 'null') as after
                   from unnest(coalesce($3, array(select jsonb_object_keys(v.stored)))) name
@@ -236,21 +246,23 @@ begin
         $query$,
         audit.key_column(target),
         case when w.parent is null then 'null::bigint' else format('n.%I', w.parent) end,
-        audit.row_as_jsonb(w, 'n'), target)
+        audit.row_source(w, 'n'), target)
     using w, actor, columns;
     get diagnostics written = row_count;
     return written;
 end
 $$;
 comment on function audit.record_unseen(regclass, text[]) is
-    'Records what no trigger saw: the named columns of rows that the trail knows, or, with no columns named, whatever '
-    'it lacks. Called by audit.watch; by a migration after an ALTER TYPE ... USING that keeps the type. Owner only.';
+    'Records changes that fired no trigger: of the named columns, or, without names, of whole rows. Returns how many '
+    'records it wrote. Called by audit.watch, and by a migration after an ALTER TYPE ... USING that keeps the type. '
+    'For the owner only.';
 
-create or replace function audit.drop_baselines() returns text
+create or replace function audit.prune_baselines() returns text
 language plpgsql volatile set search_path = pg_catalog, pg_temp set enable_nestloop = off set work_mem = '64MB'
 as $$
 begin
-    -- One that the next follows at once says nothing more, nor does one that says `deleted` before any change.
+    -- A baseline is needless if the next step of its row is a baseline, or if it says `deleted` and no change comes
+    -- before it.
     delete from audit.baselines b
     using (select s.entity, s.entity_id, s.id, s.action,
                   count(*) filter (where s.action <> 'BASELINE') over of_row as changes_before,
@@ -263,8 +275,8 @@ begin
     return audit.baselines_digest();
 end
 $$;
-comment on function audit.drop_baselines() is
-    'After the records of a deletion went: drops baselines that nothing goes on from. Returns audit.baselines_digest().';
+comment on function audit.prune_baselines() is
+    'Deletes needless baselines after a deletion of records. Returns audit.baselines_digest().';
 
 create or replace function audit.baselines_digest() returns text
 language sql stable set search_path = pg_catalog, pg_temp
@@ -274,6 +286,4 @@ as $$
                                 convert_to(b.row_values::text, 'UTF8')])), '' order by b.record_id), '')), 'hex')
     from audit.baselines b
 $$;
-comment on function audit.baselines_digest() is 'SHA-256 over all baselines.';
-
-revoke all on audit.baselines, audit.replay_steps from public;
+comment on function audit.baselines_digest() is 'Returns the SHA-256 over all baselines, in hex.';

@@ -1,42 +1,50 @@
 -- Backstitch: the seals of the audit trail.
 --
--- Purpose. Whoever can write to audit.records behind the back of db/triggers.sql (its owner, a superuser, somebody
--- with the disk) is found out. Committed records are sealed in blocks: a seal keeps the SHA-256 of each record, and
--- its own hash covers those and the hash of the seal before. audit.verify_seals() names each record that was altered,
--- removed or added since, and each seal that is not what it was.
+-- Purpose. The seals show when somebody writes to audit.records past the triggers (its owner, a superuser, somebody
+-- with access to the disk). Committed records are sealed in blocks: a seal keeps the SHA-256 of each record, and its
+-- own hash covers those and the hash of the previous seal. audit.verify_seals() names each record that was altered,
+-- removed or added since, and each seal that was altered.
 --
--- Which records. A block holds all committed records of a half-open range of transactions. It ends at the oldest
--- transaction that still runs, so nothing can commit into a sealed range, and the next block begins there. Sealing
--- reads what is new and takes no lock that a writer waits for; two sealers take turns by an advisory lock. A call that
--- finds nothing writes nothing.
+-- Blocks. A block holds all committed records of a half-open range of transaction numbers. The range ends before the
+-- oldest transaction that still runs, so nothing can commit into a sealed range, and the next range begins there. A
+-- call that finds nothing new writes nothing.
 --
--- Eras. Transaction numbers belong to a server. After pg_dump and restore into another one they start again lower, so
--- a new era begins: first a block of the old era with what had not been sealed, then a block with everything else
--- that no seal lists. From there on ranges are of the new numbers; records that an earlier era lists are left out.
+-- Eras. Transaction numbers belong to a server. After pg_dump and restore into another server they start again at a
+-- lower number, so a new era begins: first a block of the old era with the records that were not sealed yet, then a
+-- block of the new era with all records that no seal lists. Later ranges use the new numbers and leave out the records
+-- that seals of earlier eras list.
 --
--- Deletion. audit.delete_records(before, reason) seals, checks what goes against its seals, deletes it, keeps its ids
--- and digests in audit.deletions and records AUDIT_DELETE with the digest of that list. Exactly those may be missing.
+-- Deletion. audit.delete_records(before, reason) seals, compares the records to delete with their seals, deletes them,
+-- keeps their ids and digests in audit.deletions and records AUDIT_DELETE with the digest of that list. Verification
+-- accepts that exactly those records are missing.
 --
--- Limits. Who can write seals can seal again from some point on, or cut the end off, so that the chain is
--- consistent; a head (number and hash of the last seal) kept outside of the database shows it: each export and
--- `python -m backstitch verify` print one. What is altered before it is sealed, a second or so after its commit, is
--- sealed as altered; what was added to a database before it was restored into another server is sealed there, if no
--- verification came between. A transaction left open holds up the seals, as whoever holds the advisory lock does.
+-- Locks. Sealing reads the new records and takes no lock that a writer waits for. Sealers and deletions take turns by
+-- an advisory lock.
 --
--- The planner takes an array for ten items or so, and would look through 50,000 of them once per record: functions that
--- join what is listed with what is there forbid nested loops, and those that read what is new, sequential scans.
--- No literal has a backslash: standard_conforming_strings of the session decides what it means in an SQL function.
+-- Limits.
+--   * Whoever can write seals can seal again from some point on, or cut off the end of the chain, and leave a
+--     consistent chain. A head (number and hash of the last seal) that is kept outside of the database shows that;
+--     every export and `python -m backstitch verify` print one.
+--   * A record that is altered before it is sealed (a second or so after its commit) is sealed as altered. A record
+--     that is added before a restore into another server is sealed there, unless a verification comes first.
+--   * An open transaction holds up the seals, and so does a session that holds the advisory lock.
+--
+-- Plans. The planner assumes about ten elements in an array, and would search blocks of 50,000 elements once per
+-- record. So functions that join listed records with stored ones disable nested loops, and functions that read new
+-- records disable sequential scans.
+--
+-- No literal has a backslash, because its meaning in an SQL function depends on standard_conforming_strings.
 --
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
--- Order: tables, digests, sealing, deletion, verification, rights.
+-- Order: digests, sealing, deletion, verification.
 
 -- Digests --------------------------------------------------------------------------------------
 
 create or replace function audit.record_digest(r audit.records) returns bytea
 language sql stable parallel safe
 as $$
-    -- array_send writes each item with its length, null apart from empty. The items are binary forms that no setting
-    -- of the session touches (times in microseconds, text in UTF-8, jsonb as its one canonical text).
+    -- array_send writes each element with its length, and null apart from empty. The elements are binary forms that do
+    -- not depend on settings of the session (times in microseconds, text in UTF-8, jsonb in its canonical text).
     select sha256(array_send(array[
         int8send(r.id), timestamptz_send(r.recorded_at), int8send(r.transaction_id), int8send(r.entity_id),
         int8send(r.parent_id), int8send(r.user_id), int8send(r.session_id), convert_to(r.action, 'UTF8'),
@@ -45,8 +53,8 @@ as $$
         convert_to(r.old_values::text, 'UTF8'), convert_to(r.new_values::text, 'UTF8')]))
 $$;
 comment on function audit.record_digest(audit.records) is
-    'Format 1: SHA-256 over the stored values of all columns. A further column of audit.records needs a format 2, and '
-    'verification by the format of the seal.';
+    'Returns the SHA-256 over the values of all columns of a record (format 1). A new column of audit.records needs a '
+    'format 2, and verification then has to use the format of each seal.';
 
 create or replace function audit.seal_hash(s audit.seals) returns bytea
 language sql stable parallel safe
@@ -58,14 +66,15 @@ as $$
         || array_send(s.record_ids) || array_send(s.digests))
 $$;
 comment on function audit.seal_hash(audit.seals) is
-    'Format 1: SHA-256 over the hash before, a header of fixed length, the ids and the digests.';
+    'Returns the SHA-256 over the previous hash, a header of fixed length, the ids and the digests (format 1).';
 
-create or replace function audit.list_digest(record_ids bigint[], digests bytea[]) returns bytea
+create or replace function audit.chunk_digest(record_ids bigint[], digests bytea[]) returns bytea
 language sql stable parallel safe
 as $$
     select sha256(array_send(record_ids) || array_send(digests))
 $$;
-comment on function audit.list_digest(bigint[], bytea[]) is 'SHA-256 of one chunk of a deletion''s list.';
+comment on function audit.chunk_digest(bigint[], bytea[]) is
+    'Returns the SHA-256 of one chunk of the list of a deletion.';
 
 -- Sealing --------------------------------------------------------------------------------------
 
@@ -75,10 +84,11 @@ as $$
 begin
     return (select system_identifier from pg_control_system());
 exception when insufficient_privilege then
-    return null; -- some hosts keep it to themselves; a restore is then told by its lower numbers alone
+    return null; -- some hosts deny it; then only the lower transaction numbers show a restore
 end
 $$;
-comment on function audit.system_identifier() is 'Which server this is; null where the host does not say.';
+comment on function audit.system_identifier() is
+    'Returns the system identifier of this server; null where the host denies it.';
 
 create or replace function audit.seal_range(
     of_era integer, range_start bigint, range_end bigint, even_if_empty boolean default false
@@ -131,7 +141,8 @@ begin
 end
 $$;
 comment on function audit.seal_range(integer, bigint, bigint, boolean) is
-    'Seals the committed records of a range of transactions in blocks of 50,000. The caller sees to the range.';
+    'Seals the committed records of a range of transactions in blocks of 50,000. Returns how many. The caller ensures '
+    'that no transaction of the range still runs and that the range follows the last seal.';
 
 create or replace function audit.seal_committed() returns bigint
 language plpgsql volatile set search_path = pg_catalog, pg_temp
@@ -141,7 +152,7 @@ declare
     horizon bigint;
     leftovers_end bigint;
 begin
-    -- An older snapshot would not see the seals that others have made meanwhile.
+    -- An older snapshot would not see the seals that other sessions have made since.
     if current_setting('transaction_isolation') <> 'read committed' then
         raise exception 'sealing is refused under isolation level %', current_setting('transaction_isolation')
             using errcode = 'feature_not_supported', constraint = 'seal_read_committed',
@@ -150,7 +161,7 @@ begin
     select s.id, s.era, s.to_transaction, s.system_identifier
     into last.id, last.era, last.to_transaction, last.system_identifier
     from audit.seals s order by s.id desc limit 1;
-    -- All transactions before it have ended. Its own, if it has a number, is not before it.
+    -- All transactions with lower numbers have ended. This transaction is not among them, even if it has a number.
     select pg_snapshot_xmin(pg_current_snapshot())::text::bigint into horizon;
 
     if last.id is null then
@@ -158,7 +169,7 @@ begin
     elsif horizon < last.to_transaction or last.system_identifier <> audit.system_identifier() then
         select max(r.transaction_id) + 1 into leftovers_end
         from audit.records r where r.transaction_id >= last.to_transaction;
-        -- The first block of an era says that it began, even if it is empty.
+        -- The first block of an era marks its beginning, so it is written even if it is empty.
         return case when leftovers_end is null then 0
                     else audit.seal_range(last.era, last.to_transaction, leftovers_end) end
             + audit.seal_range(last.era + 1, 0, horizon, even_if_empty => true);
@@ -168,14 +179,16 @@ begin
     return 0;
 end
 $$;
-comment on function audit.seal_committed() is 'What audit.seal does, for a caller that has the sealers'' lock.';
+comment on function audit.seal_committed() is
+    'Seals what was committed since the last seal. Returns how many records. The caller holds audit.sealing_lock().';
 
 create or replace function audit.sealing_lock() returns bigint
 language sql immutable parallel safe
 as $$
     select 7161124861523943985
 $$;
-comment on function audit.sealing_lock() is 'Key of the advisory lock by which sealers, and deletions, take turns.';
+comment on function audit.sealing_lock() is
+    'Returns the key of the advisory lock by which sealers and deletions take turns.';
 
 create or replace function audit.seal() returns bigint
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -188,8 +201,8 @@ begin
 end
 $$;
 comment on function audit.seal() is
-    'Seals what was committed since the last seal, and returns how many records. Does nothing while another session '
-    'seals. Needs no user: it can only add what the trail holds.';
+    'Seals what was committed since the last seal. Returns how many records; 0 while another session seals. Needs no '
+    'user, because it can only seal what the trail holds.';
 
 create or replace function audit.chain_head()
 returns table (seal_id bigint, hash text, sealed_at timestamptz)
@@ -201,7 +214,8 @@ begin
 end
 $$;
 comment on function audit.chain_head() is
-    'The last seal. Kept outside of the database, it shows whether everything up to it is still what it was.';
+    'Returns the last seal; no row if there is none. Kept outside of the database, it shows later whether everything '
+    'up to it is unaltered.';
 
 -- Deletion -------------------------------------------------------------------------------------
 
@@ -225,7 +239,7 @@ begin
 end
 $$;
 comment on function audit.require_deletion_allowed(audit.actor, timestamptz, text) is
-    'Refuses a deletion of records by anyone but an admin or the owner, or without a reason.';
+    'Refuses a deletion of records by anybody but an admin or the owner, or without a reason or an end of the time.';
 
 create or replace function audit.list_for_deletion(
     deletion bigint, since timestamptz, before timestamptz, entities text[]
@@ -266,22 +280,23 @@ begin
 end
 $$;
 comment on function audit.list_for_deletion(bigint, timestamptz, timestamptz, text[]) is
-    'Lists in audit.deletions the sealed records of a time. Refuses when one of them is not as it was sealed.';
+    'Writes the sealed records of a time, of some entities or all, into audit.deletions. Refuses if one of the records '
+    'is not as it was sealed.';
 
 create or replace function audit.keep_baselines(deletion bigint) returns void
 language sql volatile set search_path = pg_catalog, pg_temp set enable_nestloop = off set work_mem = '64MB'
 as $$
-    with gone as materialized (
+    with affected as materialized (
         select r.entity, r.entity_id, max(r.id) as last_id
         from audit.deletions d cross join unnest(d.record_ids) listed (id)
         join audit.records r on r.id = listed.id
         where d.deletion_id = deletion and r.action in ('CREATE', 'UPDATE', 'DELETE', 'TRUNCATE')
         group by 1, 2),
     states as (
-        select g.entity, g.entity_id, g.last_id,
+        select a.entity, a.entity_id, a.last_id,
                audit.replay_of(s.id, s.action, s.old_values, s.new_values order by s.id) as replay
-        from gone g
-        join audit.replay_steps s on s.entity = g.entity and s.entity_id = g.entity_id and s.id <= g.last_id
+        from affected a
+        join audit.replay_steps s on s.entity = a.entity and s.entity_id = a.entity_id and s.id <= a.last_id
         group by 1, 2, 3)
     insert into audit.baselines as b (entity, entity_id, record_id, row_values)
     select entity, entity_id, last_id,
@@ -290,9 +305,10 @@ as $$
     from states
 $$;
 comment on function audit.keep_baselines(bigint) is
-    'Before the records of a deletion go: writes down how the last of them leaves each row.';
+    'Writes a baseline for each row whose records a deletion is about to delete: the row as the last of them leaves '
+    'it.';
 
-create or replace function audit.unmentioned_personal_values() returns setof bigint
+create or replace function audit.unreferenced_personal_values() returns setof bigint
 language sql stable set search_path = pg_catalog, pg_temp set enable_nestloop = off set jit = off
 as $$
     select p.id from audit.personal_values p
@@ -300,30 +316,30 @@ as $$
         select
         from (select r.entity, r.old_values from audit.records r
               union all select r.entity, r.new_values from audit.records r
-              union all select b.entity, b.row_values from audit.baselines b) said (entity, recorded)
-        cross join lateral jsonb_each(case when jsonb_typeof(said.recorded) = 'object' then said.recorded end) f
-        where said.entity in (select k.entity from audit.personal_values k)
+              union all select b.entity, b.row_values from audit.baselines b) kept (entity, recorded)
+        cross join lateral jsonb_each(case when jsonb_typeof(kept.recorded) = 'object' then kept.recorded end) f
+        where kept.entity in (select k.entity from audit.personal_values k)
             and jsonb_typeof(f.value) = 'object' and f.value ->> 'personal' = p.id::text)
 $$;
-comment on function audit.unmentioned_personal_values() is
-    'The personal values that no record and no baseline refers to.';
+comment on function audit.unreferenced_personal_values() is
+    'Returns the ids of the personal values to which no record and no baseline refers.';
 
-create or replace function audit.delete_unmentioned_personal_values() returns void
+create or replace function audit.delete_unreferenced_personal_values() returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp set enable_nestloop = off
 as $$
 declare
-    -- What a transaction under way has taken up again (audit.personal_reference) is its own, and is left alone.
-    held constant bigint[] := array(
-        select p.id from audit.personal_values p where p.id in (select audit.unmentioned_personal_values())
+    -- Values that a running transaction refers to again (audit.personal_reference has locked them) are skipped.
+    locked constant bigint[] := array(
+        select p.id from audit.personal_values p where p.id in (select audit.unreferenced_personal_values())
         for update of p skip locked);
 begin
-    -- Looked at again, because one that has ended since may have recorded them.
+    -- Checked again, because a transaction that has committed since can have recorded them.
     delete from audit.personal_values p
-    where p.id = any (held) and p.id in (select audit.unmentioned_personal_values());
+    where p.id = any (locked) and p.id in (select audit.unreferenced_personal_values());
 end
 $$;
-comment on function audit.delete_unmentioned_personal_values() is
-    'Deletes the personal values that no record and no baseline refers to any more. Needs READ COMMITTED.';
+comment on function audit.delete_unreferenced_personal_values() is
+    'Deletes the personal values to which no record and no baseline refers any more. Needs READ COMMITTED.';
 
 create or replace function audit.delete_records(
     before timestamptz, reason text, since timestamptz default '-infinity', entities text[] default null
@@ -333,51 +349,51 @@ as $$
 declare
     actor audit.actor := audit.current_actor();
     deletion bigint;
-    gone record;
-    summary record;
+    listed record;
+    deleted record;
 begin
     perform audit.require_deletion_allowed(actor, before, reason);
-    -- One deletion or sealing at a time; what is deleted is sealed first.
+    -- One deletion or sealing at a time. Records are sealed before they are deleted.
     perform pg_advisory_xact_lock(audit.sealing_lock());
     perform audit.seal_committed();
 
     select coalesce(max(d.deletion_id), 0) + 1 into deletion from audit.deletions d;
     perform audit.list_for_deletion(deletion, since, before, entities);
     select coalesce(sum(cardinality(d.record_ids)), 0) as records,
-           encode(sha256(coalesce(string_agg(audit.list_digest(d.record_ids, d.digests), '' order by d.chunk), '')),
+           encode(sha256(coalesce(string_agg(audit.chunk_digest(d.record_ids, d.digests), '' order by d.chunk), '')),
                   'hex') as digest
-    into summary from audit.deletions d where d.deletion_id = deletion;
+    into listed from audit.deletions d where d.deletion_id = deletion;
 
     perform audit.keep_baselines(deletion);
-    with deleted as (
+    with removed as (
         delete from audit.records r
-        using audit.deletions d cross join unnest(d.record_ids) listed (id)
-        where d.deletion_id = deletion and r.id = listed.id and r.recorded_at >= since and r.recorded_at < before
+        using audit.deletions d cross join unnest(d.record_ids) l (id)
+        where d.deletion_id = deletion and r.id = l.id and r.recorded_at >= since and r.recorded_at < before
         returning r.id, r.recorded_at)
-    select count(*) as records, min(d.id) as first_id, max(d.id) as last_id,
-           min(d.recorded_at) as oldest, max(d.recorded_at) as newest
-    into gone from deleted d;
-    if gone.records <> summary.records then
-        raise exception 'audit.delete_records: % records went instead of %', gone.records, summary.records
+    select count(*) as records, min(r.id) as first_id, max(r.id) as last_id,
+           min(r.recorded_at) as oldest, max(r.recorded_at) as newest
+    into deleted from removed r;
+    if deleted.records <> listed.records then
+        raise exception 'audit.delete_records: % records went instead of %', deleted.records, listed.records
             using errcode = 'data_corrupted', constraint = 'audit_deletion_as_sealed';
     end if;
 
-    perform audit.delete_unmentioned_personal_values();
+    perform audit.delete_unreferenced_personal_values();
     actor.reason := reason;
     actor.operation := coalesce(actor.operation, 'delete audit records');
     perform audit.write_activity(actor, 'AUDIT_DELETE', 'AuditReport', null, jsonb_build_object(
-        'deletion', deletion, 'records', gone.records, 'digest', summary.digest, 'baselines', audit.drop_baselines(),
-        'first_id', gone.first_id, 'last_id', gone.last_id,
-        'oldest', gone.oldest at time zone 'UTC', 'newest', gone.newest at time zone 'UTC',
+        'deletion', deletion, 'records', deleted.records, 'digest', listed.digest,
+        'baselines', audit.prune_baselines(), 'first_id', deleted.first_id, 'last_id', deleted.last_id,
+        'oldest', deleted.oldest at time zone 'UTC', 'newest', deleted.newest at time zone 'UTC',
         'since', nullif(since, '-infinity') at time zone 'UTC', 'before', before at time zone 'UTC',
         'entities', to_jsonb(entities)));
-    return gone.records;
+    return deleted.records;
 end
 $$;
 comment on function audit.delete_records(timestamptz, text, timestamptz, text[]) is
-    'Deletes the sealed records with since <= recorded_at < before, of some entities or of all, for an admin or the '
-    'owner with a reason; returns how many went. Records of transactions that are not sealed yet, and the records of '
-    'deletions, stay. Times in the record of the deletion are UTC.';
+    'Deletes the sealed records with since <= recorded_at < before, of some entities or of all, and records '
+    'AUDIT_DELETE (its times are UTC). Returns how many records it deleted. Records that cannot be sealed yet, and '
+    'AUDIT_DELETE records, stay. For an admin or the owner, with a reason.';
 
 -- Verification ---------------------------------------------------------------------------------
 
@@ -388,7 +404,7 @@ as $$
     select coalesce(l.deletion_id, r.deletion_id), r.id,
            coalesce(l.digest = r.digest and l.records = r.records, false)
     from (select d.deletion_id, sum(cardinality(d.record_ids))::text as records,
-                 encode(sha256(string_agg(audit.list_digest(d.record_ids, d.digests), '' order by d.chunk)), 'hex')
+                 encode(sha256(string_agg(audit.chunk_digest(d.record_ids, d.digests), '' order by d.chunk)), 'hex')
                      as digest
           from audit.deletions d group by 1) l
     full join (select a.id, a.new_values ->> 'records' as records, a.new_values ->> 'digest' as digest,
@@ -399,7 +415,8 @@ as $$
         on r.deletion_id = l.deletion_id
 $$;
 comment on function audit.deletion_lists() is
-    'Each list of a deletion with its record AUDIT_DELETE (null: there is none), and whether the one fits the other.';
+    'Returns a row per list in audit.deletions and per AUDIT_DELETE record, joined by the number of the deletion, and '
+    'whether both are there and agree.';
 
 create or replace function audit.chain_findings(first_seal bigint)
 returns table (finding text, seal_id bigint, record_id bigint, detail text)
@@ -434,7 +451,25 @@ as $$
                      and (l.from_transaction, l.to_transaction) <> (l.before_from, l.before_to)
                  else (l.era, l.from_transaction) <> (l.before_era + 1, 0) end
 $$;
-comment on function audit.chain_findings(bigint) is 'What is wrong with the chain from a seal on, in itself.';
+comment on function audit.chain_findings(bigint) is
+    'Returns the missing and altered seals and the broken links of the chain, from a seal on. Reads no record.';
+
+create or replace function audit.uncovered_ranges() returns setof int8range
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    with links as (
+        select s.id, s.from_transaction, lag(s.id, 1, 0::bigint) over chain as previous_id,
+               -- Where the range should begin: at the end of the previous one, or at 0 in a new era.
+               case when lag(s.era, 1, 1) over chain = s.era then lag(s.to_transaction, 1, 0::bigint) over chain
+                    else 0 end as expected_from
+        from (select id, era, from_transaction, to_transaction from audit.seals) s
+        window chain as (order by s.id))
+    select int8range(l.expected_from, l.from_transaction)
+    from links l
+    where l.id > l.previous_id + 1 and l.from_transaction > l.expected_from
+$$;
+comment on function audit.uncovered_ranges() is
+    'Returns the ranges of transactions that no seal covers because seals are missing from the chain.';
 
 create or replace function audit.record_findings(first_seal bigint, lowest_transaction bigint)
 returns table (finding text, seal_id bigint, record_id bigint, detail text)
@@ -459,14 +494,7 @@ as $$
         select r.id from audit.records r
         where r.id in (select d.present_id from differing d where d.listed_id is not null)
         group by r.id having count(*) > 1),
-    gaps as (
-        select int8range(case when s.before_era = s.era then s.before_to else 0 end, s.from_transaction) as range
-        from (select n.*, lag(n.id, 1, 0::bigint) over chain as before_id, lag(n.era, 1, 1) over chain as before_era,
-                     lag(n.to_transaction, 1, 0::bigint) over chain as before_to
-              from (select id, era, from_transaction, to_transaction from audit.seals) n
-              window chain as (order by n.id)) s
-        where s.id > s.before_id + 1
-            and s.from_transaction > case when s.before_era = s.era then s.before_to else 0 end),
+    gaps as (select audit.uncovered_ranges() as range),
     earlier as (
         select e.id from audit.seals s cross join unnest(s.record_ids) e (id)
         where s.id < first_seal
@@ -481,7 +509,7 @@ as $$
     unlisted as (
         select d.*, case
             when exists (select from gaps g where g.range @> d.transaction_id) then 'uncovered_record'
-            -- Restored into another server and not sealed since: the numbers say nothing yet.
+            -- Restored into another server and not sealed since: the transaction numbers do not compare yet.
             when s.horizon < s.sealed_to or s.sealed_on <> audit.system_identifier() then null
             when d.transaction_id < s.sealed_to or d.transaction_id >= s.next_transaction then 'added_record'
             when d.transaction_id < s.horizon and d.recorded_at < statement_timestamp() - interval '1 hour'
@@ -496,22 +524,23 @@ as $$
     from differing d
     where d.present_id is null
         and not exists (
-            select from audit.deletions x cross join lateral unnest(x.record_ids, x.digests) gone (id, digest)
-            where gone.id = d.listed_id and gone.digest = d.digest
+            select from audit.deletions x cross join lateral unnest(x.record_ids, x.digests) deleted (id, digest)
+            where deleted.id = d.listed_id and deleted.digest = d.digest
                 and x.deletion_id in (select l.deletion_id from audit.deletion_lists() l where l.is_genuine))
     union all
     select u.finding, null, u.present_id, u.detail from unlisted u where u.finding is not null
 $$;
 comment on function audit.record_findings(bigint, bigint) is
-    'The records that differ from the seals, from a seal and its first transaction on.';
+    'Returns the records that differ from the seals, from a seal and its first transaction on: altered, added, missing '
+    'and not deleted on the record, or unsealed for more than an hour.';
 
 create or replace function audit.shape_findings(lowest_transaction bigint)
 returns table (finding text, seal_id bigint, record_id bigint, detail text)
 language sql stable set search_path = pg_catalog, pg_temp set jit = off
 as $$
-    -- The truth table: which sides an action fills; activities have their details in new_values. Only the functions of
-    -- triggers.sql write records. A CHECK would say the same, but PostgreSQL reads that of a table anew at every
-    -- statement, which took a fifth of the time of a single-row change.
+    -- The truth table: which of old_values and new_values an action fills; activities have their details in new_values.
+    -- It is checked here and not by a CHECK of the table, which PostgreSQL would read again for every statement: that
+    -- took a fifth of the time of a single-row change. Only functions of db/ write records.
     select 'misshapen_record', null::bigint, r.id, format('%s with%s old and with%s new values', r.action,
            case when r.old_values is null then 'out' else '' end, case when r.new_values is null then 'out' else '' end)
     from audit.records r
@@ -519,13 +548,14 @@ as $$
         and ((r.old_values is not null) <> (r.action in ('UPDATE', 'DELETE', 'TRUNCATE'))
              or (r.new_values is not null) <> (r.action not in ('DELETE', 'TRUNCATE')))
 $$;
-comment on function audit.shape_findings(bigint) is 'The records without the values that their action asks for.';
+comment on function audit.shape_findings(bigint) is
+    'Returns the records whose old_values and new_values do not fit their action.';
 
 create or replace function audit.head_findings(heads text[])
 returns table (finding text, seal_id bigint, record_id bigint, detail text)
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
-    -- Heads as text: number, space, hash. VERIFY records have them too; no user of the application can write those.
+    -- A head is text: number, space, hash. VERIFY records hold heads too; no user of the application can write those.
     with given as (
         select null::bigint as record_id, head from unnest(heads) head
         union all
@@ -540,7 +570,7 @@ as $$
     where s.id is null or encode(s.hash, 'hex') <> p.hash
 $$;
 comment on function audit.head_findings(text[]) is
-    'The heads that the chain does not hold: it was cut before that seal, or sealed again.';
+    'Returns the heads that are not in the chain: it was cut off before that seal, or sealed again.';
 
 create or replace function audit.verify_seals(since timestamptz default '-infinity', heads text[] default '{}')
 returns table (finding text, seal_id bigint, record_id bigint, detail text)
@@ -588,9 +618,9 @@ begin
 end
 $$;
 comment on function audit.verify_seals(timestamptz, text[]) is
-    'Recomputes every digest and hash, or those of the seals made since a time, and names what is not as it was '
-    'sealed; no row: nothing. heads: "number hash" of seals, as kept outside. Records that could not be sealed yet '
-    'are no findings; those of an hour ago that should have been are.';
+    'Recomputes every digest and hash, or those of the seals made since a time, and returns a row for each record, '
+    'seal and deletion that is not as it was sealed. heads: "number hash" of seals, as kept outside of the database. A '
+    'record that is not sealed yet is a finding only when it could have been sealed for an hour.';
 
 create or replace function audit.sealing_state()
 returns table (seal_id bigint, hash text, sealed_at timestamptz, era integer, sealed bigint, deleted bigint,
@@ -612,7 +642,8 @@ as $$
     from (select count(*) as records, min(recorded_at) as since from waiting) w left join last l on true
 $$;
 comment on function audit.sealing_state() is
-    'One row: the head, how many records were ever sealed, deleted on the record, and wait for their seal.';
+    'Returns one row: the head, how many records were ever sealed, how many were deleted by audit.delete_records, and '
+    'how many are not sealed yet and since when.';
 
 create or replace function audit.seal_status()
 returns table (seal_id bigint, hash text, sealed_at timestamptz, era integer, sealed bigint, deleted bigint,
@@ -624,4 +655,4 @@ begin
     return query select s.* from audit.sealing_state() s;
 end
 $$;
-comment on function audit.seal_status() is 'audit.sealing_state for whoever may verify the trail.';
+comment on function audit.seal_status() is 'Returns audit.sealing_state() to users who may verify the trail.';

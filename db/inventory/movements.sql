@@ -1,14 +1,14 @@
--- Backstitch: the stock books, kept by the database.
+-- Backstitch: movements of stock.
 --
--- A row of inward_logs moves its cell of the matrix up, a row of sales_logs moves it down, a row of
--- stock_adjustments (db/inventory/products.sql) by its sign, in the same statement, whoever runs it. The
--- quantity of a cell can be written in no other way: no role has the right to, and the constraint
--- stock_never_negative holds under any concurrency.
+-- Contract. A row of inward_logs adds its quantity to its cell of the stock matrix, a row of sales_logs subtracts it, a
+-- row of stock_adjustments adds its signed quantity: in the same statement, whoever runs it. Nothing else writes the
+-- quantity of a cell, because no role of users has the right to. The constraint stock_never_negative holds under any
+-- concurrency.
 --
--- Locks. A statement locks the cells it touches in one order (product, colour, size) before it
--- moves any, so two bulk statements cannot deadlock.
+-- Locks. A statement locks its cells in one order (product, colour, size) before it moves any, so two bulk statements
+-- cannot deadlock.
 --
--- Isolation: see products.sql.
+-- Limits. Isolation levels: see products.sql. TRUNCATE of a log is refused.
 --
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 
@@ -16,11 +16,11 @@ create or replace function inventory.move_stock() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    -- +1 for goods in, -1 for goods out; given where the trigger is created.
+    -- +1 for goods in, -1 for goods out; an argument of the trigger.
     direction constant integer := tg_argv[0];
     moves inventory.stock_move[];
 begin
-    -- What the statement changes, netted per cell, in locking order.
+    -- The net change per cell, in the order in which cells are locked.
     if tg_op = 'INSERT' then
         select array_agg((product_id, colour_code, size, moved)::inventory.stock_move
                          order by product_id, colour_code, size) into moves
@@ -41,8 +41,8 @@ begin
               group by 1, 2, 3 having sum(quantity) <> 0) net;
     end if;
 
-    -- NO KEY: the foreign keys of other sessions' movements hold KEY SHARE on these cells by now, and
-    -- waiting for those would be a deadlock.
+    -- FOR NO KEY UPDATE, because other sessions' movements hold KEY SHARE on these cells through their foreign keys,
+    -- and FOR UPDATE would wait for them: a deadlock.
     perform from inventory.product_color_stocks s
     join unnest(moves) m using (product_id, colour_code, size)
     order by s.product_id, s.colour_code, s.size
@@ -55,7 +55,7 @@ begin
 end
 $$;
 comment on function inventory.move_stock() is
-    'Moves the cells of the stock matrix by what a statement on a log of movements changed.';
+    'Changes the quantities of cells by the net change of a statement on a log of movements.';
 
 create or replace function inventory.refuse_truncate() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
@@ -66,7 +66,8 @@ begin
               hint = 'DELETE moves the stock back.';
 end
 $$;
-comment on function inventory.refuse_truncate() is 'TRUNCATE would leave the stock without its movements.';
+comment on function inventory.refuse_truncate() is
+    'Refuses TRUNCATE, after which the stock would not be that of its movements.';
 
 do $$
 declare
@@ -94,7 +95,7 @@ begin
 end
 $$;
 
--- Who may be sold to -----------------------------------------------------------------------------
+-- Sales -----------------------------------------------------------------------------------------
 
 create or replace function inventory.check_sale() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -102,7 +103,8 @@ as $$
 declare
     bad record;
 begin
-    -- An entry from before a product was restricted can still be corrected, as long as it stays where it went.
+    -- A sale from before its product was restricted can still be corrected, as long as its product, store and agency
+    -- stay.
     if tg_op = 'INSERT' then
         select p.sku, n.store, n.agency, r.rule into bad
         from new_rows n
@@ -126,14 +128,15 @@ begin
     return null;
 end
 $$;
-comment on function inventory.check_sale() is 'A product goes to its allowed stores, through its allowed agencies.';
+comment on function inventory.check_sale() is
+    'Refuses sales of products that may not go to the store or through the agency.';
 
 create or replace function inventory.keep_sale_of_order() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
-    -- Depth 1: the statement itself touched the row. Deeper: the dispatch of an order wrote it, as the owner; a trigger
-    -- of one's own on a temporary table is as deep.
+    -- At depth 1 the statement itself wrote the row. The dispatch of an order writes it deeper and as the owner; depth
+    -- alone proves nothing, because a trigger on a user's temporary table is as deep.
     if pg_trigger_depth() < 2 or current_user <> 'backstitch_owner' then
         raise exception '% of a sale that belongs to an order is refused', tg_op
             using errcode = 'restrict_violation', constraint = 'sale_of_order',
@@ -142,7 +145,8 @@ begin
     return case tg_op when 'DELETE' then old else new end;
 end
 $$;
-comment on function inventory.keep_sale_of_order() is 'The dispatch of an order writes its sales, and nobody else does.';
+comment on function inventory.keep_sale_of_order() is
+    'Refuses to write a sale that belongs to an order, except to the dispatch of the order.';
 
 create or replace trigger check_sale_insert after insert on inventory.sales_logs
     referencing new table as new_rows for each statement execute function inventory.check_sale();

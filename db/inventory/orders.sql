@@ -1,15 +1,17 @@
--- Backstitch: orders, kept by the database.
+-- Backstitch: orders.
 --
--- A draft is a note: no number, changed and deleted at will. Confirming it gives it the next number of its financial
--- year; from then on it stays in the book: it is dispatched and delivered, or cancelled. So the numbers of a year
--- have no gaps: the counter moves in the same transaction, and a second confirmation waits for the first.
+-- Contract. A draft has no number and can be changed and deleted. Confirming it gives it the next number of its
+-- financial year; from then on it is never deleted: it is dispatched and delivered, or cancelled. The numbers of a year
+-- have no gaps, because the counter moves in the same transaction. Dispatch writes all lines of an order into
+-- sales_logs, which moves the stock. Lines, customer, agency and date can change while an order is a draft or
+-- confirmed.
 --
--- Dispatch writes the lines into sales_logs, which moves the stock: all of an order, or nothing. Lines, party and
--- date can change while an order is a draft or confirmed.
+-- Locks. Confirming locks the counter of the year until commit, so confirmations wait for one another. A statement on
+-- lines locks their orders first, so no line can pass a change of status, and two statements that remove lines each see
+-- what the other has left. A new order locks its customer and agency (FOR SHARE), a new line its product and its cell,
+-- so that none of them goes out of use before commit.
 --
--- Locks. Whoever writes lines locks their orders first, so no line slips past a change of status, and two who take
--- lines away see what the other left. Whoever orders holds share locks on the customer, the agency, the products and
--- the cells, so that none of them goes out of use meanwhile. Isolation: see db/inventory/movements.sql.
+-- Limits. Isolation levels: see db/inventory/products.sql.
 --
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 
@@ -21,7 +23,7 @@ as $$
     returning last_number
 $$;
 comment on function inventory.number_order(text) is
-    'The next order number of a financial year. Holds the counter of the year until the transaction ends.';
+    'Returns the next order number of a financial year. Locks the counter of the year until the transaction ends.';
 
 create or replace function inventory.order_move_allowed(old_status text, new_status text) returns boolean
 language sql immutable parallel safe
@@ -29,9 +31,11 @@ as $$
     select (old_status, new_status) in (('draft', 'confirmed'), ('confirmed', 'dispatched'), ('confirmed', 'cancelled'),
                                         ('dispatched', 'delivered'))
 $$;
-comment on function inventory.order_move_allowed(text, text) is 'The ways of an order; there is no way back.';
+comment on function inventory.order_move_allowed(text, text) is
+    'Returns whether an order may go from one status to the other.';
 
-create or replace function inventory.move_order(old inventory.orders, new inventory.orders) returns inventory.orders
+create or replace function inventory.change_order_status(old inventory.orders, new inventory.orders)
+returns inventory.orders
 language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 begin
@@ -52,8 +56,9 @@ begin
     return new;
 end
 $$;
-comment on function inventory.move_order(inventory.orders, inventory.orders) is
-    'An order on its way: gives the number at the confirmation, the day at the dispatch.';
+comment on function inventory.change_order_status(inventory.orders, inventory.orders) is
+    'Returns the order with its new status: with a number if it is confirmed, with a dispatch date if it is '
+    'dispatched. Refuses a change of status that is not allowed.';
 
 create or replace function inventory.check_order() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -92,10 +97,11 @@ begin
             using errcode = 'restrict_violation', constraint = 'order_number_fixed';
     end if;
     new.financial_year := inventory.financial_year(new.date);
-    return case when new.status = old.status then new else inventory.move_order(old, new) end;
+    return case when new.status = old.status then new else inventory.change_order_status(old, new) end;
 end
 $$;
-comment on function inventory.check_order() is 'Numbers and statuses of orders: what can change, and when.';
+comment on function inventory.check_order() is
+    'Numbers orders and sets their financial year. Refuses changes and deletions that the status does not allow.';
 
 create or replace function inventory.check_order_parties(touched bigint[]) returns void
 language plpgsql stable set search_path = pg_catalog, pg_temp
@@ -120,7 +126,7 @@ begin
 end
 $$;
 comment on function inventory.check_order_parties(bigint[]) is
-    'The products of these orders may go to their stores, through their agencies.';
+    'Refuses orders of which a product may not go to their store or through their agency.';
 
 create or replace function inventory.check_order_party() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -128,7 +134,7 @@ as $$
 declare
     in_use boolean;
 begin
-    -- Locked before it is looked at, in use or not, so that a party cannot go out of use meanwhile.
+    -- Locked before is_active is read, so that the party cannot be deactivated before commit.
     if tg_op = 'INSERT' or new.customer_id <> old.customer_id then
         select c.is_active into in_use from inventory.customers c where c.id = new.customer_id for share;
         if not in_use then
@@ -146,7 +152,8 @@ begin
     return new;
 end
 $$;
-comment on function inventory.check_order_party() is 'New orders are for customers and agencies in use.';
+comment on function inventory.check_order_party() is
+    'Refuses a new customer or agency of an order that is deactivated.';
 
 create or replace function inventory.follow_order() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -155,15 +162,15 @@ declare
     dispatched constant bigint[] := array(
         select n.id from new_rows n join old_rows o on o.id = n.id
         where n.status = 'dispatched' and o.status <> 'dispatched');
-    moved constant bigint[] := array(
+    with_new_party constant bigint[] := array(
         select n.id from new_rows n join old_rows o on o.id = n.id
         where (n.customer_id, n.agency_id) is distinct from (o.customer_id, o.agency_id));
 begin
-    if moved <> '{}' then
-        perform inventory.check_order_parties(moved);
+    if with_new_party <> '{}' then
+        perform inventory.check_order_parties(with_new_party);
     end if;
     if dispatched <> '{}' then
-        -- One statement, so that the stock of all these orders is locked in one order.
+        -- One statement, so that it locks the cells of all these orders in one order.
         insert into inventory.sales_logs (product_id, colour_code, size, quantity, date, agency, store, order_id)
         select l.product_id, l.colour_code, l.size, l.quantity, o.dispatch_date, coalesce(a.agency_name, ''),
                c.store_name, o.id
@@ -177,15 +184,16 @@ begin
     return null;
 end
 $$;
-comment on function inventory.follow_order() is 'Dispatch writes the sales of an order; a new party must be an allowed one.';
+comment on function inventory.follow_order() is
+    'Writes the sales of orders that are dispatched. Refuses a new customer or agency that a product does not allow.';
 
-create or replace function inventory.price_line() returns trigger
+create or replace function inventory.price_order_line() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     product inventory.products;
 begin
-    -- audit.undo brings a line back as it was, with the rate that it did not have.
+    -- audit.undo inserts a line again as it was, so a null GST rate stays null.
     if new.unit_price is null
         or new.gst_rate is null and coalesce(current_setting('backstitch.undoing', true), '') <> 'on'
     then
@@ -200,8 +208,8 @@ begin
     return new;
 end
 $$;
-comment on function inventory.price_line() is
-    'A line without a price or a GST rate takes those of its product, unless an undo brings it back.';
+comment on function inventory.price_order_line() is
+    'Sets the price and the GST rate of a new line without them to those of its product. An undo sets no GST rate.';
 
 create or replace function inventory.check_order_lines() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -241,7 +249,8 @@ begin
 end
 $$;
 comment on function inventory.check_order_lines() is
-    'Lines change while their order is open, and are of cells in use that may go to its store.';
+    'Refuses a change of lines whose order is closed or would be left without lines, or whose cells are out of use or '
+    'may not go to the store or through the agency.';
 
 create or replace function inventory.check_ordered_cells(touched bigint[]) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp
@@ -249,7 +258,7 @@ as $$
 declare
     bad record;
 begin
-    -- Locked before they are looked at, and in the order in which movements lock them.
+    -- Locked before is_active is read, in the order in which movements lock cells.
     perform from inventory.order_lines l
     join inventory.product_color_stocks s using (product_id, colour_code, size)
     join inventory.products p on p.id = l.product_id
@@ -268,7 +277,8 @@ begin
     end if;
 end
 $$;
-comment on function inventory.check_ordered_cells(bigint[]) is 'These orders are for products, colours and sizes in use.';
+comment on function inventory.check_ordered_cells(bigint[]) is
+    'Locks the products and cells of these orders, and refuses any that is out of use.';
 
 create or replace trigger check_order before insert or update or delete on inventory.orders
     for each row execute function inventory.check_order();
@@ -281,7 +291,7 @@ create or replace trigger orders_not_truncated before truncate on inventory.orde
     for each statement execute function inventory.refuse_truncate();
 
 create or replace trigger price_line before insert on inventory.order_lines
-    for each row execute function inventory.price_line();
+    for each row execute function inventory.price_order_line();
 create or replace trigger check_order_lines_insert after insert on inventory.order_lines
     referencing new table as new_rows for each statement execute function inventory.check_order_lines();
 create or replace trigger check_order_lines_update after update on inventory.order_lines

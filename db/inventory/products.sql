@@ -1,11 +1,14 @@
 -- Backstitch: products, their sizes, and the cells of the stock matrix.
 --
--- A cell has one of the sizes of its product, and goes only when it is empty and was never used. A cell out of use is
--- empty, so the constraint inactive_cell_empty refuses whatever would bring stock into it. A colour out of use has no
--- cell in use: taking it out of use takes its cells with it, and they come back with it only.
+-- Contract. A cell has one of the sizes of its product, and can be deleted only while it is empty and was never used. A
+-- cell out of use (is_active = false) is empty: the constraint inactive_cell_empty refuses stock in it. A colour out of
+-- use has no cell in use: its cells go out of use with it and come back into use only with it.
 --
--- Isolation. A rule about several rows looks at them after it holds its locks. At a level above READ COMMITTED it
--- would see them as they were when the transaction began, so there such a change is refused.
+-- Locks. A new cell locks its product (FOR SHARE). A colour that goes out of use, or comes back, locks its cells in the
+-- order in which movements lock them.
+--
+-- Limits. A rule about several rows takes its locks and then reads the rows. Above READ COMMITTED it would read them as
+-- of the beginning of the transaction, so such changes are refused there.
 --
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 
@@ -21,7 +24,7 @@ begin
 end
 $$;
 comment on function inventory.require_read_committed() is
-    'Refuses a change whose rules must see what other transactions have written since this one began.';
+    'Refuses a change above READ COMMITTED, where its rules would not see what other transactions have committed.';
 
 create or replace function inventory.cell_used(product_id bigint, colour_code text, size text) returns boolean
 language plpgsql stable set search_path = pg_catalog, pg_temp
@@ -37,7 +40,8 @@ begin
                    where (l.product_id, l.colour_code, l.size) = ($1, $2, $3));
 end
 $$;
-comment on function inventory.cell_used(bigint, text, text) is 'Whether a cell has movements or orders.';
+comment on function inventory.cell_used(bigint, text, text) is
+    'Returns whether a cell has movements or order lines.';
 
 create or replace function inventory.check_cell() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -54,7 +58,7 @@ begin
         end if;
         return old;
     end if;
-    -- The share lock keeps a concurrent change of the sizes from passing by.
+    -- FOR SHARE, so that a concurrent change of the sizes waits.
     perform from inventory.products p where p.id = new.product_id and new.size = any (p.sizes) for share;
     if not found then
         raise exception 'size % is not one of the sizes of product %', new.size, new.product_id
@@ -64,7 +68,7 @@ begin
 end
 $$;
 comment on function inventory.check_cell() is
-    'A cell has one of the sizes of its product, and goes only when it is empty and was never used.';
+    'Refuses a cell whose size is none of its product, and the deletion of a cell that holds stock or was used.';
 
 create or replace function inventory.check_sizes() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -88,21 +92,23 @@ begin
     return new;
 end
 $$;
-comment on function inventory.check_sizes() is 'Sizes are distinct, and a size with a cell stays.';
+comment on function inventory.check_sizes() is
+    'Refuses sizes that repeat or are blank, and the removal of a size that has a cell.';
 
 create or replace function inventory.follow_colour() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     cells bigint[];
-    -- audit.undo brings back the cells that it names. Who sets this by hand gets what two statements would do.
+    -- audit.undo takes cells back into use by steps of its own. Setting this by hand does no harm: the cells stay out
+    -- of use.
     undoing constant boolean := coalesce(current_setting('backstitch.undoing', true), '') = 'on';
 begin
     if not exists (select from new_rows n join old_rows o on o.id = n.id where n.is_active <> o.is_active) then
         return null;
     end if;
     perform inventory.require_read_committed();
-    -- In locking order, as the movements do.
+    -- In the order in which movements lock cells.
     cells := array(
         select s.id from inventory.product_color_stocks s
         join new_rows n on (n.product_id, n.colour_code) = (s.product_id, s.colour_code)
@@ -118,8 +124,8 @@ begin
 end
 $$;
 comment on function inventory.follow_colour() is
-    'Takes the cells of a colour out of use with it, which those with stock refuse, and back into use, unless an undo '
-    'does that.';
+    'Takes the cells of a colour out of use with it, which cells with stock refuse, and back into use with it, except '
+    'within an undo.';
 
 create or replace function inventory.follow_own_colour() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -128,7 +134,7 @@ declare
     in_use boolean;
 begin
     if new.is_active then
-        -- Locked before it is looked at, in use or not, so that it cannot go out of use meanwhile.
+        -- Locked before is_active is read, so that the colour cannot go out of use before commit.
         select c.is_active into in_use from inventory.product_colors c
         where (c.product_id, c.colour_code) = (new.product_id, new.colour_code) for share;
         if tg_op = 'UPDATE' and not in_use then
@@ -143,7 +149,7 @@ begin
 end
 $$;
 comment on function inventory.follow_own_colour() is
-    'A new cell of a colour out of use is out of use, and is not taken into use before its colour.';
+    'Takes a new cell of a colour out of use out of use too, and refuses to take it into use before its colour.';
 
 create or replace trigger follow_colour after update on inventory.product_colors
     referencing old table as old_rows new table as new_rows

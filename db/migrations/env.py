@@ -1,7 +1,7 @@
-"""Runs the migrations on the connection that `backstitch.migrations` hands over, and what comes after them.
+"""Alembic's environment: runs the revisions, then the code and the steps, on the connection of `backstitch.migrations`.
 
-One migration at a time (an advisory lock); a statement that waits over 5 s for a lock, or runs for over 10 minutes,
-gives up, so that an upgrade cannot hang the shop. Revisions, code and steps are one transaction: all of it, or nothing.
+One migration runs at a time (an advisory lock). A statement fails that waits for a lock over 5 s or runs over 10 min,
+so that an upgrade cannot block the business. Revisions, code and steps are one transaction.
 """
 
 from alembic import context
@@ -12,7 +12,7 @@ connection = context.config.attributes["connection"]
 connection.exec_driver_sql("set statement_timeout = '10min'")
 connection.exec_driver_sql("set client_min_messages = warning")
 connection.exec_driver_sql(f"select pg_advisory_lock({MIGRATION_LOCK})")
-# Only now: whoever waits for another migration may wait longer than for a table.
+# Set after the advisory lock, because waiting for another migration may take longer than waiting for a table.
 connection.exec_driver_sql("set lock_timeout = '5s'")
 connection.commit()
 try:

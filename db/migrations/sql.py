@@ -1,6 +1,6 @@
-"""How a revision, or a file of db/, runs SQL: as it stands, with no parameters.
+"""Runs the SQL of a revision or of a file of db/ unchanged, without parameters.
 
-`text()` would read `:name` in a function body as a bind, a plain call would trip on `%`.
+`text()` would take `:name` in a function body for a parameter, and a plain call fails on `%`.
 """
 
 from alembic import op

@@ -1,4 +1,5 @@
--- Puts the tables of the first version on the record, with their first rows, and makes the months of the trail.
+-- Creates the first monthly partitions of the trail and watches the tables of the first version. From here on their
+-- changes are on the record.
 
 select audit.make_partitions();
 

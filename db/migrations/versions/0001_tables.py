@@ -1,11 +1,10 @@
-"""Roles, schemas, types, tables, constraints and indexes: everything that is not code.
+"""Creates roles, schemas, types, tables, constraints and indexes: everything that is not code.
 
-Why: everything else (the trail, the stock books, sign-in) is code, and stands in db/**/*.sql (see db/code.py).
-Locks: none that matter, the database is empty.
+Why: code (the trail, stock, sign-in, rights) is in db/**/*.sql and is applied after the revisions (db/code.py).
+Locks: none that matter, because the database is empty.
 
-Roles belong to the whole server, so they are created only where they are missing; the login of the application gets
-its password at start-up (backstitch.startup), not here. The functions here are asked by constraints, so they are
-frozen with them. Who may do what is db/rights.sql.
+Roles belong to the whole server, so they are created only where they are missing. The login of the application gets
+its password at start-up (backstitch.startup). The functions here are used by constraints and frozen with them.
 """
 
 from db.migrations.sql import run_as_owner, run_sql
@@ -26,11 +25,12 @@ begin
     ] loop
         if not exists (select from pg_roles where rolname = role_name) then
             begin
-                -- NOINHERIT: the login may become one of the four roles, it is none of them by itself.
+                -- NOINHERIT: the login can set one of the four roles of users, and without that has none of their
+                -- rights.
                 execute format('create role %I %s', role_name,
                                case role_name when 'backstitch_app' then 'login noinherit' else 'nologin' end);
             exception when duplicate_object or unique_violation then
-                null; -- another database of this server is being migrated at the same moment
+                null; -- the migration of another database of this server has created it since
             end;
         end if;
     end loop;
@@ -49,17 +49,21 @@ $$;
 
 grant create on schema public to backstitch_owner;
 
--- The application checks at its start that the database is up to date.
+-- At its start the application checks that the database is up to date.
 grant select on public.alembic_version to backstitch_app;
 """
 
 SCHEMAS = r"""
 create schema inventory;
+comment on schema inventory is 'Products, stock, movements, orders, customers and agencies. On the record.';
 create schema accounts;
+comment on schema accounts is 'Users and their sessions. On the record.';
 create schema audit;
--- What is written all day and means nothing tomorrow, so it is not on the record: of the attempts the trail has
--- each failure and each lock-out, of the activity each beginning and each end of a session.
+comment on schema audit is 'The trail: its records, seals, and the functions that write and prove them.';
 create schema runtime;
+comment on schema runtime is
+    'State of the running system, which changes all day and is not on the record. Of sign-in attempts the trail has '
+    'each failure and each lock-out, of sessions each beginning and each end.';
 
 create table public.backstitch_code (
     file text constraint backstitch_code_pkey primary key,
@@ -67,14 +71,15 @@ create table public.backstitch_code (
     version text not null,
     applied_at timestamptz not null default now()
 );
-comment on table public.backstitch_code is 'The files of db/ that this database runs, as db/code.py applied them.';
+comment on table public.backstitch_code is
+    'The files of db/ whose code this database has, a row each, as db/code.py applied them.';
 comment on column public.backstitch_code.version is 'The version of Backstitch that applied the file.';
 
 create table public.backstitch_steps (
     name text constraint backstitch_steps_pkey primary key,
     applied_at timestamptz not null default now()
 );
-comment on table public.backstitch_steps is 'The steps on data (db/steps/) that this database has taken, each once.';
+comment on table public.backstitch_steps is 'The steps on data (db/steps/) that have run on this database, each once.';
 """
 
 ACCOUNTS = r"""
@@ -92,10 +97,10 @@ create table accounts.users (
 create unique index email_unique on accounts.users (lower(email));
 
 comment on table accounts.users is
-    'People who sign in. Never deleted: the trail names them.';
+    'Users of the application. Never deleted, because the trail refers to them.';
 comment on column accounts.users.password_hash is
-    'bcrypt-sha256:<bcrypt salt>:<SHA-256 of the bcrypt result, hex>. The database can check a '
-    'sign-in with it, and reading it does not help to sign in.';
+    'bcrypt-sha256:<bcrypt salt>:<SHA-256 of the bcrypt result, hex>. It checks a sign-in, but whoever reads it cannot '
+    'sign in with it. Null: no password.';
 
 create table accounts.sessions (
     id bigint generated always as identity primary key,
@@ -114,10 +119,11 @@ create index sessions_by_token on accounts.sessions (token_hash);
 create index sessions_by_user on accounts.sessions (user_id);
 
 comment on table accounts.sessions is
-    'Sign-ins. Only the SHA-256 of the token is kept; a change is attributed to the user of a live row.';
-comment on column accounts.sessions.expires_at is 'The absolute end, however busy the session is.';
+    'Sessions, from a sign-in on. accounts.begin attributes a transaction to the user of a live session.';
+comment on column accounts.sessions.token_hash is 'SHA-256 of the token; the token itself is not stored.';
+comment on column accounts.sessions.expires_at is 'When the session ends at the latest, even if it is in use.';
 comment on column accounts.sessions.idle_limit is
-    'How long after it was last seen (runtime.session_activity) the session ends by itself.';
+    'How long after its last use (runtime.session_activity) the session ends.';
 
 create table runtime.sign_in_attempts (
     key bytea primary key,
@@ -128,9 +134,11 @@ create table runtime.sign_in_attempts (
 create index sign_in_attempts_to_forget on runtime.sign_in_attempts (forget_at);
 
 comment on table runtime.sign_in_attempts is
-    'Failed sign-ins per user name, per known browser and per network, until they are forgotten.';
+    'Counters of failed sign-ins, per user name, per known browser and per network.';
+comment on column runtime.sign_in_attempts.forget_at is 'From when on the counter is deleted.';
 comment on column runtime.sign_in_attempts.key is
-    'A keyed hash of the name, the browser or the network, so that nothing about a person is kept here.';
+    'accounts.counter_key: a keyed hash of the name, the browser or the network, so that the table holds no personal '
+    'value.';
 
 create table runtime.session_activity (
     session_id bigint primary key,
@@ -143,7 +151,8 @@ create table runtime.used_assertions (
 );
 
 comment on table runtime.used_assertions is
-    'Keyed hashes of what an identity provider has said and was believed, once; kept until it is too old anyway.';
+    'Keyed hashes of assertions of an identity provider that have opened a session, kept until they are too old '
+    'anyway.';
 
 create table runtime.single_sign_on (
     only_row boolean primary key default true constraint one_single_sign_on check (only_row),
@@ -151,16 +160,17 @@ create table runtime.single_sign_on (
 );
 
 comment on table runtime.single_sign_on is
-    'SHA-256 of the secret with which the application vouches for the identity provider; empty without one.';
-comment on table runtime.session_activity is 'When a session was last seen, to the minute; written by accounts.seen.';
+    'SHA-256 of the secret with which the application vouches for the identity provider. No row: no single sign-on.';
+comment on table runtime.session_activity is
+    'When each session was last in use, to the minute. Written by accounts.seen.';
 """
 
 CONSTRAINT_FUNCTIONS = r"""
 create function inventory.gstin_valid(gstin text) returns boolean
 language sql immutable strict parallel safe
 as $$
-    -- State, PAN, registration of that PAN in the state, one more character, and the check digit in base 36: values at
-    -- even positions count twice, and of each product its two digits in base 36 are added.
+    -- State code, PAN, number of the PAN's registration in the state, one more character, and the check digit in base
+    -- 36 (Luhn mod 36): values at even positions count twice, and the two base-36 digits of each product are added.
     select gstin ~ '^(0[1-9]|[12][0-9]|3[0-8])[A-Z]{5}[0-9]{4}[A-Z][1-9A-Z][0-9A-Z]{2}$'
         and substr(gstin, 15, 1) = substr(alphabet.all_36, (1 + (36 - total.digits % 36) % 36)::integer, 1)
     from (values ('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ')) alphabet (all_36)
@@ -170,7 +180,8 @@ as $$
               from generate_series(1, 14) n) products
     ) total
 $$;
-comment on function inventory.gstin_valid(text) is 'Whether a GSTIN has the form and the check digit of one.';
+comment on function inventory.gstin_valid(text) is
+    'Returns whether a GSTIN has the right form and the right check digit.';
 
 create function inventory.financial_year(day date) returns text
 language sql immutable strict parallel safe
@@ -178,7 +189,8 @@ as $$
     select format('%s-%s', began, lpad(((began + 1) % 100)::pg_catalog.text, 2, '0'))
     from (select extract(year from day - interval '3 months')::integer as began) year
 $$;
-comment on function inventory.financial_year(date) is 'The financial year (April to March) of a day, e.g. 2026-27.';
+comment on function inventory.financial_year(date) is
+    'Returns the financial year (April to March) of a day, e.g. 2026-27.';
 """
 
 PRODUCTS = r"""
@@ -202,8 +214,9 @@ create table inventory.products (
     is_active boolean not null default true
 );
 
-comment on table inventory.products is 'A design as it is sold; its colours and sizes span the stock matrix.';
-comment on column inventory.products.sizes is 'In the order in which the matrix shows them.';
+comment on table inventory.products is
+    'Products. The colours and the sizes of a product are the axes of its stock matrix.';
+comment on column inventory.products.sizes is 'Sizes, in the order in which the stock matrix shows them.';
 
 create table inventory.product_colors (
     id bigint generated always as identity primary key,
@@ -215,6 +228,8 @@ create table inventory.product_colors (
     constraint colour_code_unique unique (product_id, colour_code)
 );
 
+comment on table inventory.product_colors is 'Colours of products, each with its colour code.';
+
 create table inventory.product_color_stocks (
     id bigint generated always as identity primary key,
     product_id bigint not null references inventory.products,
@@ -223,7 +238,7 @@ create table inventory.product_color_stocks (
     quantity integer not null default 0
         constraint stock_never_negative check (quantity >= 0),
     is_active boolean not null default true,
-    -- A movement into a cell out of use would break it, and so would taking a cell with stock out of use.
+    -- Refuses a movement into a cell out of use, and taking a cell with stock out of use.
     constraint inactive_cell_empty check (is_active or quantity = 0),
     constraint stock_cell_unique unique (product_id, colour_code, size),
     constraint colour_of_product foreign key (product_id, colour_code)
@@ -231,7 +246,7 @@ create table inventory.product_color_stocks (
 );
 
 comment on table inventory.product_color_stocks is
-    'The cells of the colour x size matrix. The quantity is moved by the database (db/inventory/movements.sql) only.';
+    'Cells of the colour x size matrix. Only triggers write the quantity (db/inventory/movements.sql).';
 """
 
 PARTIES = r"""
@@ -266,9 +281,11 @@ create table inventory.agencies (
 );
 create unique index agency_name_unique on inventory.agencies (lower(agency_name));
 
-comment on table inventory.customers is 'Stores that buy. Whoever has orders or sales is deactivated, not deleted.';
-comment on table inventory.agencies is 'Agencies that sell to stores. Used ones are deactivated, not deleted.';
-comment on column inventory.customers.payment_days is 'Days that the store has to pay.';
+comment on table inventory.customers is
+    'Stores that buy. A store with orders or sales cannot be deleted, only deactivated.';
+comment on table inventory.agencies is
+    'Agencies that sell to stores. An agency with orders or sales cannot be deleted, only deactivated.';
+comment on column inventory.customers.payment_days is 'Payment term of the store, in days.';
 """
 
 ORDERS = r"""
@@ -303,7 +320,8 @@ create index orders_open on inventory.orders (status) where status in ('draft', 
 
 create table inventory.order_lines (
     id bigint generated always as identity primary key,
-    -- No cascade: what a draft loses is deleted by name, so that undo gives it back in an order that its keys allow.
+    -- No cascade: the lines of a draft are deleted by a statement of their own before it, so that their records come
+    -- first and an undo inserts the order before its lines.
     order_id bigint not null constraint line_of_order references inventory.orders,
     product_id bigint not null constraint line_of_product references inventory.products,
     colour_code text not null,
@@ -318,18 +336,18 @@ create table inventory.order_lines (
 create index order_lines_by_product on inventory.order_lines (product_id, colour_code, size);
 
 comment on table inventory.order_counters is
-    'The last order number of each financial year; written by inventory.number_order.';
+    'The last order number of each financial year. Written by inventory.number_order.';
 comment on table inventory.orders is
-    'What stores ordered. A draft has no number yet; a numbered order is never deleted.';
+    'Orders of stores. A draft has no number; an order with a number is never deleted.';
 comment on column inventory.orders.order_number is
-    'Given at the confirmation, without gaps within the financial year.';
+    'Set by the confirmation, without gaps within the financial year.';
 comment on table inventory.order_lines is
-    'One cell of the matrix per line, at the price and GST rate of when it was entered.';
+    'Lines of orders: a cell of the stock matrix each, at the price and the GST rate when the line was entered.';
 """
 
 MOVEMENTS = r"""
 create type inventory.stock_move as (product_id bigint, colour_code text, size text, moved bigint);
-comment on type inventory.stock_move is 'How far a statement moves one cell of the matrix, in pieces.';
+comment on type inventory.stock_move is 'The net change of a cell of the stock matrix by a statement, in pieces.';
 
 create table inventory.inward_logs (
     id bigint generated always as identity primary key,
@@ -347,7 +365,7 @@ create table inventory.inward_logs (
 );
 create index inward_logs_by_product on inventory.inward_logs (product_id, colour_code, size);
 create index inward_logs_by_date on inventory.inward_logs (date desc, id desc);
--- Who has dealt with a supplier, and the last entry of one, without reading the log.
+-- Finds the names of suppliers, and the last entry of each, without reading the whole log.
 create index inward_logs_by_stakeholder on inventory.inward_logs (lower(stakeholder_name), date desc, id desc);
 
 create table inventory.sales_logs (
@@ -385,19 +403,20 @@ create table inventory.stock_adjustments (
 create index stock_adjustments_by_product on inventory.stock_adjustments (product_id, colour_code, size);
 create index stock_adjustments_by_date on inventory.stock_adjustments (date desc, id desc);
 
-comment on table inventory.inward_logs is 'Goods in; each row has moved its cell of the matrix up.';
-comment on table inventory.sales_logs is 'Goods out; each row has moved its cell of the matrix down.';
+comment on table inventory.inward_logs is 'Goods in. Each row has added its quantity to its cell.';
+comment on table inventory.sales_logs is 'Goods out. Each row has subtracted its quantity from its cell.';
 comment on column inventory.product_color_stocks.is_active is
-    'Whether the product is still made in this colour and size.';
+    'Whether the product is still sold in this colour and size.';
 comment on column inventory.sales_logs.order_id is 'The order whose dispatch wrote this row; null: entered by hand.';
 comment on table inventory.stock_adjustments is
-    'Counts and corrections; each row has moved its cell by its signed quantity.';
+    'Stock counts and corrections. Each row has added its signed quantity to its cell.';
 """
 
 REASONS = r"""
 create table inventory.reason_policies (
     id bigint generated always as identity primary key,
-    -- Those whose tables have the triggers of db/inventory/reasons.sql: a policy for another would ask nobody.
+    -- The entities whose tables have the triggers of db/inventory/reasons.sql; a policy for another would have no
+    -- effect.
     entity text not null constraint policy_entity_known check (entity in (
         'Product', 'ProductColor', 'InwardLog', 'SalesLog', 'StockAdjustment', 'Customer', 'Agency', 'Order',
         'OrderLine', 'ReasonPolicy', 'User')),
@@ -406,16 +425,16 @@ create table inventory.reason_policies (
     constraint policy_unique unique (entity, field)
 );
 comment on table inventory.reason_policies is
-    'Which changes a signed-in user must give a reason for. Field *: every addition, change and deletion.';
+    'Changes for which a signed-in user must give a reason. Field *: every insert, update and delete of the entity.';
 """
 
 TRAIL = r"""
--- A domain: PostgreSQL keeps its check ready for use, and reads that of a table anew at every statement.
+-- A domain, because PostgreSQL caches the check of a domain but reads that of a table again for every statement.
 create domain audit.action as text constraint action_known check (value in (
     'CREATE', 'UPDATE', 'DELETE', 'TRUNCATE',
     'LOGIN', 'LOGIN_FAILED', 'LOGIN_LOCKED', 'LOGOUT', 'SESSION_EXPIRED', 'PASSWORD_CHANGE',
     'EXPORT', 'IMPORT', 'UNDO', 'AUDIT_DELETE', 'AUDIT_ARCHIVE', 'MAINTENANCE', 'VERIFY'));
-comment on domain audit.action is 'What a record can say was done: a change of data, or an activity.';
+comment on domain audit.action is 'The action of a record: a change of data or an activity.';
 
 create sequence audit.records_id_seq;
 
@@ -441,7 +460,7 @@ create table audit.records (
 
 alter sequence audit.records_id_seq owned by audit.records.id;
 
--- Sealing reads the records of a range of transactions; block ranges cost a writer next to nothing.
+-- Sealing reads the records of a range of transactions; a BRIN index costs writers next to nothing.
 create index records_by_transaction on audit.records
     using brin (transaction_id) with (pages_per_range = 32, autosummarize = on);
 create index records_by_entity on audit.records (entity_id, entity);
@@ -450,24 +469,33 @@ create index records_by_parent on audit.records (parent_id) where parent_id is n
 comment on table audit.records is
     'The trail: one record per changed row or activity. Written by triggers and definer functions only.';
 comment on column audit.records.id is
-    'Order within the trail. Has gaps: a rolled back transaction keeps its numbers.';
+    'Position in the trail. Has gaps, because a rolled back transaction uses up its numbers.';
 comment on column audit.records.recorded_at is
-    'When the statement was recorded (clock_timestamp, one value per statement).';
+    'When the statement was recorded: clock_timestamp(), one value per statement.';
 comment on column audit.records.transaction_id is
-    'Records of one transaction share it (pg_current_xact_id): what a click did, a bulk operation, an import.';
+    'pg_current_xact_id() of the transaction, which all of its records share: those of a click, a bulk operation, an '
+    'import. Starts again lower after a restore into another server.';
 comment on column audit.records.entity_id is
-    'Primary key of the changed row; for an activity, of the record it is about, if any.';
+    'Primary key of the changed row; of an activity, that of the row it is about, or null.';
 comment on column audit.records.parent_id is
-    'Primary key of the record this one belongs to (a stock cell: its product), so that the history '
-    'of a product includes its parts, deleted ones too.';
+    'Primary key of the row to which this one belongs (of a stock cell, its product), so that the history of a product '
+    'includes its colours and cells, even deleted ones.';
 comment on column audit.records.user_id is 'accounts.users.id; null: no signed-in user, shown as system.';
+comment on column audit.records.session_id is 'accounts.sessions.id; null: no signed-in user.';
+comment on column audit.records.action is
+    'What was done: a change of data (CREATE, UPDATE ...) or an activity (LOGIN ...).';
+comment on column audit.records.entity is
+    'Name of the record type, audit.watched_tables.entity; of an activity, its subject.';
 comment on column audit.records.database_role is 'The login of the connection (session_user).';
-comment on column audit.records.application is 'application_name: what the client called itself; not proof.';
+comment on column audit.records.application is 'application_name, which the client chooses; no proof.';
+comment on column audit.records.client_address is 'Address of the client (inet_client_addr()); null: a Unix socket.';
 comment on column audit.records.operation is 'What the user was doing, in words, as given to accounts.begin.';
+comment on column audit.records.reason is 'Why, in the user''s words, as given to accounts.begin.';
 comment on column audit.records.old_values is
-    'UPDATE: the changed columns before. DELETE, TRUNCATE: the whole row. jsonb, with types.';
+    'UPDATE: the changed columns before. DELETE, TRUNCATE: the whole row. Otherwise null. jsonb keeps the types.';
 comment on column audit.records.new_values is
-    'UPDATE: the changed columns after. CREATE: the whole row. Activity: its details.';
+    'UPDATE: the changed columns after. CREATE: the whole row. Activity: its details. Otherwise null.';
+comment on sequence audit.records_id_seq is 'Numbers the records of all partitions.';
 
 create table audit.watched_tables (
     relation regclass constraint watched_once primary key,
@@ -479,15 +507,18 @@ create table audit.watched_tables (
     columns jsonb not null
 );
 
-comment on table audit.watched_tables is 'What audit.watch was told: the tables on the record, and how.';
-comment on column audit.watched_tables.entity is 'The name of the record type in the trail, e.g. InwardLog.';
-comment on column audit.watched_tables.parent is 'Column that goes into records.parent_id, e.g. product_id.';
+comment on table audit.watched_tables is 'The tables on the record, with the details that audit.watch was given.';
+comment on column audit.watched_tables.relation is 'The watched table.';
+comment on column audit.watched_tables.entity is 'Name of the record type in the trail, e.g. InwardLog.';
+comment on column audit.watched_tables.function_name is 'Name of the generated trigger function, in the schema audit.';
+comment on column audit.watched_tables.parent is 'Column whose value is records.parent_id, e.g. product_id.';
 comment on column audit.watched_tables.redacted is
-    'Columns whose values never enter the trail; that they changed does.';
+    'Columns whose values never enter the trail; records say only that they changed.';
 comment on column audit.watched_tables.personal is
-    'Columns whose values are kept in audit.personal_values, where they can be erased. Once in, always in.';
+    'Columns whose values are in audit.personal_values, where they can be erased. A column is never removed.';
 comment on column audit.watched_tables.columns is
-    'The recorded columns (attnum, name, type) when the table was last watched; what differs now, a migration did.';
+    'The recorded columns (attnum, name, type) at the last audit.watch. The next one compares them with the present '
+    'ones.';
 
 create table audit.personal_values (
     id bigint generated always as identity constraint personal_values_pkey primary key,
@@ -501,46 +532,56 @@ create table audit.personal_values (
 create index personal_values_by_record on audit.personal_values (entity, entity_id, field);
 
 comment on table audit.personal_values is
-    'Values about a person, apart from the sealed records, which hold {"personal": id, "sha256": commitment} in '
-    'their place. Erasing one leaves every record as it was; without the salt the commitment tells nothing.';
-comment on column audit.personal_values.parent_id is 'As in audit.records: of a session, the user.';
+    'Personal values, kept apart from the sealed records, which hold {"personal": id, "sha256": commitment} in their '
+    'place. Erasing a value changes no record, and without the salt the commitment shows nothing of the value.';
+comment on column audit.personal_values.id is 'The id in the references of records.';
+comment on column audit.personal_values.entity is 'As in audit.records.';
+comment on column audit.personal_values.entity_id is 'As in audit.records.';
+comment on column audit.personal_values.parent_id is 'As in audit.records; of a session, the user.';
+comment on column audit.personal_values.field is
+    'The column, or the key of an activity''s details, that had the value.';
+comment on column audit.personal_values.value is 'The value, as jsonb.';
 comment on column audit.personal_values.salt is
-    'Random; a commitment without it could be guessed from a list of names.';
+    'Random. Without a salt, a commitment could be guessed from a list of names.';
 
 create table audit.signing_keys (
     only_row boolean primary key default true constraint one_signing_key check (only_row),
     key bytea not null constraint signing_key_long_enough check (length(key) >= 32)
 );
 
-comment on table audit.signing_keys is 'The key of the actor''s signature. Readable by the owner only.';
+comment on table audit.signing_keys is
+    'The key of audit.signature and of the keyed hashes of sign-in. Only the owner can read it.';
+comment on column audit.signing_keys.only_row is 'Always true, so that there is one row.';
+comment on column audit.signing_keys.key is 'A random key.';
 
--- gen_random_uuid draws from the operating system's strong random source; 122 bits each.
+-- gen_random_uuid uses the strong random source of the operating system, 122 bits each.
 insert into audit.signing_keys (key)
 select sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
 
 create table audit.records_default partition of audit.records default;
-comment on table audit.records_default is 'Safety net: records of a month that has no partition. Should be empty.';
+comment on table audit.records_default is 'Records of months without a partition. Should be empty.';
 
--- Types of functions.
+-- Types of arguments and results of functions.
 create type audit.actor as (
     user_id bigint, session_id bigint, operation text, reason text,
     database_role text, application text, client_address inet);
+comment on type audit.actor is 'Who acts: the columns of audit.records that say so.';
 
 create type audit.finding as (check_name text, severity text, subject text, problem text, advice text);
-comment on type audit.finding is 'What a check found. severity is ok, warning or error; an ok has no subject.';
+comment on type audit.finding is
+    'A finding of a check. severity is ok, warning or error; ok has neither subject nor problem.';
 create type audit.undo_step as (
     record_id bigint, entity text, entity_id bigint, parent_id bigint, action text,
     old_values jsonb, new_values jsonb, skipped text);
 comment on type audit.undo_step is
-    'A record that is to be undone, and why it is not (null: it is): changed_since, in_use (records that stay refer to '
-    'it), reference_gone (what it refers to is gone), taken (another row has its unique values), columns_changed, '
-    'values_not_kept, no_way_back (of an order with a number), order_stays (a line, taken with an order that stays), '
-    'colour_out_of_use.';
+    'A record to undo, and why the undo skips it (null: it does not): changed_since, in_use (rows that stay refer to '
+    'it), reference_gone (a row to which it refers does not exist), taken (another row has its unique values), '
+    'columns_changed, values_not_kept, no_way_back (of an order with a number), order_stays (a line of an order that '
+    'stays), colour_out_of_use.';
 
 create type audit.undo_group as (entity text, action text, fields text[], ids bigint[]);
 comment on type audit.undo_group is
-    'The rows of an entity that an undo writes by one action (of the record), for an update those with the same '
-    'fields.';
+    'The rows of an entity whose records of one action an undo undoes; of updates, those with the same fields.';
 """
 
 PROOFS = r"""
@@ -558,7 +599,7 @@ create table audit.seals (
     previous bytea not null,
     hash bytea not null,
     constraint seals_pkey primary key (id),
-    -- Two sealers that had not seen each other would both follow the same seal.
+    -- Refuses a second seal after the same one, which two concurrent sealers could otherwise make.
     constraint seals_do_not_fork unique (previous),
     constraint seal_range_not_empty check (from_transaction < to_transaction),
     constraint seal_digest_for_each_record check (
@@ -570,16 +611,20 @@ create index seals_by_range on audit.seals using gist (int8range(from_transactio
 
 comment on table audit.seals is
     'The chain of seals: one row per block of committed records. Written by the functions of db/audit/seals.sql only.';
-comment on column audit.seals.id is 'Place in the chain: 1, 2, 3, without gaps.';
-comment on column audit.seals.era is 'Which server''s transaction numbers the range is of; see db/audit/seals.sql.';
-comment on column audit.seals.format is 'Version of audit.record_digest and audit.seal_hash that made this seal.';
+comment on column audit.seals.id is 'Position in the chain: 1, 2, 3, without gaps.';
+comment on column audit.seals.era is
+    'Number of the era: of the server whose transaction numbers the range has (db/audit/seals.sql).';
+comment on column audit.seals.format is 'Format of audit.record_digest and audit.seal_hash in this seal.';
 comment on column audit.seals.from_transaction is
-    'The block holds the committed records of the transactions from here up to but not including to_transaction. '
-    'A range of very many records is several blocks.';
-comment on column audit.seals.system_identifier is 'Of the server that sealed; null where it could not be read.';
-comment on column audit.seals.record_ids is 'audit.records.id of the block, ascending.';
-comment on column audit.seals.digests is 'SHA-256 of each record, in the order of record_ids.';
-comment on column audit.seals.previous is 'Hash of the seal before; 32 zero bytes for the first.';
+    'First transaction number of the range. A range of more than 50,000 records is several blocks.';
+comment on column audit.seals.to_transaction is 'End of the range, not included.';
+comment on column audit.seals.sealed_at is 'When the block was sealed (clock_timestamp()).';
+comment on column audit.seals.system_identifier is
+    'System identifier of the server that sealed; null where it is denied.';
+comment on column audit.seals.record_count is 'Number of records in the block.';
+comment on column audit.seals.record_ids is 'audit.records.id of each record, ascending.';
+comment on column audit.seals.digests is 'audit.record_digest of each record, in the order of record_ids.';
+comment on column audit.seals.previous is 'Hash of the previous seal; 32 zero bytes for the first.';
 comment on column audit.seals.hash is 'audit.seal_hash of this row.';
 
 create table audit.deletions (
@@ -592,12 +637,17 @@ create table audit.deletions (
 alter table audit.deletions alter column digests set storage external;
 
 comment on table audit.deletions is
-    'What audit.delete_records deleted: ids and digests, in chunks. The record AUDIT_DELETE names deletion_id and has '
-    'the digest of the whole list, so the list cannot be altered unseen.';
+    'Lists of the records that audit.delete_records deleted, in chunks. The AUDIT_DELETE record has deletion_id and '
+    'the digest of the list, so an alteration of the list is found.';
+comment on column audit.deletions.deletion_id is 'Number of the deletion.';
+comment on column audit.deletions.chunk is 'Number of the chunk within the list, from 0.';
+comment on column audit.deletions.record_ids is 'audit.records.id of each deleted record, ascending.';
+comment on column audit.deletions.digests is 'audit.record_digest of each record, in the order of record_ids.';
 
 create type audit.replayed_row as (row_values jsonb, broken_at bigint);
 comment on type audit.replayed_row is
-    'A row as its records leave it (null: deleted), and the first record that does not say what was there before.';
+    'A row as its records leave it (null: deleted), and the first record whose old values are not those of the row '
+    'before it (null: none).';
 
 create table audit.baselines (
     entity text not null,
@@ -607,12 +657,14 @@ create table audit.baselines (
     constraint baselines_pkey primary key (entity, entity_id, record_id)
 );
 comment on table audit.baselines is
-    'Where the replay of a row goes on after audit.delete_records took records of it. The digest of the whole table is '
-    'in the record of the last deletion.';
+    'Rows from which replay goes on after audit.delete_records has deleted records of theirs. The AUDIT_DELETE record '
+    'of the last deletion has the digest of the whole table.';
+comment on column audit.baselines.entity is 'As in audit.records.';
+comment on column audit.baselines.entity_id is 'As in audit.records.';
 comment on column audit.baselines.record_id is
-    'The last of the row''s records that went: the baseline takes its place.';
+    'The last deleted record of the row, whose place the baseline takes.';
 comment on column audit.baselines.row_values is
-    'The row as that record left it; null: deleted. Personal values as references.';
+    'The row as that record left it, with personal values as references; null: deleted.';
 """
 
 

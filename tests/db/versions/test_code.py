@@ -16,6 +16,33 @@ OLD_FUNCTION = (
     "set search_path = pg_catalog, pg_temp as 'begin end'"
 )
 NO_DOCTOR = "create or replace function audit.findings() returns setof audit.finding language sql as 'select null::audit.finding where false'"  # noqa: E501
+# Monthly partitions are left out; they are as audit.records says.
+WITHOUT_COMMENT = """
+    with schemas (oid) as (select unnest('{audit, accounts, inventory, runtime}'::regnamespace[])),
+    relations as (select c.* from pg_class c where c.relnamespace in (select s.oid from schemas s))
+    select 'schema ' || s.oid::regnamespace::text from schemas s
+    where obj_description(s.oid, 'pg_namespace') is null
+    union all
+    select 'function ' || p.oid::regprocedure::text from pg_proc p
+    where p.pronamespace in (select s.oid from schemas s) and obj_description(p.oid, 'pg_proc') is null
+    union all
+    select 'relation ' || r.oid::regclass::text from relations r
+    where r.relkind in ('r', 'p', 'v') and r.relname !~ '_[0-9]{4}_[0-9]{2}$'
+        and obj_description(r.oid, 'pg_class') is null
+    union all
+    select 'column ' || r.oid::regclass::text || '.' || a.attname
+    from relations r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
+    where r.relnamespace = 'audit'::regnamespace and r.relkind in ('r', 'p') and not r.relispartition
+        and col_description(r.oid, a.attnum) is null
+    union all
+    select 'type ' || t.oid::regtype::text from pg_type t left join relations r on r.oid = t.typrelid
+    where t.typnamespace in (select s.oid from schemas s) and (t.typtype in ('d', 'e') or r.relkind = 'c')
+        and obj_description(t.oid, 'pg_type') is null
+    union all
+    select 'trigger ' || t.tgname || ' on ' || t.tgrelid::regclass::text
+    from pg_trigger t join pg_proc p on p.oid = t.tgfoid
+    where p.pronamespace = 'audit'::regnamespace and obj_description(t.oid, 'pg_trigger') is null
+"""
 REAPPLY = "run: python -m backstitch migrate --reapply"
 
 
@@ -229,6 +256,11 @@ def test_every_file_of_sql_is_listed_once_in_its_order() -> None:
     listed = {*code.FILES, "catalog.sql"}
     assert {file for file in files if not file.startswith("steps/")} == listed
     assert len(set(code.FILES)) == len(code.FILES)
+
+
+def test_every_object_of_the_database_has_a_comment_that_says_what_it_is(kept_clone: Clone) -> None:
+    with kept_clone.superuser() as psql:
+        assert [name for (name,) in psql.execute(WITHOUT_COMMENT).fetchall()] == []
 
 
 def test_the_header_of_triggers_sql_shows_the_function_that_it_makes(kept_clone: Clone) -> None:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from backstitch.demo.fixtures import PEOPLE
 from backstitch.demo.steps import Step
 
-# accounts.attempts_of. A load takes seconds: it forgets no failure, and no lock ends while it runs.
+# accounts.attempt_counters. A load takes seconds: it forgets no failure, and no lock ends while it runs.
 FAILURES_OF_A_NAME, FAILURES_OF_A_NETWORK = 5, 20
 NEEDS_REASON = {"adjust", "price"}  # the policies of migration 0003; no step changes a role
 ORDER_MOVES = {
