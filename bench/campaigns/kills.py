@@ -4,7 +4,7 @@
     python -m bench.campaigns.kills --kills 20 --synchronous-commit off   # the negative control: must lose changes
 
 Writers (processes of their own, the application's login) change stock and note each transaction after its commit has
-returned. After each kill backstitch.postgres.server starts the server again, and then: every acknowledged transaction is in
+returned. After each kill backstitch.postgres.server starts it again. Then every acknowledged transaction is in
 the trail with as many rows as were acknowledged; each row has its record and each record its row; the stock is goods
 in less goods out. Every 20 kills, and at the end, the check covers everything since the start, otherwise what was
 written since the last check. At the end every row is rebuilt from its records and compared, value by value.
