@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from backstitch.audit.wording import entity_word
 from backstitch.inventory.movements.queries import SalesEntry
 from ui import feedback
-from ui.movements import deletion, entry_forms, tables
+from ui.movements import deletion, tables
 from ui.movements.tables import AnyEntry, Entry
-from ui.shared import formats, session
+from ui.shared import formats, reason_field, session
 
 Key = Callable[[str], str]
 Save = Callable[[Connection], None]
@@ -82,7 +82,7 @@ def _form(log: Log[Entry], entry: Entry) -> tuple[bool, bool, Save, str | None]:
     with st.form(f"edit_{log.key}", border=False):
         save = log.fields(entry, key)
         entity = tables.ENTITY[log.kind]
-        reason = entry_forms.reason(entity, key=key("reason"), always=True, label=log.reason_label)
+        reason = reason_field.for_entity(entity, key=key("reason"), always=True, label=log.reason_label)
         with st.container(horizontal=True):
             saved = st.form_submit_button("Save", type="primary", key=f"edit_{log.key}_save")
             deleted = st.form_submit_button("Delete entry", icon=":material/delete:", key=f"edit_{log.key}_delete")

@@ -8,9 +8,9 @@ from sqlalchemy import Connection
 from backstitch.audit.wording import action_word, entity_word
 from backstitch.errors import StaleEdit
 from ui import feedback
-from ui.movements import entry_forms, tables
+from ui.movements import tables
 from ui.movements.tables import ENTITY, AnyEntry
-from ui.shared import formats, session
+from ui.shared import formats, reason_field, session
 from ui.shared.dialogs import Dialog
 
 DIALOG = Dialog("entries_to_delete")
@@ -55,7 +55,7 @@ def _question(entries: Entries, delete: Delete, operation: str) -> None:
     st.text(f"Delete {_entries(going)}? That {_moved(going)}.")
     _list(going)
     with st.form("delete_entries", border=False):
-        reason = entry_forms.reason(ENTITY[type(entries[0])], key="delete_entries_reason", always=True)
+        reason = reason_field.for_entity(ENTITY[type(entries[0])], key="delete_entries_reason", always=True)
         pressed = st.form_submit_button(f"Delete {_entries(going)}", type="primary", key="delete_entries_confirm")
     if not pressed:
         return

@@ -9,7 +9,6 @@ from typing import Any
 import streamlit as st
 
 from backstitch.errors import Refused
-from backstitch.inventory import reasons
 from backstitch.inventory.movements import queries as movement_queries
 from backstitch.inventory.parties import queries as party_queries
 from backstitch.inventory.products import sizes as size_names
@@ -111,21 +110,6 @@ def _names(
         disabled=disabled,
         placeholder="All",
         help="Sales and orders go to these only. Leave it empty to allow all.",
-    )
-
-
-def reason(name: str, product: Product | None) -> str:
-    """The box for the reason of a change of price, which the policy may demand."""
-    with session.read() as connection:
-        required = reasons.reason_required(connection, entity="Product", field="unit_price")
-    return (
-        st.text_input(
-            "Reason",
-            key=key(name, product),
-            max_chars=400,
-            placeholder="Needed for another price" if required else "Optional",
-        )
-        or ""
     )
 
 

@@ -11,7 +11,7 @@ from backstitch.inventory.products.commands import ProductDetails
 from backstitch.inventory.products.queries import Product
 from ui import feedback
 from ui.products import fields, grid, shape
-from ui.shared import formats, session, versions
+from ui.shared import formats, reason_field, session, versions
 from ui.shared.dialogs import Dialog
 
 # What is open survives a rerun: "new", a Product as it was read, or nothing.
@@ -83,7 +83,7 @@ def _details(product: Product, editable: bool) -> None:
         reason = colours = ""
         if editable:
             colours = st.text_input("Add colours", placeholder="Teal, Wine (WN-2)", key=fields.key("colours", product))
-            reason = fields.reason("reason", product)
+            reason = reason_field.for_price(key=fields.key("reason", product))
         saved = st.form_submit_button("Save", type="primary", key="edit_save", disabled=not editable)
     if saved and editable:
         with feedback.refusals():

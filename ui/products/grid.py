@@ -6,14 +6,13 @@ import pandas as pd
 import streamlit as st
 
 from backstitch.errors import StaleEdit
-from backstitch.inventory import reasons
 from backstitch.inventory.products import commands as product_commands
 from backstitch.inventory.products import queries as product_queries
 from backstitch.inventory.products.commands import ProductChange
 from backstitch.inventory.products.queries import Product
 from ui import feedback
 from ui.products import fields
-from ui.shared import formats, session, versions
+from ui.shared import formats, reason_field, session, versions
 
 HEADINGS = {
     "sku": "SKU",
@@ -114,27 +113,13 @@ def _save_bar(read: Sequence[Product], changed: Mapping[int, Mapping[str, object
         return
     new_price = any("unit_price" in row for row in changed.values())
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        reason = _reason() if new_price else None
+        reason = reason_field.for_price(key="product_grid_reason") if new_price else None
         save = st.button(f"Save {formats.counted(cells, 'change')}", type="primary", key="product_grid_save")
         st.button("Discard", key="product_grid_discard", on_click=leave)
     if save:
         with feedback.refusals():
             typed = {read[place].id: cells for place, cells in changed.items()}
             _save([_change(read[place], cells) for place, cells in changed.items()], reason, typed)
-
-
-def _reason() -> str:
-    with session.read() as connection:
-        required = reasons.reason_required(connection, entity="Product", field="unit_price")
-    return (
-        st.text_input(
-            "Reason",
-            key="product_grid_reason",
-            max_chars=400,
-            placeholder="Needed for another price" if required else "Optional",
-        )
-        or ""
-    )
 
 
 def _change(product: Product, cells: Mapping[str, object]) -> ProductChange:

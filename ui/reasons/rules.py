@@ -8,8 +8,7 @@ from backstitch.audit.wording import entity_word, field_word
 from backstitch.inventory import reasons
 from backstitch.inventory.reasons import ANY_WRITE, ReasonPolicy
 from ui import feedback
-from ui.movements import entry_forms
-from ui.shared import session
+from ui.shared import reason_field, session
 from ui.shared.dialogs import Dialog
 
 DIALOG = Dialog("reason_rule")
@@ -90,7 +89,7 @@ def _set(entity: str, field: str, required: bool, reason: str | None) -> None:
 
 
 def _why(key: str) -> str | None:
-    return entry_forms.reason("ReasonPolicy", key=key, always=True)
+    return reason_field.for_entity("ReasonPolicy", key=key, always=True)
 
 
 def _named(entity: str, field: str) -> str:
