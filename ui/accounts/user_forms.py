@@ -12,7 +12,7 @@ from backstitch.accounts.permissions import Permission, Role
 from backstitch.accounts.users import UserLine
 from backstitch.errors import StaleEdit
 from ui import feedback
-from ui.shared import formats, session, single_sign_on
+from ui.shared import formats, session, single_sign_on, versions
 from ui.shared.dialogs import Dialog
 
 # What is open survives a rerun: "new", a UserLine as it was read, a OneTime, or nothing.
@@ -197,7 +197,7 @@ def _stale_shown() -> Iterator[None]:
     try:
         yield
     except StaleEdit as stale:
-        st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
+        versions.show_stale(stale)
 
 
 def _role(role: Role) -> str:

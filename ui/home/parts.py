@@ -55,11 +55,17 @@ def cards(figures: HomeFigures) -> None:
         _card(
             "Goods in today",
             figures.inward_pieces,
-            _of_entries(figures.inward_entries),
+            f"pieces in {formats.counted(figures.inward_entries, 'entry')}",
             "../pages/inward.py",
             "Inward",
         )
-        _card("Goods out today", figures.sales_pieces, _of_entries(figures.sales_entries), "../pages/sales.py", "Sales")
+        _card(
+            "Goods out today",
+            figures.sales_pieces,
+            f"pieces in {formats.counted(figures.sales_entries, 'entry')}",
+            "../pages/sales.py",
+            "Sales",
+        )
         _card(
             "Open orders",
             figures.drafts + figures.confirmed,
@@ -75,10 +81,6 @@ def cards(figures: HomeFigures) -> None:
             icon=":material/rule:",
             query_params={"from": today, "to": today},
         )
-
-
-def _of_entries(entries: int) -> str:
-    return f"pieces in {entries:,} {'entry' if entries == 1 else 'entries'}"
 
 
 def _card(label: str, figure: int, unit: str, page: str, link: str) -> None:

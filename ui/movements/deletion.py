@@ -10,7 +10,7 @@ from backstitch.errors import StaleEdit
 from ui import feedback
 from ui.movements import tables
 from ui.movements.tables import ENTITY, AnyEntry
-from ui.shared import formats, reason_field, session
+from ui.shared import formats, reason_field, session, versions
 from ui.shared.dialogs import Dialog
 
 DIALOG = Dialog("entries_to_delete")
@@ -24,7 +24,7 @@ def offer(selected: Entries) -> None:
     if not selected:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.text(f"{_entries(selected)} selected, {_pieces(selected)}.")
+        st.text(f"{formats.counted(len(selected), 'entry')} selected, {_pieces(selected)}.")
         st.button(
             "Delete selected",
             icon=":material/delete:",
@@ -52,11 +52,13 @@ def _question(entries: Entries, delete: Delete, operation: str) -> None:
         )
     if not going:
         return
-    st.text(f"Delete {_entries(going)}? That {_moved(going)}.")
+    st.text(f"Delete {formats.counted(len(going), 'entry')}? That {_moved(going)}.")
     _list(going)
     with st.form("delete_entries", border=False):
         reason = reason_field.for_entity(ENTITY[type(entries[0])], key="delete_entries_reason", always=True)
-        pressed = st.form_submit_button(f"Delete {_entries(going)}", type="primary", key="delete_entries_confirm")
+        pressed = st.form_submit_button(
+            f"Delete {formats.counted(len(going), 'entry')}", type="primary", key="delete_entries_confirm"
+        )
     if not pressed:
         return
     try:
@@ -65,11 +67,11 @@ def _question(entries: Entries, delete: Delete, operation: str) -> None:
                 delete(connection, {entry.id: entry.version for entry in going})
             DIALOG.close()
             feedback.done(
-                f"{_entries(going)} deleted; that {_moved(going)}.",
+                f"{formats.counted(len(going), 'entry')} deleted; that {_moved(going)}.",
                 on_record={"type": entity_word(ENTITY[type(entries[0])]), "action": action_word("DELETE")},
             )
     except StaleEdit as stale:
-        st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
+        versions.show_stale(stale)
         st.caption("Close this, look at the list as it is now, and select again.")
         if stale.theirs:
             st.caption("As they stand now:")
@@ -84,10 +86,6 @@ def _list(entries: Entries) -> None:
         column_order=tables.CELL_COLUMNS,
         column_config=tables.cell_columns(signed=any(entry.quantity < 0 for entry in entries)),
     )
-
-
-def _entries(entries: Entries) -> str:
-    return f"{len(entries):,} {'entry' if len(entries) == 1 else 'entries'}"
 
 
 def _pieces(entries: Entries) -> str:

@@ -35,8 +35,7 @@ def panel(look: Look, *, prefix: str, label: str, known: Sequence[str], columns:
             st.info("Nothing on that day." if day else "Nothing yet.", icon=":material/inbox:")
             return
         pieces = formats.counted(sum(entry.quantity for entry in found), "piece")
-        entries = "1 entry" if len(found) == 1 else f"{len(found):,} entries"
-        st.text(f"{found[0].date:%d %b %Y}: {entries}, {pieces}.")
+        st.text(f"{found[0].date:%d %b %Y}: {formats.counted(len(found), 'entry')}, {pieces}.")
         st.dataframe(
             formats.frame(found, type(found[0])),
             key=f"{prefix}_lookup_table",

@@ -18,7 +18,7 @@ from backstitch.inventory.orders.commands import Line, OrderDetails
 from backstitch.inventory.orders.queries import Order, OrderSummary
 from backstitch.inventory.parties import queries as party_queries
 from ui import feedback
-from ui.shared import formats, session
+from ui.shared import formats, session, versions
 from ui.shared.dialogs import Dialog
 
 DIALOG = Dialog("order_step")
@@ -207,7 +207,7 @@ def stale_shown() -> Iterator[None]:
         yield
     except StaleEdit as stale:
         DIALOG.close()
-        st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
+        versions.show_stale(stale)
         if stale.theirs:
             st.dataframe(
                 [

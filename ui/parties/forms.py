@@ -66,7 +66,7 @@ def _table(kind: Kind[Party, Details], found: Sequence[Party], editable: bool) -
         column_order=[kind.name, "open", *others, "state"],
         column_config=_columns(kind, found),
     )
-    st.caption(formats.counted(len(found), kind.word) if len(found) == 1 else f"{len(found):,} {kind.words}")
+    st.caption(formats.counted(len(found), kind.word))
 
 
 def _columns(kind: Kind[Party, Details], found: Sequence[Party]) -> dict[str, Any]:
@@ -212,7 +212,7 @@ def _delete(kind: Kind[Party, Details], read: Party, name: str) -> None:
         with session.write(f"delete {kind.word}", of=read.id) as connection:
             kind.delete(connection, read)
     except StaleEdit as stale:
-        st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
+        versions.show_stale(stale)
         st.button("Look at it as it stands now", key="edit_again", on_click=_open, args=(kind, read.id))
         return
     _close(kind)

@@ -92,7 +92,7 @@ def replacing(checked: Checked) -> bool:
     if not checked.gone:
         return True
     kind = checked.pasted.kind
-    there = f"{_counted(len({one.id for one in checked.gone}), NOUNS[kind])} for {preview.what_is_there(kind)}"
+    there = f"{formats.counted(len({one.id for one in checked.gone}), NOUNS[kind])} for {preview.what_is_there(kind)}"
     st.checkbox(f"Replace what is there: {there}", key="paste_replace")
     if not checked.pasted.replace:
         st.caption("What you paste is added to them.")
@@ -114,10 +114,10 @@ def reason(checked: Checked) -> str | None:
 def button_label(checked: Checked) -> str:
     """What the button does."""
     if checked.pasted.kind is Kind.PRODUCTS:
-        return f"Save {_counted(sum(bool(product.changes) for product in checked.products), 'product')}"
+        return f"Save {formats.counted(sum(bool(product.changes) for product in checked.products), 'product')}"
     if checked.pasted.kind is Kind.ORDERS:
         return "Create the orders"
-    made = _counted(len(checked.entries), NOUNS[checked.pasted.kind])
+    made = formats.counted(len(checked.entries), NOUNS[checked.pasted.kind])
     return f"Replace by {made}" if checked.pasted.replace else f"Write {made}"
 
 
@@ -125,10 +125,6 @@ def sentence(checked: Checked, written: Written) -> str:
     """What was done."""
     noun = NOUNS[checked.pasted.kind]
     if checked.pasted.kind is Kind.PRODUCTS:
-        return f"{_counted(written.created, noun)} added, {written.changed:,} changed."
-    replaced = f" {_counted(written.deleted, noun)} before them deleted." if written.deleted else ""
-    return f"{_counted(written.created, noun)} written, {formats.counted(written.pieces, 'piece')}.{replaced}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun[:-1] + 'ies' if noun.endswith('y') else noun + 's'}"
+        return f"{formats.counted(written.created, noun)} added, {written.changed:,} changed."
+    replaced = f" {formats.counted(written.deleted, noun)} before them deleted." if written.deleted else ""
+    return f"{formats.counted(written.created, noun)} written, {formats.counted(written.pieces, 'piece')}.{replaced}"

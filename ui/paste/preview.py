@@ -126,7 +126,7 @@ def summary(checked: Checked) -> None:
         days = [entry.date for entry in checked.entries]
         between = f"{min(days):%d %b %Y}" + (f" to {max(days):%d %b %Y}" if min(days) != max(days) else "")
         st.text(
-            f"{formats.counted(len(checked.entries), 'quantity').replace('quantitys', 'quantities')}, "
+            f"{formats.counted(len(checked.entries), 'quantity')}, "
             f"{formats.counted(sum(entry.quantity for entry in checked.entries), 'piece')} of "
             f"{formats.counted(len({entry.product_id for entry in checked.entries}), 'product')}, dated {between}."
         )

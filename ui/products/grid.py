@@ -142,7 +142,7 @@ def _save(changes: Sequence[ProductChange], reason: str | None, typed: _Typed) -
         with session.write("edit products", reason=reason) as connection:
             saved = product_commands.edit_products(connection, changes=changes)
     except StaleEdit as stale:
-        st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
+        versions.show_stale(stale)
         _show_both(stale.theirs, stale.yours, typed)
         return
     leave()

@@ -39,9 +39,14 @@ def frame(records: Iterable[Any], kind: type) -> pd.DataFrame:
     return pd.DataFrame([vars(record) for record in records], columns=[field.name for field in fields(kind)])
 
 
-def counted(count: int, thing: str) -> str:
-    """`1 piece`, `12 pieces`."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+def counted(count: int, noun: str) -> str:
+    """`1 piece`, `12 pieces`, `3 entries`."""
+    return f"{count:,} {noun if count == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """The regular plural of an English noun."""
+    return re.sub(r"(?<=[^aeiou])y$", "ie", noun) + "s"
 
 
 def plain(text: str) -> str:

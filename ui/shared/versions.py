@@ -11,6 +11,11 @@ from backstitch.errors import StaleEdit
 from ui.shared import formats
 
 
+def show_stale(stale: StaleEdit) -> None:
+    """Shows the sentence that somebody else changed or deleted the record."""
+    st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
+
+
 def show(
     stale: StaleEdit,
     found: Sequence[Mapping[str, str]],
@@ -23,7 +28,7 @@ def show(
 
     `found` is of `rows`, and empty where the record is gone: then there is nothing to open.
     """
-    st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
+    show_stale(stale)
     if not found:
         return
     alt = f"The {what} as it stands now, as you opened it, and as you would have saved it"

@@ -10,7 +10,7 @@ from backstitch.inventory.products.queries import Matrix
 from backstitch.inventory.stock import count as stock_count
 from backstitch.inventory.stock.count import Count
 from ui import feedback
-from ui.shared import days, formats, session
+from ui.shared import days, formats, session, versions
 from ui.shared.typed_grid import Cell
 from ui.stock import count_sheet
 
@@ -97,7 +97,7 @@ def _form(matrix: Matrix, counts: Sequence[Count], choice: str) -> None:
 
 
 def _show_both(matrix: Matrix, counts: Sequence[Count], stale: StaleEdit) -> None:
-    st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
+    versions.show_stale(stale)
     counted = {(count.colour_code, count.size): count.counted for count in counts}
     st.dataframe(
         [
