@@ -12,7 +12,7 @@ from backstitch.accounts.permissions import Permission, Role
 from backstitch.accounts.users import UserLine
 from backstitch.errors import StaleEdit
 from ui import feedback
-from ui.shared import formats, session, single_sign_on, versions
+from ui.shared import active_switch, formats, session, single_sign_on, versions
 from ui.shared.dialogs import Dialog
 
 # What is open survives a rerun: "new", a UserLine as it was read, a OneTime, or nothing.
@@ -113,7 +113,7 @@ def _edit(line: UserLine) -> None:
             also = " Every session of theirs was signed out." if role != line.role else ""
             feedback.done(f"{name} was saved.{also}", on_record=ON_RECORD)
     with st.container(horizontal=True):
-        _activity(line)
+        _switch(line)
         if not myself:
             _reset(line)
         if line.locked_until:
@@ -123,17 +123,14 @@ def _edit(line: UserLine) -> None:
         _forget(line)
 
 
-def _activity(line: UserLine) -> None:
-    verb = "Deactivate" if line.is_active else "Take back into use"
-    if st.button(verb, icon=":material/power_settings_new:", key="edit_user_active"):
+def _switch(line: UserLine) -> None:
+    if switch := active_switch.button("user", is_active=line.is_active, key="edit_user_active"):
         with feedback.refusals():
             session.require(Permission.MANAGE_USERS)
-            operation = "deactivate user" if line.is_active else "take user back into use"
-            with session.write(operation, of=line.id) as connection:
+            with session.write(switch.operation, of=line.id) as connection:
                 users.set_active(connection, user_id=line.id, is_active=not line.is_active)
             DIALOG.close()
-            done = "deactivated" if line.is_active else "taken back into use"
-            feedback.done(f"{line.name} was {done}.", on_record=ON_RECORD)
+            feedback.done(f"{line.name} was {switch.outcome}.", on_record=ON_RECORD)
 
 
 def _reset(line: UserLine) -> None:

@@ -10,7 +10,7 @@ from backstitch.errors import SENTENCES, Refused, StaleEdit
 from backstitch.inventory.parties.queries import Duplicate
 from ui import feedback
 from ui.parties.kinds import EXAMPLES, Details, Kind, Party
-from ui.shared import formats, session, versions
+from ui.shared import active_switch, formats, session, versions
 
 
 def _open(kind: Kind[Party, Details], party_id: int) -> None:
@@ -190,15 +190,12 @@ def _further(kind: Kind[Party, Details], read: Party) -> None:
         uses = kind.uses(connection, read.id)
     name = getattr(read, kind.name)
     with st.container(horizontal=True, vertical_alignment="center"):
-        verb = "Deactivate" if read.is_active else "Take back into use"
-        if st.button(verb, icon=":material/power_settings_new:", key=f"{kind.word}_active"):
+        if switch := active_switch.button(kind.word, is_active=read.is_active, key=f"{kind.word}_active"):
             with feedback.refusals():
-                operation = f"deactivate {kind.word}" if read.is_active else f"take {kind.word} back into use"
-                with session.write(operation, of=read.id) as connection:
+                with session.write(switch.operation, of=read.id) as connection:
                     kind.switch(connection, read.id, not read.is_active)
                 _close(kind)
-                done = "deactivated" if read.is_active else "taken back into use"
-                feedback.done(f"{name} was {done}.", on_record={"type": kind.entity})
+                feedback.done(f"{name} was {switch.outcome}.", on_record={"type": kind.entity})
         if uses:
             times = formats.counted(uses, "order or sale") if uses == 1 else f"{uses:,} orders and sales"
             st.caption(f"Used in {times}, so it cannot be deleted, only deactivated.")

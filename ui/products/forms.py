@@ -11,7 +11,7 @@ from backstitch.inventory.products.commands import ProductDetails
 from backstitch.inventory.products.queries import Product
 from ui import feedback
 from ui.products import fields, grid, shape
-from ui.shared import formats, reason_field, session, versions
+from ui.shared import active_switch, formats, reason_field, session, versions
 from ui.shared.dialogs import Dialog
 
 # What is open survives a rerun: "new", a Product as it was read, or nothing.
@@ -93,14 +93,11 @@ def _details(product: Product, editable: bool) -> None:
 
 
 def _switch(product: Product) -> None:
-    verb = "Deactivate" if product.is_active else "Take back into use"
-    operation = "deactivate product" if product.is_active else "take product back into use"
-    if st.button(verb, icon=":material/power_settings_new:", key="edit_active"):
+    if switch := active_switch.button("product", is_active=product.is_active, key="edit_active"):
         with feedback.refusals():
-            with session.write(operation, of=product.id) as connection:
+            with session.write(switch.operation, of=product.id) as connection:
                 product_commands.set_active(connection, product_id=product.id, is_active=not product.is_active)
-            state = "deactivated" if product.is_active else "taken back into use"
-            _done(product, f"{product.sku} was {state}.")
+            _done(product, f"{product.sku} was {switch.outcome}.")
 
 
 def _done(product: Product, sentence: str) -> NoReturn:
