@@ -18,9 +18,9 @@ if not choices:
     st.info("No products yet. Add one on the Products page, then count it.", icon=":material/fact_check:")
     st.stop()
 
-links.find_product("take_product", choices.values())
-for asked in links.unknown("take_product", choices.values()):
-    links.say_unknown("product", asked, "Choose another; of those that are in use, the first is shown.")
+links.resolve_product("take_product", choices.values())
+for value in links.unresolved("take_product", choices.values()):
+    links.warn_unresolved("product", value, "Choose another; of those that are in use, the first is shown.")
 with st.container(horizontal=True, vertical_alignment="bottom"):
     product_id = st.selectbox(
         "Product",
@@ -29,7 +29,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         key="take_product",
         bind="query-params",
         filter_mode="contains",
-        on_change=links.settle,
+        on_change=links.clear_unresolved,
         args=("take_product",),
     )
     books = st.toggle("Show the books", key="take_books", help="What should be there; hidden, it cannot lead the count")

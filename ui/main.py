@@ -58,7 +58,7 @@ if person.user.must_change_password:
     account_forms.first_password()
     st.stop()
 
-if links.arrive(page.url_path):
+if links.note_page(page.url_path):
     dialogs.close_all()
 feedback.show_done(offer_undo=undo.offer, filter_report=audit_filters.show_only)
 undo.show_open()

@@ -37,7 +37,7 @@ def clear() -> None:
     """Back to the default report. Set, not forgotten: a bound widget would take its value from the URL again."""
     for key, value in CLEARED.items():
         st.session_state[key] = value
-    links.settle()
+    links.clear_unresolved()
 
 
 def show_only(asked: Mapping[str, str]) -> None:
@@ -97,7 +97,7 @@ def filter_bar() -> Filters:
                 key="period",
                 bind="query-params",
                 width=190,
-                on_change=links.settle,
+                on_change=links.clear_unresolved,
                 args=("period",),
             )
         )
@@ -116,7 +116,7 @@ def filter_bar() -> Filters:
             bind="query-params",
             filter_mode="contains",
             width=210,
-            on_change=links.settle,
+            on_change=links.clear_unresolved,
             args=("product",),
         )
         text = st.text_input(
@@ -138,14 +138,14 @@ def filter_bar() -> Filters:
 
 def _follow_link(offered: Mapping[str, Mapping[Any, str]]) -> None:
     """A link says all of its report: what it does not name is not left from the visit before."""
-    if links.arrived() and CLEARED.keys() & set(st.query_params):
-        links.find_product("product", offered["product"].values())
+    if links.is_first_run() and CLEARED.keys() & set(st.query_params):
+        links.resolve_product("product", offered["product"].values())
         for key, value in CLEARED.items():
             if key not in st.query_params and key in st.session_state:
                 st.session_state[key] = value
     for key, word in WORDS.items():
-        for asked in links.unknown(key, offered[key].values()):
-            links.say_unknown(word, asked, "The report is shown without it.")
+        for asked in links.unresolved(key, offered[key].values()):
+            links.warn_unresolved(word, asked, "The report is shown without it.")
 
 
 def _people(connection: Connection) -> dict[int, str]:
@@ -167,6 +167,6 @@ def _choice(label: str, options: Mapping[Key, str], key: str) -> list[Key]:
         bind="query-params",
         placeholder="All",
         width=200,
-        on_change=links.settle,
+        on_change=links.clear_unresolved,
         args=(key,),
     )

@@ -90,7 +90,7 @@ def _follow_link(prefix: str, names: Iterable[str]) -> None:
             st.session_state[f"{prefix}_{field}"] = date.fromisoformat(asked) if asked else None
         except ValueError:
             st.session_state[f"{prefix}_{field}"] = None
-            links.say_unknown("day", asked, "Write it as 2026-03-31. The list is shown without it.")
+            links.warn_unresolved("day", asked, "Write it as 2026-03-31. The list is shown without it.")
 
 
 def _show_more(prefix: str, log_filter: LogFilter) -> None:
@@ -194,4 +194,4 @@ def stale_shown(mine: AnyEntry) -> Iterator[None]:
         labels = {name: label for name, label in LABELS.items() if name in vars(mine)}
         theirs = vars(stale.theirs) if stale.theirs else None
         found = versions.rows(labels, now=theirs, opened=vars(mine), yours=vars(stale.yours or mine))
-        versions.show(stale, found if theirs else [], what="entry", again=DIALOG.open, args=(stale.theirs,))
+        versions.show(stale, found if theirs else [], noun="entry", reopen=DIALOG.open, args=(stale.theirs,))

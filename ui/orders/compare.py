@@ -9,10 +9,10 @@ from backstitch.inventory.parties import queries as party_queries
 from ui.shared import session, versions
 
 
-def stale(error: StaleEdit, *, opened: Order, again: Callable[[Order], None]) -> None:
+def show_stale(error: StaleEdit, *, opened: Order, reopen: Callable[[Order], None]) -> None:
     """Says that somebody changed the order meanwhile, with what differs, and offers the order as it stands now."""
     found = rows(opened, error.theirs, *error.yours) if error.theirs else []
-    versions.show(error, found, what="order", again=again, args=(error.theirs,))
+    versions.show(error, found, noun="order", reopen=reopen, args=(error.theirs,))
 
 
 def rows(opened: Order, theirs: Order, details: OrderDetails, lines: tuple[Line, ...]) -> list[dict[str, str]]:

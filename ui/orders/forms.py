@@ -252,7 +252,7 @@ def _grid(matrix: Matrix, lines: Sequence[OrderLine], *, key: str) -> dict[Cell,
         key,
         Shape(colours, matrix.product.sizes),
         lambda cell: _text(matrix, ordered, cell),
-        of=matrix.product.id,
+        subject=matrix.product.id,
         heading="Colour",
         alt=f"Quantities of {matrix.product.sku}, colours down, sizes across",
         gap=BLOCKED,
@@ -279,7 +279,7 @@ def _save(order: Order | None, fields: _Details, typed: list[_Typed]) -> None:
                     connection, order_id=order_id, version=order.version, details=details, lines=lines
                 )
         except StaleEdit as stale:
-            compare.stale(stale, opened=order, again=open_order)
+            compare.show_stale(stale, opened=order, reopen=open_order)
             return
     close()
     order_list.open_order(order_id)

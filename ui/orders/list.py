@@ -39,13 +39,13 @@ def filter_bar() -> OrderFilter:
             customer.id: customer.store_name for customer in party_queries.customers(connection, inactive=True)
         }
         agencies = {agency.id: agency.agency_name for agency in party_queries.agencies(connection, inactive=True)}
-    in_vain = links.unknown("status", order_queries.STATUSES)
+    in_vain = links.unresolved("status", order_queries.STATUSES)
     linked = [status for status in st.query_params.get_all("status") if status in order_queries.STATUSES]
     if "status" in st.query_params:
         st.session_state["order_statuses"] = linked
         del st.query_params["status"]
     for asked in in_vain:
-        links.say_unknown("status", asked, "The list is shown without it.")
+        links.warn_unresolved("status", asked, "The list is shown without it.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         search = st.text_input(
             "Search",
@@ -61,7 +61,7 @@ def filter_bar() -> OrderFilter:
             key="order_statuses",
             placeholder="All",
             persist_state="session",
-            on_change=links.settle,
+            on_change=links.clear_unresolved,
             args=("status",),
         )
     with st.container(horizontal=True, vertical_alignment="bottom"):

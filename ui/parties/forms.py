@@ -159,7 +159,7 @@ def _save(kind: Kind[Party, Details], read: Party | None, details: Details, *, s
         except StaleEdit as stale:
             theirs = vars(stale.theirs) if stale.theirs else None
             found = versions.rows(kind.fields, now=theirs, opened=vars(read), yours=vars(details))
-            versions.show(stale, found if theirs else [], again=_open, args=(kind, read.id))
+            versions.show(stale, found if theirs else [], reopen=_open, args=(kind, read.id))
             return
         sentence_done = f"{name} was saved."
     _close(kind)

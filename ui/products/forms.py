@@ -113,7 +113,7 @@ def _save(product: Product, details: ProductDetails, colours: str, reason: str) 
     except StaleEdit as stale:
         theirs = vars(stale.theirs) if stale.theirs else None
         found = versions.rows(LABELS, now=theirs, opened=vars(product), yours=vars(details))
-        versions.show(stale, found if theirs else [], again=open_product, args=(product.id,))
+        versions.show(stale, found if theirs else [], reopen=open_product, args=(product.id,))
         return
     DIALOG.close()
     feedback.done(f"{details.sku} was saved.", on_record=_on_record(details))

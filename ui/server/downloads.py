@@ -55,5 +55,5 @@ async def is_live(request: Request) -> bool:
 def signed_in(request: Request) -> SignedIn | None:
     """The session of the browser that sent `request`: its own cookie and the sign-in cookie, both."""
     secret = request.cookies.get(BROWSER_COOKIE)
-    said = cookies.read(request.cookies.get(SIGN_IN_COOKIE))
+    said = cookies.decode(request.cookies.get(SIGN_IN_COOKIE))
     return sessions.actor(secret, said.email, said.session_id) if secret and said else None

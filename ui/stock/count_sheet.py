@@ -56,7 +56,7 @@ def show(matrix: Matrix) -> dict[Cell, str]:
             _name(matrix.product.id),
             matrices.shape(matrix),
             lambda cell: "" if cell in in_use else GAP,
-            of=matrix.product.id,
+            subject=matrix.product.id,
             heading="Counted",
             alt="Counted pieces, colours down, sizes across",
             gap=GAP,

@@ -189,7 +189,7 @@ def test_a_sign_in_over_https_is_kept_for_https_only(
     assert given
     for name, token, options in given:
         assert (name, options["secure"]) == (SIGN_IN_COOKIE, secure)
-        assert cookies.read(token) == cookies.SignIn(MANAGER, session)
+        assert cookies.decode(token) == cookies.SignIn(MANAGER, session)
 
 
 def test_what_mails_or_shows_secrets_is_never_used() -> None:
