@@ -55,7 +55,7 @@ if not st.session_state.get("authentication_status"):
     session.leave()
 if person.user.must_change_password:
     # Before any page: an admin knows the password of this person.
-    account_forms.first_password()
+    account_forms.own_password_form()
     st.stop()
 
 if links.note_page(page.url_path):

@@ -1,4 +1,4 @@
-"""Undo: what it would do, first; then the doing, which is on the record like anything else."""
+"""The preview of an undo, and the undo itself, which is recorded like any other change."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ DIALOG = Dialog("undo_dialog")
 
 
 def offer(undoable: Undoable) -> None:
-    """A button that opens the preview, for whoever may undo this and if there is anything to undo."""
+    """Draws a button that opens the preview, if the user may undo this and there is anything to undo."""
     if not session.current().user.may(Permission.EDIT_INVENTORY):
         return
     with session.read() as connection:
@@ -39,7 +39,7 @@ def _show(undoable: Undoable) -> None:
 
 
 def panel(undoable: Undoable) -> None:
-    """What undoing would do, whom it would leave alone, and the button that does it."""
+    """Draws what the undo would change, the records that it would skip, and the button that does it."""
     if not session.current().user.may(Permission.EDIT_INVENTORY):
         return
     try:
@@ -50,10 +50,10 @@ def panel(undoable: Undoable) -> None:
         return
     if not preview.records:
         st.caption("Nothing of this can be undone. Below is why." if preview.skipped else "Nothing is left to undo.")
-        _name_left(preview.left, preview.skipped)
+        _list_skipped(preview.left, preview.skipped)
         return
     st.text(f"Undoing this {undo.in_words(preview.steps)}.")
-    _name_left(preview.left, preview.skipped)
+    _list_skipped(preview.left, preview.skipped)
     with st.form(f"undo_{undoable.transaction_id}_{undoable.record_id}", border=False):
         reason = st.text_input("Reason", key="undo_reason", max_chars=400, placeholder="Why it is undone")
         pressed = st.form_submit_button("Undo this", icon=":material/undo:", type="primary")
@@ -61,7 +61,7 @@ def panel(undoable: Undoable) -> None:
         _undo(undoable, reason)
 
 
-def _name_left(left: Sequence[Left], skipped: int) -> None:
+def _list_skipped(left: Sequence[Left], skipped: int) -> None:
     if not left:
         return
     more = "" if skipped == len(left) else f", of which {len(left)} below"
@@ -80,8 +80,8 @@ def _name_left(left: Sequence[Left], skipped: int) -> None:
 def _undo(undoable: Undoable, reason: str) -> None:
     with feedback.refusals():
         with session.write("undo", reason=reason) as connection:
-            done = undo.undo(connection, undoable=undoable)
+            result = undo.undo(connection, undoable=undoable)
         DIALOG.close()
-        left = f" {formats.counted(done.skipped, 'record')} stayed." if done.skipped else ""
-        sentence = f"Undone: {formats.counted(done.records, 'record')} put back.{left}"
+        skipped_note = f" {formats.counted(result.skipped, 'record')} stayed." if result.skipped else ""
+        sentence = f"Undone: {formats.counted(result.records, 'record')} put back.{skipped_note}"
         feedback.done(sentence, on_record={"action": action_word("UNDO")})

@@ -69,7 +69,7 @@ def _buttons(order: Order, editable: bool) -> None:
                 )
         person = session.current()
         if person.user.may(Permission.READ_TRAIL):
-            # The file is made when it is asked for: then it goes on the record, too.
+            # The file is made, and its export recorded, when the user clicks.
             settings = startup.current().settings
             make = partial(
                 order_sheet.export,

@@ -60,7 +60,7 @@ def download(low: Sequence[LowCell], search: str, *, to_order: bool) -> None:
     if not person.user.may(Permission.READ_TRAIL):
         return
     name = f"backstitch_low_stock_{formats.today():%Y-%m-%d}.csv"
-    # The file is made when it is asked for: then it goes on the record, too.
+    # The file is made, and its export recorded, when the user clicks.
     make = partial(
         low_stock_file.export,
         startup.current().database,
