@@ -96,8 +96,8 @@ def _adjust(matrix: Matrix, colour: Colour, size: str, choice: str) -> None:
     if not submitted:
         return
     with feedback.refusals():
-        change, cell = typed.change(size), (product.id, colour.colour_code, size)
-        made = Adjustment(*cell, change, typed.date, typed.kind(), typed.note)
+        change, cell = typed.signed_quantity(size), (product.id, colour.colour_code, size)
+        made = Adjustment(*cell, change, typed.date, typed.required_reason(), typed.note)
         with session.write("adjust stock", reason=adjustments.because(made.reason, made.note)) as connection:
             adjustments.adjust(connection, adjustments=[made])
         st.session_state["adjusted"] = st.session_state.get("adjusted", 0) + 1
