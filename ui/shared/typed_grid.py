@@ -59,7 +59,7 @@ def show(
         height="content",
         placeholder="",
         alt=alt,
-        # Text columns: a number column would drop a minus sign or a letter in silence.
+        # Text columns: a number column would silently drop a minus sign or a letter.
         column_config={
             **({heading: st.column_config.TextColumn(heading, pinned=True)} if heading else {}),
             **{column: st.column_config.TextColumn(column, width="small") for column in grid.drawn.columns},
