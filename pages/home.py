@@ -11,7 +11,7 @@ from ui.shared import formats, session
 from ui.stock import low_list as low_stock_list
 
 user = session.require(Permission.SEE_INVENTORY)
-low_stock_list.follow()
+low_stock_list.open_clicked_row()
 
 st.title("Home")
 if user.may(Permission.MANAGE_USERS) and (problem := first_start.problem()):

@@ -41,8 +41,8 @@ if not matrix.cells.keys() - matrix.inactive:
     st.info("This product has no colours in use. Add them on the Products page.", icon=":material/palette:")
     st.stop()
 
-began = count_sheet.began(matrix)
+opening = count_sheet.opening_books(matrix)
 if books:
-    count_sheet.show_books(matrix, began)
+    count_sheet.show_books(matrix, opening)
 typed = count_sheet.show(matrix)
-count_posting.show(matrix, began, typed, choices[product_id])
+count_posting.show(matrix, opening, typed, choices[product_id])
