@@ -42,7 +42,7 @@ LATEST = "select max(id) from inventory.inward_logs"
 EXPORT = "select username, operation, new_values from audit.trail where action = 'EXPORT' order by id desc limit 1"
 
 
-def test_goods_that_come_in_through_the_grid_are_on_the_record_with_the_name(
+def test_goods_in_entered_in_the_grid_are_recorded_with_the_users_name(
     open_page: OpenPage, shop: Shop, product: Product
 ) -> None:
     page = open_page("/inward", "manager")
@@ -275,7 +275,7 @@ def test_a_download_is_itself_seen_in_the_report(analyst: Page, product: Product
 # --- two people -------------------------------------------------------------------------------------------
 
 
-def test_a_stale_edit_is_refused_and_the_next_begins_with_what_stands_now(
+def test_a_stale_edit_is_refused_and_the_next_one_starts_from_the_stored_version(
     open_page: OpenPage, shop: Shop, product: Product
 ) -> None:
     page = open_page(f"/products?product_search={product.sku}", "manager")

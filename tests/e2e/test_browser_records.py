@@ -12,7 +12,9 @@ pytestmark = pytest.mark.browser
 ON_HAND = "select sum(quantity) from inventory.product_color_stocks"
 
 
-def test_a_mistyped_gstin_gets_a_sentence_and_an_unused_customer_can_go_again(open_page: OpenPage, shop: Shop) -> None:
+def test_a_mistyped_gstin_gets_a_sentence_and_an_unused_customer_can_be_deleted(
+    open_page: OpenPage, shop: Shop
+) -> None:
     page = open_page("/customers", "manager")
     sees(page, "Customers")
     press(page, "Add customer")

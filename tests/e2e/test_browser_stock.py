@@ -115,7 +115,7 @@ def test_a_cell_is_adjusted_with_a_reason_and_the_adjustment_undone(
     assert on_hand(shop, product) == PIECES - 1
 
 
-def test_a_shelf_is_counted_the_difference_seen_and_posted(open_page: OpenPage, shop: Shop, product: Product) -> None:
+def test_a_stock_take_shows_and_posts_the_difference(open_page: OpenPage, shop: Shop, product: Product) -> None:
     page = open_page(f"/stock-take?take_product={quote_plus(product.label)}", "manager")
     sees(page, "Stock-take")
     expect(page.get_by_label("Product")).to_have_value(product.label)

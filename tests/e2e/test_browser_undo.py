@@ -22,7 +22,7 @@ def confirm(page: Page, preview: str, reason: str) -> None:
     press(dialog, "Undo this")
 
 
-def test_a_write_is_undone_where_it_was_said_and_a_step_from_the_report(
+def test_a_change_is_undone_beside_its_message_and_an_operation_from_the_report(
     open_page: OpenPage, shop: Shop, product: Product
 ) -> None:
     page = open_page("/inward", "manager")

@@ -143,7 +143,7 @@ def test_a_verified_address_of_an_active_user_is_signed_in_once(installed: Insta
         ),
     ],
 )
-def test_nobody_else_comes_in(
+def test_nobody_else_is_signed_in(
     installed: Installation, claims: dict[str, Any], sentence: str, cause: str | None
 ) -> None:
     installed.psql.execute("update accounts.users set is_active = email <> 'ravi@example.com'")

@@ -184,7 +184,7 @@ def test_after_kill_9_of_everything_nothing_acknowledged_is_lost(installed: Inst
     assert set(acknowledged) <= found
 
 
-def test_after_kill_9_of_the_server_a_sentence_is_shown_until_the_app_has_brought_it_back(
+def test_after_kill_9_of_the_server_a_sentence_is_shown_until_the_app_has_restarted_it(
     installed: Installation, start: Start
 ) -> None:
     app = start(installed.home).ready()
@@ -242,7 +242,7 @@ def test_a_busy_port_ends_the_start_with_one_sentence_before_a_server_runs(home:
     assert not home.exists()
 
 
-def test_why_the_embedded_server_does_not_start_is_said_once(home: Path, start: Start) -> None:
+def test_the_cause_of_a_failed_start_of_the_embedded_server_is_shown_once(home: Path, start: Start) -> None:
     (home / "data" / "photos").mkdir(parents=True)
     with pytest.raises(postgres_server.EmbeddedServerError) as caught:
         postgres_server.start(home)

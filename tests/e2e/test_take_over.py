@@ -72,7 +72,7 @@ def test_a_page_of_another_site_cannot_connect_with_the_victims_cookies(shop: Sh
     victim.close()
 
 
-def test_every_page_by_its_address_is_the_sign_in_for_who_is_signed_out(shop: Shop) -> None:
+def test_the_address_of_every_page_shows_the_sign_in_to_a_client_that_is_signed_out(shop: Shop) -> None:
     tab = Tab(shop.url, {})
     for entry in (entry for entries in SECTIONS.values() for entry in entries):
         assert shows_only_the_sign_in(tab, entry.path), entry.path
@@ -91,7 +91,7 @@ def status(shop: Shop, path: str, method: str = "GET", **headers: str) -> int:
         return error.code
 
 
-def test_what_lies_beside_the_pages_is_closed_too(shop: Shop) -> None:
+def test_other_routes_of_the_server_are_closed_too(shop: Shop) -> None:
     with urllib.request.urlopen(shop.url + "/", timeout=30) as answer:
         assert answer.status == 200
         assert answer.headers["content-security-policy"].startswith("default-src 'self'; script-src 'self' 'sha256-")
