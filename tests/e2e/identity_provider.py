@@ -1,4 +1,4 @@
-"""A small OpenID Connect provider, which believes everybody to be whom the test says."""
+"""A small OpenID Connect provider, which identifies everybody by the claims that the test sets."""
 
 import json
 import threading
@@ -21,7 +21,7 @@ from tests.e2e.app_process import free_port, wait_for
 
 
 class Provider:
-    """`claims` are those of the next person; `client` is the one it works for; `asked` what browsers came for."""
+    """`claims` are those of the next person; `client` is the client it serves; `asked` lists the browsers' requests."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -33,7 +33,7 @@ class Provider:
         self._nonces: dict[str, str] = {}
 
     def app(self) -> Starlette:
-        """The provider's five addresses."""
+        """The provider's five routes."""
         return Starlette(
             routes=[
                 Route("/.well-known/openid-configuration", self._configuration),
@@ -45,7 +45,7 @@ class Provider:
         )
 
     def secrets(self, app_url: str) -> str:
-        """What the app's secrets.toml says of this provider."""
+        """The section of the app's secrets.toml for this provider."""
         lines = {
             "redirect_uri": f"{app_url}/oauth2callback",
             "cookie_secret": "a secret of the tests, for cookies",

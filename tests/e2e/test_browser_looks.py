@@ -1,4 +1,4 @@
-"""How it looks where it may not fit: a phone, a dark room, and names that look like code."""
+"""The looks of the pages on a phone, in dark colours, and with names that look like code."""
 
 import pytest
 from playwright.sync_api import Page, expect

@@ -1,4 +1,4 @@
-"""Rows pasted from Excel in a real browser: the wrong cell is shown, put right, and the rows are in the log."""
+"""Rows pasted from Excel in a real browser: a wrong cell is marked and corrected, and the rows are in the log."""
 
 import pytest
 from playwright.sync_api import expect

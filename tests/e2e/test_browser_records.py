@@ -1,4 +1,4 @@
-"""Parties, and several entries of a log at once, in a real browser."""
+"""Parties, and the deletion of several entries of a log, in a real browser."""
 
 import pytest
 from playwright.sync_api import expect
