@@ -1,4 +1,4 @@
-"""Low stock: what is at or below its reorder level, with how many to order; as a list and as a file."""
+"""Low stock: the cells at or below their reorder level, with the quantity to order; as a list and as a file."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Stock matrix: what is on hand of a product, colour by size; a cell opens to its movements."""
+"""Stock matrix: the quantities on hand of a product, colour by size; a cell opens to its movements."""
 
 import streamlit as st
 

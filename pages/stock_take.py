@@ -1,4 +1,4 @@
-"""Stock-take: enter what was counted, see the differences, post them as adjustments."""
+"""Stock-take: enter the counts, see the differences, post them as adjustments."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""The script of every page: whoever is not signed in sees the sign-in, and nothing else."""
+"""The script of every page: it shows the sign-in, and nothing else, to a user who is not signed in."""
 
 import streamlit as st
 

@@ -14,23 +14,23 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 
 class _State(Enum):
-    ASKED = auto()
+    REQUESTED = auto()
     RUNNING = auto()
     ANSWERED = auto()
 
 
 @dataclass
 class _Reruns:
-    state: _State = _State.ASKED
+    state: _State = _State.REQUESTED
 
     def connected(self, socket: WebSocket) -> None:
-        self.state = _State.ASKED  # a new connection starts with a run
+        self.state = _State.REQUESTED  # a new connection starts with a run
         socket.on("framesent", self.sent)
         socket.on("framereceived", self.received)
 
     def sent(self, frame: bytes | str) -> None:
         if isinstance(frame, bytes) and BackMsg.FromString(frame).WhichOneof("type") == "rerun_script":
-            self.state = _State.ASKED
+            self.state = _State.REQUESTED
 
     def received(self, frame: bytes | str) -> None:
         if not isinstance(frame, bytes):
@@ -44,7 +44,7 @@ class _Reruns:
             self.state = _State.RUNNING if starts_another else _State.ANSWERED
 
     def loaded(self) -> None:
-        self.state = _State.ASKED
+        self.state = _State.REQUESTED
 
 
 _pages: WeakKeyDictionary[Page, _Reruns] = WeakKeyDictionary()

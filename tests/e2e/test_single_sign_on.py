@@ -34,7 +34,7 @@ class Installation:
     provider: Provider
     psql: "psycopg.Connection[Any]"
 
-    def asked(self, **claims: Any) -> Tab:
+    def sign_in(self, **claims: Any) -> Tab:
         """The tab of a fresh browser after a sign-in at the provider with `claims`."""
         self.provider.claims = claims
         tab = Tab(self.url, {}).run().click(BUTTON)
@@ -97,7 +97,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation
 
 
 def test_a_verified_address_of_an_active_user_is_signed_in_once(installed: Installation) -> None:
-    tab = installed.asked(email="Asha@Example.com", email_verified=True)
+    tab = installed.sign_in(email="Asha@Example.com", email_verified=True)
     while not tab.has("Sign out"):
         tab.finished()
     assert "Asha · manager" in tab.texts()
@@ -148,7 +148,7 @@ def test_nobody_else_is_signed_in(
 ) -> None:
     installed.psql.execute("update accounts.users set is_active = email <> 'ravi@example.com'")
     installed.trail()
-    tab = installed.asked(**claims)
+    tab = installed.sign_in(**claims)
     assert not tab.has("Sign out") and tab.has("Email")
     assert [text for text in tab.texts() if text.startswith(sentence)]
     assert [details["cause"] for _, _, details in installed.trail()] == ([cause] if cause else [])
@@ -169,7 +169,7 @@ def test_the_applications_login_alone_cannot_vouch_for_anybody(installed: Instal
 def test_signing_out_is_for_good_and_a_deactivated_user_is_out(installed: Installation, browser: Browser) -> None:
     provider, mira = installed.provider, "mira@example.com"
     provider.claims = {"email": mira, "email_verified": True}
-    provider.asked.clear()
+    provider.requests.clear()
     with browser.new_context(base_url=installed.url) as context:
         context.set_default_timeout(TIMEOUT)
         reruns.follow(context)
@@ -179,7 +179,7 @@ def test_signing_out_is_for_good_and_a_deactivated_user_is_out(installed: Instal
         sees(page, "Home")
         wait_for(lambda: has_sign_in_cookie(page), "the browser has the sign-in cookie")
         press(page, "Sign out", exact=True)
-        wait_for(lambda: not has_sign_in_cookie(page) and len(provider.asked) == 2, "the cookie is deleted")
+        wait_for(lambda: not has_sign_in_cookie(page) and len(provider.requests) == 2, "the cookie is deleted")
         sees_the_sign_in_only(page)
         assert not [cookie for cookie in context.cookies() if cookie["name"].startswith("_streamlit_user")]
         page.reload()
@@ -188,7 +188,7 @@ def test_signing_out_is_for_good_and_a_deactivated_user_is_out(installed: Instal
             page.go_back()
             sees_the_sign_in_only(page)
             done(page)
-        assert provider.asked == ["sign in", "sign out"]
+        assert provider.requests == ["sign in", "sign out"]
         assert installed.sessions(mira) == [True]
         assert installed.actions(mira) == ["LOGIN", "LOGOUT"]
 
@@ -223,7 +223,7 @@ def upload(installed: Installation, tab: Tab, size: int, **cookies: str) -> int:
 
 
 def test_an_upload_needs_a_live_session_and_a_size_that_is_allowed(installed: Installation) -> None:
-    tab = installed.asked(email="root@example.com", email_verified=True)
+    tab = installed.sign_in(email="root@example.com", email_verified=True)
     tab.until(lambda: tab.has("Sign out"))
     key = (installed.home / "secrets" / "cookie_key").read_text()
     (session,) = installed.psql.execute("select max(id) from accounts.sessions").fetchone() or (0,)

@@ -135,8 +135,8 @@ def test_a_second_app_on_the_same_home_shares_the_server_and_survives_the_first(
     pid = installed.postmaster()
     assert first.stop() == 0
     assert installed.postmaster() == pid and "Sign in" in second.page()
-    asked = run_command(installed.home, "psql", "-At", "-c", "select 1")
-    assert (asked.returncode, asked.stdout, asked.stderr) == (0, "1\n", "")
+    psql = run_command(installed.home, "psql", "-At", "-c", "select 1")
+    assert (psql.returncode, psql.stdout, psql.stderr) == (0, "1\n", "")
     assert is_running(pid)
     assert second.stop() == 0
     assert processes_of(installed.data) == []

@@ -190,7 +190,7 @@ def _forget(line: UserLine) -> None:
 
 @contextmanager
 def _show_stale_edits() -> Iterator[None]:
-    """Shows a refusal because somebody else changed the user meanwhile."""
+    """Shows a refusal because somebody else changed the user."""
     try:
         yield
     except StaleEdit as stale:

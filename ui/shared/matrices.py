@@ -12,7 +12,7 @@ from ui.shared import typed_grid
 from ui.shared.typed_grid import Shape
 
 TOTAL, QUANTITY = "Total", "Quantity"
-LOW = "↓"  # stands before a figure at or below the reorder level
+LOW = "↓"  # the mark before a figure at or below the reorder level
 
 
 def styled(matrix: Matrix) -> Styler:

@@ -99,7 +99,7 @@ def _grid(name: str, shape: Shape, subject: Hashable) -> _Grid:
         drawn = _extended(shape, grid.drawn, cells)
         changed = bool(typed) or grid.changed
         grid = _Grid(subject, shape, drawn, grid.round + 1, changed, initial=typed, typed=typed)
-    elif _key(name, grid) not in st.session_state:  # drawn anew, after another page or another product
+    elif _key(name, grid) not in st.session_state:  # the last run was of another page or another product
         grid = replace(grid, changed=False, initial=grid.typed)
     grids[name] = grid
     return grid

@@ -91,11 +91,11 @@ def test_every_page_is_offered_to_the_roles_that_may_open_it_and_refuses_the_oth
     offered: list[str] = []
     navigation: Any = st.navigation
 
-    def noting(sections: dict[str, list[Any]], **options: Any) -> Any:
+    def record_pages(sections: dict[str, list[Any]], **options: Any) -> Any:
         offered.extend(Path(str(page._page)).stem for pages in sections.values() for page in pages)
         return navigation(sections, **options)
 
-    monkeypatch.setattr(st, "navigation", noting)
+    monkeypatch.setattr(st, "navigation", record_pages)
     open_page("products", role)
     may_open = {page for page in PAGES if may(role, Permission[in_navigation()[page]])}
     assert set(offered) == may_open
@@ -114,11 +114,11 @@ def test_the_navigation_names_no_page_to_a_user_who_is_signed_out(
     offered: list[Any] = []
     navigation: Any = st.navigation
 
-    def noting(pages: list[Any], **options: Any) -> Any:
+    def record_pages(pages: list[Any], **options: Any) -> Any:
         offered.extend(pages)
         return navigation(pages, **options)
 
-    monkeypatch.setattr(st, "navigation", noting)
+    monkeypatch.setattr(st, "navigation", record_pages)
     run(signed_out)
     assert {(page.title, page.icon) for page in offered} == {("Sign in", "")} and len(offered) == len(PAGES)
 

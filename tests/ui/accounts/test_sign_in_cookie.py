@@ -150,11 +150,11 @@ def test_the_library_gets_the_credentials_of_no_other_user_and_the_key_of_the_in
     given: list[dict[str, Any]] = []
     made: Any = stauth.Authenticate
 
-    def noting(credentials: dict[str, Any], **options: Any) -> Any:
+    def record_call(credentials: dict[str, Any], **options: Any) -> Any:
         given.append({"credentials": credentials, "users": dict(credentials["usernames"])} | options)
         return made(credentials, **options)
 
-    monkeypatch.setattr(stauth, "Authenticate", noting)
+    monkeypatch.setattr(stauth, "Authenticate", record_call)
     for _ in range(2):
         run(signed_out)
     first, second = given

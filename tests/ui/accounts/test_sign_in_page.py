@@ -80,11 +80,11 @@ def test_an_unknown_user_and_one_without_a_password_get_the_same_sentence_as_a_w
 
 def test_after_five_failures_the_page_says_how_long_to_wait(signed_out: AppTest) -> None:
     signed_out.run()
-    said = [
+    messages = [
         _sign_in(signed_out, email_of(Role.MANAGER), password).error[0].value for password in ["x"] * 5 + [PASSWORD]
     ]
     wrong = "Email or password is not right. Check both and try again."
-    assert said == [wrong] * 4 + ["Too many sign-ins have failed. Try again in 1 minute."] * 2
+    assert messages == [wrong] * 4 + ["Too many sign-ins have failed. Try again in 1 minute."] * 2
 
 
 @pytest.mark.parametrize(

@@ -22,11 +22,11 @@ NOTHING = "Nothing is on the record for these filters. Widen the period, or clea
 @pytest.fixture
 def product(shop: Shop) -> int:
     """AN201 with goods in and out, and another product beside it."""
-    made = shop.product(sizes=["S"], colours=["Red"])
-    shop.receive(made, S=5)
-    shop.sell(made, S=1)
+    product_id = shop.product(sizes=["S"], colours=["Red"])
+    shop.receive(product_id, S=5)
+    shop.sell(product_id, S=1)
     shop.product("KT-1", "Kurta", sizes=["M"], colours=[])
-    return made
+    return product_id
 
 
 def rows(tab: AppTest, *columns: str) -> list[tuple[Any, ...]]:

@@ -22,11 +22,11 @@ DONE = """
 @pytest.fixture
 def product(shop: Shop) -> int:
     """AN201 with five pieces in red, size S, of which two were damaged; then one was found again."""
-    made = shop.product()
-    shop.receive(made, S=5)
-    shop.adjust(made, -2, "damaged", note="torn")
-    shop.adjust(made, 1)
-    return made
+    product_id = shop.product()
+    shop.receive(product_id, S=5)
+    shop.adjust(product_id, -2, "damaged", note="torn")
+    shop.adjust(product_id, 1)
+    return product_id
 
 
 def opening(open_page: Open, shop: Shop, index: int = 1) -> AppTest:

@@ -45,11 +45,11 @@ def dispatched(shop: Shop, product: int, quantity: int) -> None:
 @pytest.fixture
 def product(shop: Shop) -> int:
     """AN201 with nine pieces in red, size S, in two entries of the mill, and one size M of Arvind's."""
-    made = shop.product()
-    shop.receive(made, S=5)
-    shop.receive(made, S=4)
-    shop.receive(made, M=1, stakeholder="Arvind Mills")
-    return made
+    product_id = shop.product()
+    shop.receive(product_id, S=5)
+    shop.receive(product_id, S=4)
+    shop.receive(product_id, M=1, stakeholder="Arvind Mills")
+    return product_id
 
 
 def test_selected_goods_in_are_deleted_in_one_step_after_a_question_that_counts_the_pieces(

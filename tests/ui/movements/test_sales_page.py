@@ -17,9 +17,9 @@ NOT_ENOUGH = "There is not enough stock for this. Nothing was saved."
 @pytest.fixture
 def product(shop: Shop) -> int:
     """AN201 with five pieces in red, size S."""
-    made = shop.product()
-    shop.receive(made, S=5)
-    return made
+    product_id = shop.product()
+    shop.receive(product_id, S=5)
+    return product_id
 
 
 def listed(tab: AppTest) -> list[tuple[Any, ...]]:

@@ -129,8 +129,8 @@ def test_a_wrong_party_is_refused_with_a_sentence_and_writes_nothing(
             "days": "payment_days" if customer else "days_of_payment",
         }
         tab = adding(open_page, word, **{names.get(name, name): value for name, value in fields.items()})
-        (said,) = sentences(tab.error)
-        assert said.endswith(sentence) and not tab.success
+        (message,) = sentences(tab.error)
+        assert message.endswith(sentence) and not tab.success
     assert written(shop) == []
 
 

@@ -22,15 +22,15 @@ class Midnight:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, today: date) -> None:
         self._monkeypatch = monkeypatch
         self.today = today
-        self._say()
+        self._set_today()
 
     def comes(self) -> date:
         """Starts the next day and returns it."""
         self.today += timedelta(days=1)
-        self._say()
+        self._set_today()
         return self.today
 
-    def _say(self) -> None:
+    def _set_today(self) -> None:
         self._monkeypatch.setattr(formats, "today", lambda: self.today)
 
 
@@ -66,12 +66,12 @@ def test_an_entry_saved_just_after_midnight_has_the_date_on_the_screen(
 ) -> None:
     shop.product()
     tab = open_page("inward", Role.MANAGER)
-    said = tab.date_input(key="inward_date").value
+    date_on_screen = tab.date_input(key="inward_date").value
     tab.selectbox(key="inward_colour_1").set_value("RED")
     run(tab)
     type_in_grid(tab, "inward_grid_0", S="4")
     choose_or_type(tab, "inward_stakeholder", "Mill")
     midnight.comes()
     click(tab, "inward_save_0")
-    assert [(entry.date, entry.quantity) for entry in shop.inward()] == [(said, 4)]
+    assert [(entry.date, entry.quantity) for entry in shop.inward()] == [(date_on_screen, 4)]
     assert run(tab).date_input(key="inward_date").value == midnight.today

@@ -76,8 +76,8 @@ COMMITS = {a_password: (sessions, "change_password")}
 def click_twice(tab: AppTest, key: str, during: tuple[ModuleType, str], monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """Clicks, and again while the function `during` begins; the second click waits until Streamlit takes it."""
     tab.button(key=key).click()
-    again = RerunData(widget_states=tab._tree.get_widget_states(), page_script_hash=tab._page_hash)
-    call_during(during, lambda requests: requests.request_rerun(again), monkeypatch)
+    second_click = RerunData(widget_states=tab._tree.get_widget_states(), page_script_hash=tab._page_hash)
+    call_during(during, lambda requests: requests.request_rerun(second_click), monkeypatch)
     return run(tab)
 
 
@@ -87,7 +87,7 @@ def call_during(
     """Calls `ask` once in the browser's thread, while the function `during` begins."""
     function = getattr(*during)
 
-    def asked(*arguments: Any, **named: Any) -> Any:
+    def wrapper(*arguments: Any, **named: Any) -> Any:
         context = get_script_run_ctx()
         assert context is not None and context.script_requests is not None
         if during != (feedback, "show_done") or "done" in st.session_state:
@@ -96,21 +96,21 @@ def call_during(
                 assert browser.submit(ask, context.script_requests).result() is not False
         return function(*arguments, **named)
 
-    monkeypatch.setattr(*during, asked)
+    monkeypatch.setattr(*during, wrapper)
 
 
-@pytest.mark.parametrize("at_the_sentence", [False, True], ids=["while it is written", "while it is said"])
+@pytest.mark.parametrize("before_message", [False, True], ids=["during the write", "before the message"])
 @pytest.mark.parametrize("fill", OUTCOMES, ids=lambda fill: fill.__name__)
 def test_a_second_click_saves_once_and_the_message_is_shown(
     open_page: Open,
     shop: Shop,
     monkeypatch: pytest.MonkeyPatch,
     fill: Callable[[Open, Shop], Filled],
-    at_the_sentence: bool,
+    before_message: bool,
 ) -> None:
     tab, key = fill(open_page, shop)
     ((before,),) = shop.run("select coalesce(max(id), 0) from audit.trail")
-    during = (feedback, "show_done") if at_the_sentence else COMMITS.get(fill, (undo, "this_transaction"))
+    during = (feedback, "show_done") if before_message else COMMITS.get(fill, (undo, "this_transaction"))
     tab = click_twice(tab, key, during, monkeypatch)
     sentence, written = OUTCOMES[fill]
     assert (sentences(tab.success), sentences(tab.error)) == ([sentence], [])
@@ -160,8 +160,8 @@ def test_a_message_stays_until_it_can_be_read_also_on_another_page(
 ) -> None:
     monkeypatch.setattr(feedback, "STAYS", 600)
     tab = click(*an_adjustment(open_page, shop))
-    said = [OUTCOMES[an_adjustment][0]]
-    assert sentences(tab.success) == sentences(run(tab).success) == said
-    assert sentences(run(tab.switch_page("../pages/products.py")).success) == said
+    message = [OUTCOMES[an_adjustment][0]]
+    assert sentences(tab.success) == sentences(run(tab).success) == message
+    assert sentences(run(tab.switch_page("../pages/products.py")).success) == message
     tab.session_state["done_until"] -= 600
     assert not run(tab).success

@@ -38,7 +38,7 @@ def many(shop: Shop) -> int:
     return made
 
 
-def place(tab: AppTest) -> str:
+def position(tab: AppTest) -> str:
     """`1 to 50 of 130, newest first`, and the labels of the buttons under it."""
     return " | ".join([tab.caption[0].value, *(button.label for button in tab.button if button.label in TURN)])
 
@@ -73,9 +73,9 @@ def test_a_second_click_before_the_page_has_turned_turns_no_further_page(
 ) -> None:
     tab = open_page("audit", Role.ANALYST, type="Product", action="Changed")
     click_twice(tab, "audit_older", monkeypatch)
-    assert place(tab) == "51 to 100 of 130, newest first | Newer | Older"
+    assert position(tab) == "51 to 100 of 130, newest first | Newer | Older"
     click_twice(tab, "audit_newer", monkeypatch)
-    assert place(tab) == "1 to 50 of 130, newest first | Older"
+    assert position(tab) == "1 to 50 of 130, newest first | Older"
     tab.session_state["audit_view"] = "Operations"
     run(tab)
     click_twice(tab, "operations_older", monkeypatch)
@@ -92,9 +92,9 @@ def test_page_size_and_page_survive_a_visit_to_the_charts(open_page: Open, many:
         tab.session_state["audit_view"] = view
         run(tab)
     assert tab.selectbox(key="audit_size").value == 25
-    assert place(tab) == "26 to 50 of 130, newest first | Newer | Older"
+    assert position(tab) == "26 to 50 of 130, newest first | Newer | Older"
     tab.text_input(key="text").set_value("no such text")
     assert not run(tab).dataframe
     tab.text_input(key="text").set_value("")
-    assert place(run(tab)) == "26 to 50 of 130, newest first | Newer | Older"
+    assert position(run(tab)) == "26 to 50 of 130, newest first | Newer | Older"
     assert tab.selectbox(key="audit_size").value == 25
