@@ -21,7 +21,7 @@ from tests.e2e.app_process import free_port, wait_for
 
 
 class Provider:
-    """`claims` are those of the next person, `client` is the client it serves, `requests` lists the calls of browsers."""
+    """`claims` are those of the next person, `client` is the client it serves, `requests` lists the browsers' calls."""
 
     def __init__(self) -> None:
         self.port = free_port()
