@@ -36,8 +36,8 @@ def entry(headings: Sequence[str]) -> None:
         file = st.file_uploader(
             "or a file", type=["xlsx", "csv", "tsv", "txt"], max_upload_size=10, key=f"paste_file_{number}"
         )
-        size_hint = " A column for each size may stand for Size and Quantity." if "Quantity" in headings else ""
-        st.caption(formats.plain(f"Columns: {', '.join(headings)}. Other spellings are understood.{size_hint}"))
+        size_note = " A column for each size may stand for Size and Quantity." if "Quantity" in headings else ""
+        st.caption(formats.plain(f"Columns: {', '.join(headings)}. Other spellings are understood.{size_note}"))
         submitted = st.form_submit_button("Check", type="primary", icon=":material/fact_check:", key="paste_check")
     if submitted:
         forget()
