@@ -38,7 +38,10 @@ MAX_UPLOAD = 50  # MB
 
 
 def weakened(option: Option, *, demo: bool) -> list[str]:
-    """A warning for each setting that is less safe than the default. Raises StartError for an indispensable one."""
+    """A warning for each setting that is less safe than the default.
+
+    Raises StartError if the setting that binds a tab to its browser is replaced.
+    """
     _require_browser_header(option)
     warnings = [
         f"{name} is {json.dumps(option(name))}, not {json.dumps(wanted)}: {meaning}."

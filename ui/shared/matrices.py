@@ -16,7 +16,7 @@ LOW = "↓"  # the mark before a figure at or below the reorder level
 
 
 def styled(matrix: Matrix) -> Styler:
-    """The stock matrix: colours down, sizes across in the product's order, totals; low cells marked, gaps grey.
+    """The stock matrix with its totals, colours down, sizes across; low cells marked, zeros dimmed, gaps grey.
 
     A cell out of use is shown as a gap, like one that does not exist.
     """
