@@ -20,8 +20,7 @@ from backstitch.inventory.products.queries import Matrix
 from ui import feedback
 from ui.orders import compare, steps
 from ui.orders import list as order_list
-from ui.products import fields as product_fields
-from ui.shared import formats, matrices, session, typed_grid
+from ui.shared import formats, matrices, numbers, session, typed_grid
 from ui.shared.typed_grid import Cell, Shape
 
 # "new", or the Order as it was read; the form and its texts survive a visit to another page.
@@ -305,8 +304,8 @@ def _lines(typed: Sequence[_ProductTexts]) -> list[Line]:
         names = {
             colour.colour_code: name for colour, name in zip(matrix.colours, matrices.row_names(matrix), strict=True)
         }
-        price = product_fields.number(f"Price of {product.sku}", entered.unit_price)
-        rate = product_fields.number(f"GST of {product.sku}", entered.gst_rate)
+        price = numbers.amount(f"Price of {product.sku}", entered.unit_price)
+        rate = numbers.amount(f"GST of {product.sku}", entered.gst_rate)
         for (code, size), text in entered.cells.items():
             # The label names the cell in a refusal of its text.
             label = f"{size} of {product.sku} {names.get(code, code)}"

@@ -3,20 +3,17 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import streamlit as st
 
-from backstitch.errors import Refused
 from backstitch.inventory.movements import queries as movement_queries
 from backstitch.inventory.parties import queries as party_queries
 from backstitch.inventory.products import sizes as size_names
 from backstitch.inventory.products.commands import NewColour, ProductDetails
 from backstitch.inventory.products.queries import Product
-from ui.shared import session
+from ui.shared import numbers, session
 
-LIMIT = 10**10  # for the number of any field; the database has its own limits
 NAME_WITH_CODE = re.compile(r"(?P<name>.*\S)\s*\((?P<code>[^()]*)\)")
 
 
@@ -120,10 +117,10 @@ def details(typed: FieldTexts) -> ProductDetails:
         sizes=tuple(size_names.parse(typed.sizes)),
         description=typed.description,
         category=typed.category,
-        unit_price=number("Price", typed.price),
+        unit_price=numbers.amount("Price", typed.price),
         hsn_code=typed.hsn or None,
-        gst_rate=number("GST rate", typed.gst),
-        reorder_level=whole("The reorder level", typed.reorder),
+        gst_rate=numbers.amount("GST rate", typed.gst),
+        reorder_level=numbers.whole("The reorder level", typed.reorder),
         allowed_stores=tuple(typed.stores),
         allowed_agencies=tuple(typed.agencies),
     )
@@ -136,34 +133,3 @@ def colours(typed: str) -> list[NewColour]:
         match = NAME_WITH_CODE.fullmatch(part)
         pairs.append((match["name"], match["code"]) if match else (part, ""))
     return [colour for colour in pairs if colour[0]]
-
-
-def whole(label: str, typed: str) -> int:
-    """A whole number, 0 for an empty text. Raises Refused for any other text."""
-    value = _decimal(label, typed) or Decimal(0)
-    if value != value.to_integral_value():
-        raise Refused(f"{label} is a whole number. Nothing was saved.", rule="fractional_quantity")
-    if abs(value) >= LIMIT:
-        raise Refused(f"{label} is too large. Nothing was saved.", rule="22003")
-    return int(value)
-
-
-def number(label: str, typed: str) -> Decimal | None:
-    """An amount or a percentage, with or without commas; None for an empty text. Raises Refused for a third decimal."""
-    value = _decimal(label, typed)
-    if value is not None and abs(value) < LIMIT and value != round(value, 2):
-        raise Refused(f"{label}: “{typed}” has more than two decimals. Nothing was saved.", rule="two_decimals")
-    return value
-
-
-def _decimal(label: str, typed: str) -> Decimal | None:
-    digits = typed.strip().replace(",", "")
-    if not digits:
-        return None
-    try:
-        value = Decimal(digits)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite():
-        raise Refused(f"{label}: “{typed}” is not a number. Nothing was saved.", rule="not_a_number")
-    return value

@@ -11,8 +11,7 @@ from backstitch.inventory.products import queries as product_queries
 from backstitch.inventory.products.commands import ProductChange
 from backstitch.inventory.products.queries import Product
 from ui import feedback
-from ui.products import fields
-from ui.shared import formats, reason_field, session, versions
+from ui.shared import formats, numbers, reason_field, session, versions
 
 HEADINGS = {
     "sku": "SKU",
@@ -133,7 +132,7 @@ def _value(product: Product, name: str, typed: object) -> object:
     if isinstance(typed, bool) or name not in {"unit_price", "gst_rate", "reorder_level"}:
         return typed
     label = f"{product.sku}, {HEADINGS[name]}"
-    parse = fields.whole if name == "reorder_level" else fields.number
+    parse = numbers.whole if name == "reorder_level" else numbers.amount
     return parse(label, str(typed))
 
 
