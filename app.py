@@ -1,4 +1,4 @@
-"""The only entry: `streamlit run app.py`. One process serves the pages, the downloads and the database.
+"""The entry point: `streamlit run app.py`. One process serves the pages and the downloads, and runs the database.
 
 The lifespan starts the database (the embedded one, or what DATABASE_URL names), migrates it, fills it with
 demo data at the very first start, and stops everything cleanly on Ctrl-C and SIGTERM.
@@ -29,13 +29,13 @@ from ui.shared import single_sign_on
 
 log = logging.getLogger("backstitch")
 
-WATCH, AFTER_FAILURE = 3, 30  # seconds between two looks at the embedded server
-LOOK_AHEAD = 24 * 60 * 60  # seconds between two looks at the months ahead
+CHECK_SERVER, CHECK_SERVER_AFTER_FAILURE = 3, 30  # seconds between two checks of the embedded server
+CREATE_PARTITIONS = 24 * 60 * 60  # seconds between two checks of the partitions
 
 
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
-    """Runs the service as long as the app; a start that fails ends in one sentence and exit code 1."""
+    """Runs the service as long as the app; a failed start prints one sentence and exits with code 1."""
     log_format.to_standard_error()
     try:
         configured = settings.load()
@@ -46,38 +46,38 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
         service = await asyncio.to_thread(running.__enter__)
     except StartError as error:
         print(f"Backstitch cannot start. {error}", file=sys.stderr, flush=True)
-        # Nothing runs yet that would need an orderly end, and uvicorn would print a traceback.
+        # Nothing runs yet that needs a clean stop, and uvicorn would print a traceback.
         os._exit(1)
-    watches = [asyncio.create_task(_watch(service)), asyncio.create_task(_look_ahead(service))]
+    background_tasks = [asyncio.create_task(_watch_server(service)), asyncio.create_task(_create_partitions(service))]
     try:
-        # The demo first, which may make the database anew.
+        # First the demo, which may replace the database.
         if service.settings.demo:
             await asyncio.to_thread(first_start.load, service)
         await asyncio.to_thread(startup.allow_single_sign_on, service, allowed=single_sign_on.is_configured())
-        # What start-up made stays; the collector need not look at it again.
+        # The objects made by the start-up stay alive, so the garbage collector need not check them again.
         gc.collect()
         gc.freeze()
         with Sealer(service.database):
             yield {}
     finally:
-        for watch in watches:
-            watch.cancel()
+        for task in background_tasks:
+            task.cancel()
         running.__exit__(None, None, None)
-        # uvicorn raises the signal that ended it once more when all is done; blocked, the exit code stays 0.
+        # uvicorn raises the signal that ended it once more at the end; while it is blocked, the exit code stays 0.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
 
 
-async def _watch(service: Service) -> None:
-    """Brings the embedded server back within seconds, should it die while the app runs."""
+async def _watch_server(service: Service) -> None:
+    """Restarts the embedded server within seconds if it dies while the app runs."""
     while True:
         alive = await asyncio.to_thread(service.revive)
-        await asyncio.sleep(WATCH if alive else AFTER_FAILURE)
+        await asyncio.sleep(CHECK_SERVER if alive else CHECK_SERVER_AFTER_FAILURE)
 
 
-async def _look_ahead(service: Service) -> None:
-    """Makes the partitions of the months ahead each day: an app may run for longer than those of its start last."""
+async def _create_partitions(service: Service) -> None:
+    """Creates the partitions of the months ahead each day: the app may outlive those made at its start."""
     while True:
-        await asyncio.sleep(LOOK_AHEAD)
+        await asyncio.sleep(CREATE_PARTITIONS)
         await asyncio.to_thread(service.look_ahead)
 
 

@@ -1,4 +1,4 @@
-"""My account: where I am signed in, my password, what happened to my account."""
+"""My account: the user's sessions, password and account events."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Adjustments: what counts, damage and other corrections did to the stock; correct and delete them."""
+"""Adjustments: counts, damage and other corrections of the stock; look up, correct and delete them."""
 
 import streamlit as st
 
@@ -28,21 +28,21 @@ if editor:
         st.page_link("../pages/stock_take.py", label="Stock-take", icon=":material/fact_check:")
 
 log_filter = movement_tables.filter_bar(
-    every_product, prefix="adjustment_log", names={"reason": ("Reason", REASONS)}, shown=str.capitalize
+    every_product, prefix="adjustment_log", names={"reason": ("Reason", REASONS)}, format_name=str.capitalize
 )
 with session.read() as connection:
     entries = movement_queries.adjustment_log(connection, log_filter=log_filter)
 
 
 def fields(entry: AdjustmentEntry, key: movement_correction.Key) -> movement_correction.Save:
-    """What can be corrected of an entry."""
+    """Draws the fields of an entry that can be corrected; returns what saves it."""
     typed = adjustment_fields.show(key("of_{}"), entry)
     return lambda connection: adjustments.edit_adjustment(
         connection,
         entry=entry,
-        quantity=typed.change(entry.size),
+        quantity=typed.signed_quantity(entry.size),
         date=typed.date,
-        reason=typed.kind(),
+        reason=typed.required_reason(),
         note=typed.note,
     )
 
@@ -55,7 +55,7 @@ selected = movement_tables.show(
     columns={"reason": "Reason", "note": "Note"},
     editable=editor,
     empty="No adjustments yet.",
-    further={"reason": [entry.reason.capitalize() for entry in entries]},
+    extra_columns={"reason": [entry.reason.capitalize() for entry in entries]},
 )
 movement_correction.offer(
     movement_correction.Log(

@@ -1,4 +1,4 @@
-"""Audit report: who changed what and when; filter it, chart it, take it away."""
+"""Audit report: who changed what and when; with filters, charts and downloads."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Home: what needs attention today, each with the page where to act on it."""
+"""Home: what needs attention today, with a link to the page for each."""
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ from ui.shared import formats, session
 from ui.stock import low_list as low_stock_list
 
 user = session.require(Permission.SEE_INVENTORY)
-low_stock_list.follow()
+low_stock_list.open_clicked_row()
 
 st.title("Home")
 if user.may(Permission.MANAGE_USERS) and (problem := first_start.problem()):
@@ -26,7 +26,7 @@ if not figures.products:
 home_parts.cards(figures)
 
 with session.read() as connection:
-    low = stock_reports.low_stock(connection, today=formats.today(), size=home_parts.LINES)
+    low = stock_reports.low_stock(connection, today=formats.today(), size=home_parts.ROWS)
 if low:
     home_parts.most_urgent(low, figures.low_cells)
 elif figures.products:

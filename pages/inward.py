@@ -93,7 +93,7 @@ selected = movement_tables.show(
     prefix="inward_log",
     columns=OWN_COLUMNS,
     editable=editor,
-    empty=f"Nothing has come in here yet.{movement_tables.APPEARS if editor and choices else ''}",
+    empty=f"Nothing has come in here yet.{movement_tables.FORM_ABOVE if editor and choices else ''}",
 )
 movement_correction.offer(
     movement_correction.Log(

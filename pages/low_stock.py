@@ -1,4 +1,4 @@
-"""Low stock: what is at or below its reorder level, with how many to order; as a list and as a file."""
+"""Low stock: the cells at or below their reorder level, with the quantity to order; as a list and as a file."""
 
 import streamlit as st
 
@@ -10,7 +10,7 @@ from ui.stock import low_list as low_stock_list
 
 user = session.require(Permission.SEE_INVENTORY)
 editor = user.may(Permission.EDIT_INVENTORY)
-low_stock_list.follow()
+low_stock_list.open_clicked_row()
 
 st.title("Low stock")
 
@@ -27,7 +27,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     )
     to_order = st.toggle("Only what is to be ordered", key="low_to_order", help="Suggested above 0")
 
-found = low_stock_list.found(low, search or "", to_order=to_order)
+found = low_stock_list.filtered(low, search or "", to_order=to_order)
 if not found:
     st.info("Nothing low matches. Try another word.", icon=":material/search_off:")
     st.stop()
@@ -37,7 +37,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
     st.markdown(f"**{formats.counted(len(found), 'cell')}** · {pieces} suggested")
     low_stock_list.download(found, search or "", to_order=to_order)
 
-shown = found[: low_stock_list.SHOWN]
+shown = found[: low_stock_list.DISPLAY_LIMIT]
 table = formats.frame(shown, LowCell)
 table["open"] = ":material/grid_on: Matrix"
 table["receive"] = ":material/input: Goods in"

@@ -1,4 +1,4 @@
-"""Orders: take them, see them through, hand out the order sheet."""
+"""Orders: take, confirm, dispatch and copy them, and hand out the order sheet."""
 
 import streamlit as st
 
@@ -20,16 +20,16 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
         st.button("New order", type="primary", icon=":material/add:", key="new_order", on_click=order_forms.open_new)
 
 order_id = st.query_params.get("order", "")
-asked = int(order_id) if order_id.isdecimal() and len(order_id) < 19 else None
-if form is not None and order_forms.is_asked_for(asked):
+linked_id = int(order_id) if order_id.isdecimal() and len(order_id) < 19 else None
+if form is not None and order_forms.is_requested(linked_id):
     order_forms.show(form if isinstance(form, Order) else None)
-elif asked is not None:
+elif linked_id is not None:
     if form is not None:
-        order_forms.say_it_waits()
-    order_view.show(asked, editable=editor)
+        order_forms.show_unsaved_notice()
+    order_view.show(linked_id, editable=editor)
 else:
     if order_id:
-        links.say_unknown("order", order_id, "All orders are shown.")
+        links.warn_unresolved("order", order_id, "All orders are shown.")
     order_list.show(editable=editor)
 if editor:
     order_steps.show_open()

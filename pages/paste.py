@@ -1,4 +1,4 @@
-"""Paste from Excel: rows copied from a spreadsheet, or a file, checked whole, shown, and written in one go."""
+"""Paste from Excel: checks rows copied from a spreadsheet, or a file, shows a preview, and writes them in one go."""
 
 import streamlit as st
 
@@ -69,8 +69,8 @@ with feedback.refusals():
     if checked.is_empty:
         st.info("There is nothing to write: the rows have no quantity, or say what is stored already.")
         st.stop()
-    agreed = paste_forms.replacing(checked)
-    reason = paste_forms.reason(checked)
+    agreed = paste_forms.ask_to_replace(checked)
+    reason = paste_forms.price_reason(checked)
     if st.button(
         paste_forms.button_label(checked),
         type="primary",
@@ -89,6 +89,6 @@ with feedback.refusals():
             )
         paste_forms.clear()
         feedback.done(
-            paste_forms.sentence(checked, written),
+            paste_forms.result_sentence(checked, written),
             on_record={"product": choices[product_id]} if product_id is not None else {"period": "Today"},
         )

@@ -1,4 +1,4 @@
-"""Reasons: which changes ask for one, as an admin says."""
+"""Reasons: an admin decides which changes demand one."""
 
 import streamlit as st
 
@@ -13,10 +13,10 @@ st.title("Reasons")
 st.text("The database refuses these changes to whoever gives no reason. The reason stays on the record.")
 
 with session.read() as connection:
-    asked = [policy for policy in reasons.policies(connection) if policy.required]
+    rules = [policy for policy in reasons.policies(connection) if policy.required]
     askable = reasons.askable(connection)
 
-reason_rules.show(asked)
+reason_rules.show(rules)
 st.subheader("Ask for one more")
-reason_rules.ask(askable, asked)
+reason_rules.add_form(askable, rules)
 reason_rules.show_open()

@@ -96,8 +96,8 @@ selected = movement_tables.show(
     prefix="sales_log",
     columns={**OWN_COLUMNS, "order": "Order"},
     editable=editor,
-    empty=f"Nothing has gone out here yet.{movement_tables.APPEARS if editor and choices else ''}",
-    further={"order": [order_names.get(entry.order_id or 0, "") for entry in entries]},
+    empty=f"Nothing has gone out here yet.{movement_tables.FORM_ABOVE if editor and choices else ''}",
+    extra_columns={"order": [order_names.get(entry.order_id or 0, "") for entry in entries]},
 )
 movement_correction.offer(
     movement_correction.Log(

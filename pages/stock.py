@@ -1,4 +1,4 @@
-"""Stock matrix: what is on hand of a product, colour by size; a cell opens to its movements."""
+"""Stock matrix: the quantities on hand of a product, colour by size; a cell opens to its movements."""
 
 import streamlit as st
 
@@ -20,9 +20,9 @@ if not choices:
     st.info("No products yet. Add one on the Products page; its matrix appears here.", icon=":material/grid_on:")
     st.stop()
 
-links.find_product("stock_product", choices.values())
-for asked in links.unknown("stock_product", choices.values()):
-    links.say_unknown("product", asked, "Choose another; of those that are in use, the first is shown.")
+links.resolve_product("stock_product", choices.values())
+for value in links.unresolved("stock_product", choices.values()):
+    links.warn_unresolved("product", value, "Choose another; of those that are in use, the first is shown.")
 product_id = st.selectbox(
     "Product",
     list(choices),
@@ -30,7 +30,7 @@ product_id = st.selectbox(
     key="stock_product",
     bind="query-params",
     filter_mode="contains",
-    on_change=links.settle,
+    on_change=links.clear_unresolved,
     args=("stock_product",),
 )
 

@@ -1,4 +1,4 @@
-"""Stock-take: enter what was counted, see the differences, post them as adjustments."""
+"""Stock-take: enter the counts, see the differences, post them as adjustments."""
 
 import streamlit as st
 
@@ -18,9 +18,9 @@ if not choices:
     st.info("No products yet. Add one on the Products page, then count it.", icon=":material/fact_check:")
     st.stop()
 
-links.find_product("take_product", choices.values())
-for asked in links.unknown("take_product", choices.values()):
-    links.say_unknown("product", asked, "Choose another; of those that are in use, the first is shown.")
+links.resolve_product("take_product", choices.values())
+for value in links.unresolved("take_product", choices.values()):
+    links.warn_unresolved("product", value, "Choose another; of those that are in use, the first is shown.")
 with st.container(horizontal=True, vertical_alignment="bottom"):
     product_id = st.selectbox(
         "Product",
@@ -29,7 +29,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         key="take_product",
         bind="query-params",
         filter_mode="contains",
-        on_change=links.settle,
+        on_change=links.clear_unresolved,
         args=("take_product",),
     )
     books = st.toggle("Show the books", key="take_books", help="What should be there; hidden, it cannot lead the count")
@@ -41,8 +41,8 @@ if not matrix.cells.keys() - matrix.inactive:
     st.info("This product has no colours in use. Add them on the Products page.", icon=":material/palette:")
     st.stop()
 
-began = count_sheet.began(matrix)
+opening = count_sheet.opening_books(matrix)
 if books:
-    count_sheet.show_books(matrix, began)
+    count_sheet.show_books(matrix, opening)
 typed = count_sheet.show(matrix)
-count_posting.show(matrix, began, typed, choices[product_id])
+count_posting.show(matrix, opening, typed, choices[product_id])

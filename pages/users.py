@@ -1,4 +1,4 @@
-"""Users: who may sign in, as what, and from where they are signed in now."""
+"""Users: their roles and states, and the live sessions."""
 
 import streamlit as st
 
@@ -14,7 +14,7 @@ account_forms.end_chosen_session()
 
 
 def state(line: UserLine) -> str:
-    """What keeps the user from signing in, or comes first when they do."""
+    """The state of a user: deactivated, locked, or due for a new password; else an empty text."""
     if not line.is_active:
         return "Deactivated"
     if line.locked_until:

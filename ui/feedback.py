@@ -90,7 +90,7 @@ def end_run() -> None:
 
 def _link_to_record(on_record: Mapping[str, str], filter_report: Callable[[Mapping[str, str]], None]) -> None:
     label, icon = "View in audit report", ":material/history:"
-    if links.is_here("audit"):
+    if links.is_current_page("audit"):
         # On the report itself a link would lose to the filters on the screen.
         st.button(label, icon=icon, key="view_record", on_click=filter_report, args=(on_record,))
     else:

@@ -1,4 +1,4 @@
-"""The script of every page: whoever is not signed in sees the sign-in, and nothing else."""
+"""The script of every page: it shows the sign-in, and nothing else, to a user who is not signed in."""
 
 import streamlit as st
 
@@ -55,10 +55,10 @@ if not st.session_state.get("authentication_status"):
     session.leave()
 if person.user.must_change_password:
     # Before any page: an admin knows the password of this person.
-    account_forms.first_password()
+    account_forms.own_password_form()
     st.stop()
 
-if links.arrive(page.url_path):
+if links.note_page(page.url_path):
     dialogs.close_all()
 feedback.show_done(offer_undo=undo.offer, filter_report=audit_filters.show_only)
 undo.show_open()

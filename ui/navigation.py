@@ -1,4 +1,4 @@
-"""The pages of the app: which there are, in which order, and what a user must be allowed to see each."""
+"""The pages of the app in their order, with the permission that each requires."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from backstitch.accounts.sessions import User
 
 @dataclass(frozen=True)
 class Entry:
-    """A page in the navigation; `file` in the folder pages is its address, too, with hyphens."""
+    """A page in the navigation; its address is the name of its file in `pages/`, with hyphens."""
 
     permission: Permission
     file: str
@@ -23,11 +23,11 @@ class Entry:
 
     @property
     def path(self) -> str:
-        """Its address, after the slash."""
+        """The address of the page, without the slash."""
         return "" if self.is_default else self.file.replace("_", "-")
 
     def page(self) -> StreamlitPage:
-        """The page as Streamlit takes it."""
+        """The page as an object of Streamlit."""
         return st.Page(
             f"../pages/{self.file}.py",
             title=self.title,
@@ -38,7 +38,7 @@ class Entry:
         )
 
     def placeholder(self) -> StreamlitPage:
-        """A page at the same address with nothing on it, for whoever is signed out."""
+        """An empty page at the same address, for a user who is signed out."""
         return st.Page(lambda: None, title="Sign in", url_path=self.path, default=self.is_default)
 
 
@@ -177,5 +177,5 @@ def for_user(user: User) -> dict[str, list[StreamlitPage]]:
 
 
 def signed_out() -> list[StreamlitPage]:
-    """Every address, with nothing behind it: a deep link leads to the sign-in, and stays for afterwards."""
+    """An empty page per address: a deep link shows the sign-in, and keeps its address for after it."""
     return [entry.placeholder() for entries in SECTIONS.values() for entry in entries]

@@ -1,4 +1,4 @@
-"""The real app as a process of its own, asked as a browser would, but without one."""
+"""Runs the real app as a process, and talks to it as a browser does, without a browser."""
 
 import os
 import re
@@ -28,7 +28,7 @@ def free_port() -> int:
 
 
 def wait_for(answer: Callable[[], T], what: str, seconds: float = 60) -> T:
-    """The first answer that is true."""
+    """Calls `answer` until it returns a true value, and returns that. Raises after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (found := answer()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
@@ -64,7 +64,7 @@ class App:
         return (self.logs / "err").read_text()
 
     def ready(self) -> "App":
-        """The same app, as soon as it answers."""
+        """Waits until the app answers, and returns it."""
         wait_for(self.is_healthy, f"{self.port} healthy")
         return self
 
@@ -80,13 +80,13 @@ class App:
             return str(response.read().decode())
 
     def tab(self) -> ClientConnection:
-        """A browser tab's connection."""
+        """Opens the connection of a browser tab."""
         return connect(
             f"ws://localhost:{self.port}/_stcore/stream", subprotocols=[Subprotocol("streamlit")], max_size=None
         )
 
     def page(self) -> list[str]:
-        """What a new tab shows: texts of headings, paragraphs, buttons and alerts, from top to bottom."""
+        """The texts of headings, paragraphs, buttons and alerts in a new tab, from top to bottom."""
         with self.tab() as tab:
             run = BackMsg()
             run.rerun_script.query_string = ""
@@ -99,11 +99,11 @@ class App:
                 element = message.delta.new_element
                 for text in (element.heading.body, element.markdown.body, element.alert.body, element.button.label):
                     if text:
-                        # Texts from data are escaped, lest they be read as Markdown.
+                        # Texts from data are escaped for Markdown.
                         texts.append(text.replace("\\", ""))
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """The exit code; negative for a signal that was not handled."""
+        """Sends a signal and returns the exit code, which is negative for an unhandled signal."""
         self.process.send_signal(number)
         return self.exit_code()
 
@@ -121,6 +121,6 @@ def environment(home: Path, **settings: str) -> dict[str, str]:
 
 
 def run_command(home: Path, *arguments: str) -> "subprocess.CompletedProcess[Any]":
-    """`python -m backstitch ARGUMENTS` on `home`."""
+    """Runs `python -m backstitch ARGUMENTS` on `home`."""
     command = [sys.executable, "-m", "backstitch", *arguments]
     return subprocess.run(command, cwd=PROJECT, env=environment(home), capture_output=True, text=True, timeout=60)

@@ -1,4 +1,4 @@
-"""A running app with demo data, and a real Chromium to look at it with."""
+"""Fixtures: a running app with demo data, and a real Chromium."""
 
 import os
 import re
@@ -25,7 +25,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # As root Chromium has no sandbox.
+    # Chromium as root runs only without its sandbox.
     *(["--no-sandbox"] if os.geteuid() == 0 else []),
 ]
 
@@ -35,8 +35,7 @@ OpenPage = Callable[..., Page]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker has all tests of the shop, so that one app serves them. Without Chromium those that need it are
-    skipped, and say so."""
+    """Puts all tests of the shop on one worker, so that one app serves them; skips browser tests without Chromium."""
     for item in items:
         if "shop" in getattr(item, "fixturenames", ()) and item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.xdist_group("shop"))
@@ -46,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """The real app with demo data on a home of its own, and its database."""
+    """The real app with demo data on a home of its own, with its database."""
     home = tmp_path_factory.mktemp("browser") / "home"
     app = App(home, BACKSTITCH_DEMO="yes")
     try:
@@ -62,13 +61,13 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 @pytest.fixture
 def product(shop: Shop) -> Product:
-    """A product of this test alone, with pieces of each cell on hand."""
+    """A product that only this test uses, with PIECES of each cell on hand."""
     return shop.product()
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests; each test has contexts, that is browsers as the app sees them, of its own."""
+    """One Chromium for all tests; each test has contexts of its own, each of them a browser to the app."""
     expect.set_options(timeout=TIMEOUT)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
@@ -78,7 +77,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def cookies_of(shop: Shop, browser: Browser) -> Callable[[str], StorageState]:
-    """The cookies of a browser in which this user signed in, once for all tests: signing in takes seconds."""
+    """Signs each user in once, because that takes seconds, and returns the cookies of that browser."""
 
     @cache
     def signed_in(who: str) -> StorageState:
@@ -102,7 +101,7 @@ def open_page(shop: Shop, browser: Browser, cookies_of: Callable[[str], StorageS
     wrong: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
-        # Streamlit looks for its server under the path of the page first, which is noise of its own.
+        # Streamlit first looks for its server under the path of the page, which logs an error.
         if message.type == "error" and not PROBE.search(message.location["url"]):
             wrong.append(f"{message.text} ({message.location['url']})")
 

@@ -1,6 +1,6 @@
-"""What a test needs in the shop: it puts it there itself, as the manager, and takes nothing from the demo's story.
+"""The data of the browser tests: each test writes its own, as the manager, and uses none of the demo's story.
 
-That story ends on the day before the app starts, so that what it holds differs from day to day.
+That story ends on the day before the app starts, so its content differs from day to day.
 """
 
 import itertools
@@ -35,12 +35,12 @@ MANAGER = "manager@demo.example"
 SIZES, COLOURS = ("S", "M", "L", "XL", "XXL"), ("Indigo", "Rust")
 ZONE = ZoneInfo("Asia/Kolkata")  # of the app that the tests start
 PRICED: dict[str, Any] = {"unit_price": Decimal("899.00"), "gst_rate": Decimal(5)}
-PIECES = 10  # of each cell of a product that has any
+PIECES = 10  # of each cell of a product with stock
 
 
 @dataclass(frozen=True)
 class Product:
-    """A product that only one test has."""
+    """A product that only one test uses."""
 
     id: int
     sku: str
@@ -48,18 +48,18 @@ class Product:
 
     @property
     def label(self) -> str:
-        """How choices and addresses call it."""
+        """Its label in options and addresses."""
         return f"{self.sku} · {self.name}"
 
 
 def today() -> date:
-    """The business's day."""
+    """Today's date in the business's zone."""
     return datetime.now(ZONE).date()
 
 
 @dataclass(frozen=True)
 class Shop:
-    """The app's address, its database as its owner sees it, and what the manager puts in."""
+    """The app's address and its database as the owner; its methods write data as the manager."""
 
     url: str
     connection: "psycopg.Connection[Any]"
@@ -68,12 +68,12 @@ class Shop:
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(101))
 
     def query(self, sql: LiteralString, *values: object) -> list[tuple[Any, ...]]:
-        """A statement typed into psql; what it returns."""
+        """Runs a statement as if typed into psql; returns its rows."""
         cursor = self.connection.execute(sql, values or None)
         return cursor.fetchall() if cursor.description else []
 
     def product(self, *, pieces: int = PIECES, reorder_level: int = 0) -> Product:
-        """A new product in SIZES and COLOURS, with so many pieces of each on hand."""
+        """Creates a product in SIZES and COLOURS, with `pieces` of each on hand."""
         sku, name = f"TS-{next(self.numbers)}", "Tie-dye kurta"
         details = ProductDetails(sku, name, SIZES, **PRICED, reorder_level=reorder_level)
         with self.database.transaction(self.manager, operation="add product") as connection:
@@ -84,7 +84,7 @@ class Shop:
         return made
 
     def receive(self, product_id: int, colour_code: str, **sizes: int) -> None:
-        """Goods in, a quantity per size."""
+        """Records goods in, a quantity per size."""
         with self.database.transaction(self.manager, operation="record inward") as connection:
             movement_commands.record_inward(
                 connection,
@@ -95,14 +95,14 @@ class Shop:
             )
 
     def sell(self, product: Product, store: str, **sizes: int) -> None:
-        """Goods out in Indigo, a quantity per size."""
+        """Records goods out in Indigo, a quantity per size."""
         with self.database.transaction(self.manager, operation="record sale") as connection:
             movement_commands.record_sale(
                 connection, product_id=product.id, colour_code="INDIGO", quantities=sizes, sale=Sale(today(), store)
             )
 
     def correct_inward(self, product_id: int) -> None:
-        """The newest delivery of a product was of one piece more."""
+        """Corrects the newest delivery of a product to one piece more."""
         with self.database.transaction(
             self.manager, operation="edit inward entry", reason="counted again"
         ) as connection:
@@ -116,12 +116,12 @@ class Shop:
             )
 
     def customer(self, store_name: str) -> int:
-        """The id of a new customer."""
+        """Creates a customer and returns its id."""
         with self.database.transaction(self.manager, operation="add customer") as connection:
             return party_commands.create_customer(connection, details=CustomerDetails(store_name=store_name))
 
     def confirmed_order(self, customer_id: int, lines: list[Line]) -> None:
-        """An order of today that waits for its dispatch."""
+        """Creates and confirms an order dated today."""
         with self.database.transaction(self.manager, operation="add order") as connection:
             made = order_commands.create_order(
                 connection, details=OrderDetails(customer_id=customer_id, date=today()), lines=lines

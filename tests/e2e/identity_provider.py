@@ -1,4 +1,4 @@
-"""A small OpenID Connect provider, which believes everybody to be whom the test says."""
+"""A small OpenID Connect provider, which identifies everybody by the claims that the test sets."""
 
 import json
 import threading
@@ -21,19 +21,19 @@ from tests.e2e.app_process import free_port, wait_for
 
 
 class Provider:
-    """`claims` are those of the next person; `client` is the one it works for; `asked` what browsers came for."""
+    """`claims` are those of the next person, `client` is the client it serves, `requests` lists the browsers' calls."""
 
     def __init__(self) -> None:
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
         self.client = {"client_id": "backstitch", "client_secret": "of the client"}
         self.claims: dict[str, Any] = {}
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self._key = generate_private_key(65537, 2048)
         self._nonces: dict[str, str] = {}
 
     def app(self) -> Starlette:
-        """The provider's five addresses."""
+        """The provider's five routes."""
         return Starlette(
             routes=[
                 Route("/.well-known/openid-configuration", self._configuration),
@@ -45,7 +45,7 @@ class Provider:
         )
 
     def secrets(self, app_url: str) -> str:
-        """What the app's secrets.toml says of this provider."""
+        """The section of the app's secrets.toml for this provider."""
         lines = {
             "redirect_uri": f"{app_url}/oauth2callback",
             "cookie_secret": "a secret of the tests, for cookies",
@@ -69,11 +69,11 @@ class Provider:
         )
 
     async def _authorize(self, request: Request) -> Response:
-        asked = request.query_params
-        self.asked.append("sign in")
+        query = request.query_params
+        self.requests.append("sign in")
         code = f"code-{len(self._nonces)}"
-        self._nonces[code] = asked["nonce"]
-        return RedirectResponse(f"{asked['redirect_uri']}?{urlencode({'code': code, 'state': asked['state']})}")
+        self._nonces[code] = query["nonce"]
+        return RedirectResponse(f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query['state']})}")
 
     async def _token(self, request: Request) -> Response:
         (code,) = parse_qs((await request.body()).decode())["code"]
@@ -90,7 +90,7 @@ class Provider:
         return JSONResponse({"access_token": "x", "token_type": "Bearer", "expires_in": 3600, "id_token": token})
 
     async def _sign_out(self, request: Request) -> Response:
-        self.asked.append("sign out")
+        self.requests.append("sign out")
         return RedirectResponse(request.query_params["post_logout_redirect_uri"])
 
     async def _keys(self, request: Request) -> Response:

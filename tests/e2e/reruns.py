@@ -1,7 +1,7 @@
-"""Whether Streamlit has answered what the browser asked of it, read off their WebSocket.
+"""Waits until Streamlit has answered the browser's requests, by their WebSocket.
 
-What the page itself shows of a run begins only when the server's answer has come: between a click and that
-moment the page looks finished, and a test that believes it acts on elements about to be replaced.
+The page shows that a script runs only after the server's first answer. Between a click and that moment it looks
+finished, and a test that acts then uses elements that are about to be replaced.
 """
 
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 
 class _State(Enum):
-    ASKED = auto()
+    REQUESTED = auto()
     RUNNING = auto()
     ANSWERED = auto()
 
 
 @dataclass
 class _Reruns:
-    state: _State = _State.ASKED
+    state: _State = _State.REQUESTED
 
     def connected(self, socket: WebSocket) -> None:
-        self.state = _State.ASKED  # a connection begins with a run
+        self.state = _State.REQUESTED  # a new connection starts with a run
         socket.on("framesent", self.sent)
         socket.on("framereceived", self.received)
 
     def sent(self, frame: bytes | str) -> None:
         if isinstance(frame, bytes) and BackMsg.FromString(frame).WhichOneof("type") == "rerun_script":
-            self.state = _State.ASKED
+            self.state = _State.REQUESTED
 
     def received(self, frame: bytes | str) -> None:
         if not isinstance(frame, bytes):
@@ -44,14 +44,14 @@ class _Reruns:
             self.state = _State.RUNNING if starts_another else _State.ANSWERED
 
     def loaded(self) -> None:
-        self.state = _State.ASKED
+        self.state = _State.REQUESTED
 
 
 _pages: WeakKeyDictionary[Page, _Reruns] = WeakKeyDictionary()
 
 
 def follow(context: BrowserContext) -> None:
-    """Listens to what the pages of a context, yet to be opened, ask of the server."""
+    """Listens to the requests of the pages that the context will open."""
     context.on("page", _follow)
 
 
@@ -62,7 +62,7 @@ def _follow(page: Page) -> None:
 
 
 def wait(page: Page, timeout: float) -> None:
-    """Returns when the last thing that was asked has been answered; `timeout` is in milliseconds.
+    """Waits until the last request of the page has been answered; `timeout` is in milliseconds.
 
     Raises KeyError for a page of a context that was not followed, TimeoutError when no answer comes.
     """

@@ -1,4 +1,4 @@
-"""What the browser tests see and do on the screen, in the words of the person in front of it."""
+"""Actions and assertions of the browser tests, in terms of the screen."""
 
 import re
 
@@ -20,10 +20,10 @@ PAGES = {
     "/adjustments": "Adjustments",
     "/audit": "Audit report",
 }
-TIMEOUT = 60_000  # milliseconds; what is waited for comes at once on a quiet machine
+TIMEOUT = 60_000  # milliseconds; on an idle machine nothing takes nearly as long
 FIRST_CELL: Position = {"x": 110, "y": 53}  # of a table with a narrow first column: the middle of its second, first row
 
-# What moves takes no click: it may be elsewhere when the button of the mouse comes up. Endless ones turn on the spot.
+# Waits for animations to end: an element that moves may miss a click. Endless ones, such as spinners, do not move.
 STILL = """() => Promise.allSettled(
     document.getAnimations().filter(a => Number.isFinite(a.effect.getComputedTiming().endTime)).map(a => a.finished)
 )"""
@@ -31,19 +31,19 @@ DRAWN = "() => new Promise(drawn => requestAnimationFrame(() => requestAnimation
 
 
 def sign_in(page: Page, who: str = "manager") -> Page:
-    """Signs in on the page that is open; returns once the browser keeps the sign-in."""
+    """Signs in on the open page; returns once the browser has the sign-in cookie."""
     expect(page.get_by_label("Email")).to_be_visible()
     enter(page, "Email", f"{who}@demo.example")
     enter(page, "Password", demo_loader.PASSWORD)
     press(page, "Sign in", exact=True)
     expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_attached()
-    wait_for(lambda: keeps_sign_in(page), "the browser keeps the sign-in")
+    wait_for(lambda: has_sign_in_cookie(page), "the browser has the sign-in cookie")
     return page
 
 
-def keeps_sign_in(page: Page) -> bool:
+def has_sign_in_cookie(page: Page) -> bool:
     """Whether the browser has the sign-in cookie."""
-    page.wait_for_timeout(20)  # lets Playwright work; a wait in the page itself would take eval, which is forbidden
+    page.wait_for_timeout(20)  # lets Playwright work; a wait inside the page would need eval, which the CSP forbids
     return any(cookie["name"] == SIGN_IN_COOKIE for cookie in page.context.cookies())
 
 
@@ -57,20 +57,20 @@ def sees_the_sign_in_only(page: Page) -> None:
 
 
 def go(page: Page, title: str) -> None:
-    """Follows the navigation."""
+    """Opens the page with this title by the navigation."""
     done(page)
     page.get_by_test_id("stSidebarNavLink").filter(has_text=title).click()
     sees(page, title)
 
 
 def sees(page: Page, title: str) -> None:
-    """Waits until the page with this title is there, and done."""
+    """Waits until the page with this title is shown and done."""
     expect(page.locator("h1")).to_have_text([title])
     done(page)
 
 
 def done(page: Page) -> None:
-    """Waits until the script has run to its end for all that was done, and what it did not draw again has gone."""
+    """Waits until the script has answered every action, and the browser has removed stale elements."""
     reruns.wait(page, TIMEOUT)
     page.evaluate(DRAWN)
     expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
@@ -79,19 +79,19 @@ def done(page: Page) -> None:
 
 
 def press(within: Page | Locator, name: str, *, exact: bool = False) -> None:
-    """Presses a button of the page, or of a part of it, when the page is done with what came before."""
+    """Presses a button of the page, or of a part of it, once the page is done."""
     done(within if isinstance(within, Page) else within.page)
     within.get_by_role("button", name=name, exact=exact).click()
 
 
 def press_twice(within: Page | Locator, name: str, *, exact: bool = False) -> None:
-    """Presses a button twice, as fast as a hand does that is used to double clicks."""
+    """Presses a button twice, as fast as a double click."""
     done(within if isinstance(within, Page) else within.page)
     within.get_by_role("button", name=name, exact=exact).click(click_count=2, delay=30)
 
 
 def enter(within: Page | Locator, label: str, text: str) -> None:
-    """Types into the field with just this label, when the page is done with what came before."""
+    """Types into the field with exactly this label, once the page is done."""
     done(within if isinstance(within, Page) else within.page)
     within.get_by_label(label, exact=True).fill(text)
 
@@ -106,18 +106,18 @@ def table(page: Page, key: str = "") -> Locator:
 
 
 def cell(within: Locator, column: int, row: int) -> Locator:
-    """A cell as a screen reader is told of it."""
+    """A cell of the table that screen readers get."""
     return within.get_by_test_id(f"glide-cell-{column}-{row}")
 
 
 def rows(within: Locator) -> list[list[str]]:
-    """The texts of the rows on the screen, once it has drawn them."""
+    """The texts of the rows on the screen, once they are drawn."""
     expect(cell(within, 1, 0)).to_be_attached()
     return [row.locator("td").all_inner_texts() for row in within.locator("tbody tr").all()]
 
 
 def type_in_row(page: Page, grid: Locator, texts: list[str]) -> None:
-    """Types texts into the cells of the first row of a grid just drawn, from the first one on, as with a keyboard."""
+    """Types texts into the first row of a newly drawn grid, from the first cell on, by keyboard."""
     grid.click(position=FIRST_CELL)
     for column, text in enumerate(texts, start=1):
         expect(cell(grid, column, 0)).to_have_attribute("aria-selected", "true")
@@ -129,13 +129,13 @@ def type_in_row(page: Page, grid: Locator, texts: list[str]) -> None:
 
 
 def choose(page: Page, key: str, text: str) -> None:
-    """Types into the choice whose key begins so, and takes what it offers first, which may be to add what was typed."""
+    """Types into the select box whose key starts with `key`, and takes its first option, which may be the new text."""
     done(page)
     box = page.locator(f"[class*=st-key-{key}] input").first
     offer = page.locator("[role=option][data-focused=true]").filter(has_text=text)
 
     def offered() -> bool:
-        """Enter takes nothing without an offer; one that opens while the page still moves closes again by itself."""
+        """Whether the option is offered, without which Enter does nothing; its list closes if the page still moves."""
         if not offer.count():
             box.fill("")
             box.fill(text)
@@ -148,7 +148,7 @@ def choose(page: Page, key: str, text: str) -> None:
 
 
 def choose_product(page: Page, key: str, text: str, colour: str) -> None:
-    """Chooses the product to enter quantities for; returns once the grid is that of its first colour."""
+    """Chooses the product to enter quantities for; returns once the grid of its first colour is drawn."""
     choose(page, key, text)
     expect(page.locator(f"input[aria-label=Colour][value='{colour}']")).to_be_attached()
     done(page)
@@ -164,12 +164,12 @@ def click_open(page: Page, row: int = 0) -> Locator:
 
 
 def count_line(page: Page) -> Locator:
-    """What the report says it has."""
+    """The line of the report with its number of records."""
     return page.get_by_text(re.compile(r"^[\d,]+ records? · times in "))
 
 
 def count_of_records(page: Page) -> int:
-    """How many records the report says it has."""
+    """The number of records in the report."""
     return int(count_line(page).inner_text().split()[0].replace(",", ""))
 
 

@@ -1,4 +1,4 @@
-"""How it looks where it may not fit: a phone, a dark room, and names that look like code."""
+"""The looks of the pages on a phone, in dark colours, and with names that look like code."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -17,7 +17,7 @@ OVERFLOW = """
 """
 
 
-def test_every_page_fits_a_phone_and_the_way_out_is_in_the_sidebar(open_page: OpenPage) -> None:
+def test_every_page_fits_a_phone_and_the_sign_out_is_in_the_sidebar(open_page: OpenPage) -> None:
     page = sign_in(open_page("/", viewport=PHONE))
     for path, title in PAGES.items():
         page.goto(path)
@@ -43,7 +43,7 @@ def colours(page: Page) -> tuple[str, str]:
     return background, text
 
 
-def test_a_dark_room_gets_dark_pages_and_a_light_one_light_ones(open_page: OpenPage, product: Product) -> None:
+def test_pages_follow_the_dark_or_light_colour_scheme(open_page: OpenPage, product: Product) -> None:
     dark, light = open_page("/", color_scheme="dark"), open_page("/", color_scheme="light")
     for page in (dark, light):
         expect(page.get_by_label("Email")).to_be_visible()

@@ -1,4 +1,4 @@
-"""The main path in a real browser: sign in, move stock, see it on the record, chart it, take it away, sign out."""
+"""The main path in a real browser: sign in, move stock, find it in the report, chart it, download it, sign out."""
 
 import hashlib
 import io
@@ -42,7 +42,7 @@ LATEST = "select max(id) from inventory.inward_logs"
 EXPORT = "select username, operation, new_values from audit.trail where action = 'EXPORT' order by id desc limit 1"
 
 
-def test_goods_that_come_in_through_the_grid_are_on_the_record_with_the_name(
+def test_goods_in_entered_in_the_grid_are_recorded_with_the_users_name(
     open_page: OpenPage, shop: Shop, product: Product
 ) -> None:
     page = open_page("/inward", "manager")
@@ -105,7 +105,7 @@ def test_a_wrong_quantity_gets_a_sentence_and_stays_in_the_grid(
 
 @pytest.fixture
 def store(shop: Shop, product: Product) -> str:
-    """A store whose name is nowhere else on the record; two sizes were sold there."""
+    """A store with sales of two sizes, whose name no other record has."""
     name = f"Khan Market {product.sku}"
     shop.sell(product, name, S=1, M=2)
     return name
@@ -113,14 +113,14 @@ def store(shop: Shop, product: Product) -> str:
 
 @pytest.fixture
 def analyst(open_page: OpenPage, product: Product) -> Page:
-    """The report of the last 30 days, open for the analyst; a product and its stock are in it."""
+    """The analyst's page with the report of the last 30 days, which has a product and its stock."""
     page = open_page("/audit?period=Last+30+days", "analyst")
     sees(page, "Audit report")
     return page
 
 
 def search_text(page: Page, text: str) -> None:
-    """Narrows the report to a text; returns once it has other records than before."""
+    """Filters the report by a text; returns once its records have changed."""
     before = count_line(page).inner_text()
     enter(page, "Text", text)
     page.get_by_label("Text").press("Enter")
@@ -199,11 +199,11 @@ def test_a_change_made_by_hand_in_psql_is_in_the_report_as_system(analyst: Page,
     assert row[8] == "postgres via psql, local"
 
 
-# --- taking it away ---------------------------------------------------------------------------------------
+# --- downloads --------------------------------------------------------------------------------------------
 
 
 def downloaded(page: Page, label: str, folder: Path) -> Path:
-    """The file behind a link, as the browser keeps it."""
+    """Downloads the file of a link."""
     with page.context.expect_event("download") as waiting:
         page.get_by_role("link", name=label).click()
     file = folder / waiting.value.suggested_filename
@@ -275,7 +275,7 @@ def test_a_download_is_itself_seen_in_the_report(analyst: Page, product: Product
 # --- two people -------------------------------------------------------------------------------------------
 
 
-def test_a_stale_edit_is_refused_and_the_next_begins_with_what_stands_now(
+def test_a_stale_edit_is_refused_and_the_next_one_starts_from_the_stored_version(
     open_page: OpenPage, shop: Shop, product: Product
 ) -> None:
     page = open_page(f"/products?product_search={product.sku}", "manager")
@@ -290,7 +290,7 @@ def test_a_stale_edit_is_refused_and_the_next_begins_with_what_stands_now(
     says(page, f"Somebody else changed {product.sku} while you were editing it. Nothing of yours was saved.")
     expect(dialog.get_by_label("Name", exact=True)).to_have_value("Mine")
     press(dialog, "Edit the record as it stands now")
-    # The fields of the old form stay for a moment, after those of the new one.
+    # The fields of the old form stay for a moment, below those of the new one.
     expect(dialog.get_by_label("Name", exact=True).first).to_have_value(product.name)
     expect(dialog.get_by_label("Price").first).to_have_value("654.00")
     done(page)

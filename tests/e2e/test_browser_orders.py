@@ -41,7 +41,7 @@ def test_an_order_moves_the_stock_when_it_is_dispatched_and_its_sheet_opens_in_a
         page.get_by_test_id("portal").locator("textarea, input").fill(quantity)
         page.keyboard.press("Tab")
         expect(cell(grid, column, 0)).to_have_text(quantity)
-    # Another product makes room for another grid, and takes nothing away of what was typed.
+    # A second product adds a grid and keeps the texts of the first.
     choose(page, "order_products_new_1", other.sku)
     page.keyboard.press("Escape")
     done(page)
@@ -51,7 +51,7 @@ def test_an_order_moves_the_stock_when_it_is_dispatched_and_its_sheet_opens_in_a
         shop.query("lock table inventory.orders in share mode")
         press_twice(page, "Save as draft")
         wait_for(lambda: shop.query(WAITING) == [(1,)], "the first click saves when the second comes")
-    # The second click saves nothing; it may lead to the list, where the address said to be when it was made.
+    # The second click saves nothing; it may lead to the list, because it was made at the address of the list.
     expect(page.get_by_role("heading", name="New order")).to_have_count(0)
     ((made,),) = shop.query("select id from inventory.orders where id > %s", newest)
     says(page, f"Draft {made} was saved.")

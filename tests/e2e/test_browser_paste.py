@@ -1,4 +1,4 @@
-"""Rows pasted from Excel in a real browser: the wrong cell is shown, put right, and the rows are in the log."""
+"""Rows pasted from Excel in a real browser: a wrong cell is marked and corrected, and the rows are in the log."""
 
 import pytest
 from playwright.sync_api import expect
@@ -16,7 +16,7 @@ STOCK = (
 LATEST = "select l.size, l.quantity, l.stakeholder_name from inventory.inward_logs l order by l.id desc limit 2"
 
 
-def test_pasted_rows_are_checked_put_right_and_written(open_page: OpenPage, shop: Shop, product: Product) -> None:
+def test_pasted_rows_are_checked_corrected_and_written(open_page: OpenPage, shop: Shop, product: Product) -> None:
     page = open_page("/paste", "manager")
     sees(page, "Paste from Excel")
     choose(page, "paste_product", product.sku)

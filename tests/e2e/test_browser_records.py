@@ -1,4 +1,4 @@
-"""Parties, and several entries of a log at once, in a real browser."""
+"""Parties, and the deletion of several entries of a log, in a real browser."""
 
 import pytest
 from playwright.sync_api import expect
@@ -12,7 +12,9 @@ pytestmark = pytest.mark.browser
 ON_HAND = "select sum(quantity) from inventory.product_color_stocks"
 
 
-def test_a_mistyped_gstin_gets_a_sentence_and_an_unused_customer_can_go_again(open_page: OpenPage, shop: Shop) -> None:
+def test_a_mistyped_gstin_gets_a_sentence_and_an_unused_customer_can_be_deleted(
+    open_page: OpenPage, shop: Shop
+) -> None:
     page = open_page("/customers", "manager")
     sees(page, "Customers")
     press(page, "Add customer")
@@ -38,10 +40,10 @@ def test_selected_entries_are_deleted_in_one_step_and_move_the_stock_back(
     sees(page, "Sales")
     log = page.get_by_test_id("stDataFrame").last
     expect(cell(log, 1, 1)).to_be_attached()
-    for row, said in enumerate(("1 entry selected, 2 pieces.", "2 entries selected, 3 pieces.")):
+    for row, text in enumerate(("1 entry selected, 2 pieces.", "2 entries selected, 3 pieces.")):
         done(page)
         log.click(position={"x": 16, "y": 53 + 35 * row})
-        expect(page.get_by_text(said)).to_be_visible()
+        expect(page.get_by_text(text)).to_be_visible()
     press(page, "Delete selected")
     dialog = page.get_by_role("dialog")
     done(page)

@@ -1,4 +1,4 @@
-"""Who gets in: deep links, reloads, stolen cookies and the way out, in a real browser."""
+"""Sessions in a real browser: deep links, reloads, stolen cookies and the sign-out."""
 
 import re
 import time
@@ -11,7 +11,7 @@ from backstitch.demo import loader as demo_loader
 from tests.e2e.app_process import wait_for
 from tests.e2e.conftest import OpenPage
 from tests.e2e.goods import Shop
-from tests.e2e.screen import PAGES, enter, keeps_sign_in, press, sees, sees_the_sign_in_only, sign_in, table
+from tests.e2e.screen import PAGES, enter, has_sign_in_cookie, press, sees, sees_the_sign_in_only, sign_in, table
 
 pytestmark = pytest.mark.browser
 
@@ -74,11 +74,11 @@ def test_signing_out_ends_the_session_for_good(open_page: OpenPage, shop: Shop) 
     cookies = page.context.cookies()
     press(page, "Sign out", exact=True)
     sees_the_sign_in_only(page)
-    wait_for(lambda: not keeps_sign_in(page), "the browser has dropped the sign-in")
+    wait_for(lambda: not has_sign_in_cookie(page), "the browser has dropped the sign-in")
     page.reload()
     sees_the_sign_in_only(page)
     assert page.request.get(EXPORT).status == 401
-    # Not even the cookies of before, all of them, open what was closed.
+    # All the cookies from before the sign-out do not open the ended session.
     page.context.add_cookies(cookies)  # type: ignore[arg-type]
     assert page.request.get(EXPORT).status == 401
     page.goto("/audit")
@@ -118,7 +118,7 @@ def test_a_link_from_another_site_finds_the_session(open_page: OpenPage, shop: S
 
 def test_signing_in_takes_less_than_a_second_and_a_half(open_page: OpenPage) -> None:
     took = []
-    for _ in range(8):  # the machine may be busy with something else; once is enough to show that it can
+    for _ in range(8):  # one fast sign-in is enough: the machine may be busy
         page = open_page("/account")
         enter(page, "Email", "viewer@demo.example")
         enter(page, "Password", demo_loader.PASSWORD)

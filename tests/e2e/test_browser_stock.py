@@ -1,4 +1,4 @@
-"""Stock in a real browser: Home leads to what is low, a cell is adjusted and undone, a shelf is counted."""
+"""Stock in a real browser: Home leads to low cells, a cell is adjusted and undone, a stock-take is posted."""
 
 import hashlib
 from urllib.parse import quote_plus
@@ -29,7 +29,7 @@ ON_HAND = """
     select quantity from inventory.product_color_stocks
     where product_id = %s and colour_code = 'INDIGO' and size = 'S'
 """
-MOST_URGENT = 1_000_000  # a reorder level above all of the demo's
+MOST_URGENT = 1_000_000  # a reorder level above all those of the demo
 
 
 def on_hand(shop: Shop, product: Product) -> int:
@@ -47,8 +47,8 @@ def matrix(page: Page) -> None:
     done(page)
 
 
-def takes_the_list_away(page: Page, shop: Shop) -> None:
-    """The file is on the record; what Streamlit's tables offer to take away by themselves would not be."""
+def download_is_recorded(page: Page, shop: Shop) -> None:
+    """Downloads the list, which is recorded; Streamlit's own download of a table, which would not be, is off."""
     table(page).hover()
     expect(page.get_by_test_id("stElementToolbar").get_by_role("button", name="Search")).to_be_visible()
     expect(page.get_by_role("button", name="Download as CSV")).to_have_count(0)
@@ -71,7 +71,7 @@ def test_home_leads_to_its_pages_and_a_low_cell_to_its_matrix(open_page: OpenPag
         page.get_by_test_id("stMain").get_by_role("link", name=link, exact=True).click()
         sees(page, title)
         if title == "Low stock":
-            takes_the_list_away(page, shop)
+            download_is_recorded(page, shop)
         page.goto("/")
         sees(page, "Home")
     low = page.get_by_test_id("stDataFrame").first
@@ -106,7 +106,7 @@ def test_a_cell_is_adjusted_with_a_reason_and_the_adjustment_undone(
     expect(page.get_by_text(f"= {PIECES} on hand")).to_be_visible()
     assert on_hand(shop, product) == PIECES
 
-    # Whoever presses twice adjusts once.
+    # A double click adjusts once.
     enter(page, "Pieces", "1")
     choose(page, "adjust_reason_", "Damaged")
     press_twice(page, "Adjust", exact=True)
@@ -115,7 +115,7 @@ def test_a_cell_is_adjusted_with_a_reason_and_the_adjustment_undone(
     assert on_hand(shop, product) == PIECES - 1
 
 
-def test_a_shelf_is_counted_the_difference_seen_and_posted(open_page: OpenPage, shop: Shop, product: Product) -> None:
+def test_a_stock_take_shows_and_posts_the_difference(open_page: OpenPage, shop: Shop, product: Product) -> None:
     page = open_page(f"/stock-take?take_product={quote_plus(product.label)}", "manager")
     sees(page, "Stock-take")
     expect(page.get_by_label("Product")).to_have_value(product.label)

@@ -1,4 +1,4 @@
-"""Undo in a real browser: after a write, and of a step in the report."""
+"""Undo in a real browser: after a write, and of an operation in the report."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -22,7 +22,7 @@ def confirm(page: Page, preview: str, reason: str) -> None:
     press(dialog, "Undo this")
 
 
-def test_a_write_is_undone_where_it_was_said_and_a_step_from_the_report(
+def test_a_change_is_undone_beside_its_message_and_an_operation_from_the_report(
     open_page: OpenPage, shop: Shop, product: Product
 ) -> None:
     page = open_page("/inward", "manager")
@@ -37,7 +37,7 @@ def test_a_write_is_undone_where_it_was_said_and_a_step_from_the_report(
     says(page, "Undone: 1 record put back.")
     assert shop.query(ON_HAND, product.id) == [(PIECES,), (PIECES,)]
 
-    # The undo is a step like any other: it stands first in the report, and can be undone.
+    # The undo is an operation like any other: it comes first in the report, and can be undone.
     page.get_by_role("link", name="View in audit report").click()
     sees(page, "Audit report")
     expect(cell(table(page), 7, 0)).to_have_text("undo")

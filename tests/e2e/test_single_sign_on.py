@@ -1,4 +1,4 @@
-"""Single sign-on: the provider says who it is, the database who may come in; a session and a record as any other."""
+"""Single sign-on: the provider identifies the person, the database decides; sessions and records are like any other."""
 
 import http.client
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from tests import homes
 from tests.e2e import identity_provider, reruns
 from tests.e2e.app_process import App, free_port, wait_for
 from tests.e2e.identity_provider import Provider
-from tests.e2e.screen import TIMEOUT, done, keeps_sign_in, press, sees, sees_the_sign_in_only
+from tests.e2e.screen import TIMEOUT, done, has_sign_in_cookie, press, sees, sees_the_sign_in_only
 from ui import SIGN_IN_COOKIE
 
 BUTTON = "Sign in with single sign-on"
@@ -27,15 +27,15 @@ BUTTON = "Sign in with single sign-on"
 
 @dataclass
 class Installation:
-    """The app with a provider, and its database as the owner sees it."""
+    """The app with a provider, and its database as the owner."""
 
     url: str
     home: Path
     provider: Provider
     psql: "psycopg.Connection[Any]"
 
-    def asked(self, **claims: Any) -> Tab:
-        """The tab of a fresh browser after it has followed the button to the provider, who says `claims`, and back."""
+    def sign_in(self, **claims: Any) -> Tab:
+        """The tab of a fresh browser after a sign-in at the provider with `claims`."""
         self.provider.claims = claims
         tab = Tab(self.url, {}).run().click(BUTTON)
         tab.close()
@@ -43,7 +43,7 @@ class Installation:
         return Tab(self.url, browser_cookies(f"{self.url}/_stcore/health", self.url + tab.leads_to)).run()
 
     def trail(self) -> list[Any]:
-        """Sign-ins and their failures since the last time it was asked."""
+        """The sign-ins and failures since the previous call."""
         found = self.psql.execute(
             "select action, username, new_values from audit.trail where action like 'LOGIN%' and id > "
             "coalesce(nullif(current_setting('tests.seen', true), '')::bigint, 0) order by id"
@@ -59,7 +59,7 @@ class Installation:
         return [action for (action,) in found]
 
     def sessions(self, email: str) -> list[bool]:
-        """Of each session of this user, oldest first, whether it has ended."""
+        """Whether each session of this user has ended, oldest first."""
         found = self.psql.execute(
             "select s.revoked_at is not null from accounts.sessions s join accounts.users u on u.id = s.user_id "
             "where u.email = %s order by s.id",
@@ -88,7 +88,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation
                     )
                     yield Installation(f"http://localhost:{app.port}", home, provider, psql)
                 assert app.stop() == 0
-                # Streamlit takes the way back from the provider's sign-out for a stale sign-in, and says so.
+                # Streamlit takes the return from the provider's sign-out for a stale sign-in, and logs that.
                 assert [line for line in app.err.splitlines() if "Missing provider for OAuth" not in line] == []
         finally:
             if app.process.poll() is None:
@@ -97,7 +97,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation
 
 
 def test_a_verified_address_of_an_active_user_is_signed_in_once(installed: Installation) -> None:
-    tab = installed.asked(email="Asha@Example.com", email_verified=True)
+    tab = installed.sign_in(email="Asha@Example.com", email_verified=True)
     while not tab.has("Sign out"):
         tab.finished()
     assert "Asha · manager" in tab.texts()
@@ -108,7 +108,7 @@ def test_a_verified_address_of_an_active_user_is_signed_in_once(installed: Insta
         "join accounts.users u on u.id = s.user_id order by s.id desc limit 1"
     ).fetchone()
     assert row == ("asha@example.com", None, True, True)
-    # What the provider said is still in the browser when the session is over; it is good for no second one.
+    # The browser still has the provider's assertion when the session is over; it opens no second session.
     installed.psql.execute("update accounts.users set role = 'viewer' where email = 'asha@example.com'")
     assert not tab.run().has("Sign out")
     again = Tab(installed.url, tab.cookies).run()
@@ -143,12 +143,12 @@ def test_a_verified_address_of_an_active_user_is_signed_in_once(installed: Insta
         ),
     ],
 )
-def test_nobody_else_comes_in(
+def test_nobody_else_is_signed_in(
     installed: Installation, claims: dict[str, Any], sentence: str, cause: str | None
 ) -> None:
     installed.psql.execute("update accounts.users set is_active = email <> 'ravi@example.com'")
     installed.trail()
-    tab = installed.asked(**claims)
+    tab = installed.sign_in(**claims)
     assert not tab.has("Sign out") and tab.has("Email")
     assert [text for text in tab.texts() if text.startswith(sentence)]
     assert [details["cause"] for _, _, details in installed.trail()] == ([cause] if cause else [])
@@ -169,7 +169,7 @@ def test_the_applications_login_alone_cannot_vouch_for_anybody(installed: Instal
 def test_signing_out_is_for_good_and_a_deactivated_user_is_out(installed: Installation, browser: Browser) -> None:
     provider, mira = installed.provider, "mira@example.com"
     provider.claims = {"email": mira, "email_verified": True}
-    provider.asked.clear()
+    provider.requests.clear()
     with browser.new_context(base_url=installed.url) as context:
         context.set_default_timeout(TIMEOUT)
         reruns.follow(context)
@@ -177,18 +177,18 @@ def test_signing_out_is_for_good_and_a_deactivated_user_is_out(installed: Instal
         page.goto("/products")
         press(page, BUTTON)
         sees(page, "Home")
-        wait_for(lambda: keeps_sign_in(page), "the browser keeps the sign-in")
+        wait_for(lambda: has_sign_in_cookie(page), "the browser has the sign-in cookie")
         press(page, "Sign out", exact=True)
-        wait_for(lambda: not keeps_sign_in(page) and len(provider.asked) == 2, "the browser has dropped the sign-in")
+        wait_for(lambda: not has_sign_in_cookie(page) and len(provider.requests) == 2, "the cookie is deleted")
         sees_the_sign_in_only(page)
         assert not [cookie for cookie in context.cookies() if cookie["name"].startswith("_streamlit_user")]
         page.reload()
         sees_the_sign_in_only(page)
-        for _ in range(2):  # over the page that was signed in, to the one before
+        for _ in range(2):  # past the page that was signed in, to the one before it
             page.go_back()
             sees_the_sign_in_only(page)
             done(page)
-        assert provider.asked == ["sign in", "sign out"]
+        assert provider.requests == ["sign in", "sign out"]
         assert installed.sessions(mira) == [True]
         assert installed.actions(mira) == ["LOGIN", "LOGOUT"]
 
@@ -204,7 +204,7 @@ def test_signing_out_is_for_good_and_a_deactivated_user_is_out(installed: Instal
 
 
 def upload(installed: Installation, tab: Tab, size: int, **cookies: str) -> int:
-    """The status of a file of so many bytes, sent as a browser sends it."""
+    """Uploads a file of `size` bytes as a browser does; returns the status of the response."""
     given = tab.cookies | cookies
     body = (
         b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n' + b"a" * size + b"\r\n--x--\r\n"
@@ -215,7 +215,7 @@ def upload(installed: Installation, tab: Tab, size: int, **cookies: str) -> int:
     connection.putheader("Content-Length", str(len(body)))
     connection.putheader("Cookie", "; ".join(f"{name}={value}" for name, value in given.items()))
     connection.putheader("X-Xsrftoken", given["_streamlit_xsrf"])
-    # What is too large is refused by what its header says, before it is sent.
+    # A file that is too large is refused by its Content-Length, before its body is sent.
     connection.endheaders(body if size < 1_000_000 else None)
     status = connection.getresponse().status
     connection.close()
@@ -223,7 +223,7 @@ def upload(installed: Installation, tab: Tab, size: int, **cookies: str) -> int:
 
 
 def test_an_upload_needs_a_live_session_and_a_size_that_is_allowed(installed: Installation) -> None:
-    tab = installed.asked(email="root@example.com", email_verified=True)
+    tab = installed.sign_in(email="root@example.com", email_verified=True)
     tab.until(lambda: tab.has("Sign out"))
     key = (installed.home / "secrets" / "cookie_key").read_text()
     (session,) = installed.psql.execute("select max(id) from accounts.sessions").fetchone() or (0,)

@@ -1,4 +1,4 @@
-"""The real app, started, stopped and killed: it always comes back, with everything it ever acknowledged."""
+"""The real app, started, stopped and killed: it always starts again, with every acknowledged change."""
 
 import contextlib
 import fcntl
@@ -29,7 +29,7 @@ Start = Callable[..., App]
 
 @dataclass(frozen=True)
 class Installation:
-    """A home, and the server that its apps start there."""
+    """A home and its embedded server."""
 
     home: Path
     data: Path
@@ -42,13 +42,13 @@ class Installation:
         return int((self.data / "postmaster.pid").read_text().split()[0])
 
     def kill_postmaster(self) -> None:
-        """kill -9; returns when the backends, too, have noticed."""
+        """Kills the server by SIGKILL; returns when its backends have ended, too."""
         os.kill(self.postmaster(), signal.SIGKILL)
         wait_for(lambda: not processes_of(self.data), "the backends end")
 
 
 def install(home: Path) -> Installation:
-    """Starts and stops the service once, so that `home` has a migrated database."""
+    """Starts and stops the service once, so that `home` gets a migrated database."""
     with startup.running(settings.load(environment(home))) as service:
         assert service.lease is not None
         return Installation(home, service.lease.server.data_dir, service.lease.server.conninfo(startup.DATABASE_NAME))
@@ -64,7 +64,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts apps; what the test does not stop is stopped in the end."""
+    """Starts apps; stops those that the test leaves running."""
     apps: list[App] = []
 
     def started(home: Path, port: int | None = None, **given: str) -> App:
@@ -135,8 +135,8 @@ def test_a_second_app_on_the_same_home_shares_the_server_and_survives_the_first(
     pid = installed.postmaster()
     assert first.stop() == 0
     assert installed.postmaster() == pid and "Sign in" in second.page()
-    asked = run_command(installed.home, "psql", "-At", "-c", "select 1")
-    assert (asked.returncode, asked.stdout, asked.stderr) == (0, "1\n", "")
+    psql = run_command(installed.home, "psql", "-At", "-c", "select 1")
+    assert (psql.returncode, psql.stdout, psql.stderr) == (0, "1\n", "")
     assert is_running(pid)
     assert second.stop() == 0
     assert processes_of(installed.data) == []
@@ -184,7 +184,7 @@ def test_after_kill_9_of_everything_nothing_acknowledged_is_lost(installed: Inst
     assert set(acknowledged) <= found
 
 
-def test_after_kill_9_of_the_server_a_sentence_is_shown_until_the_app_has_brought_it_back(
+def test_after_kill_9_of_the_server_a_sentence_is_shown_until_the_app_has_restarted_it(
     installed: Installation, start: Start
 ) -> None:
     app = start(installed.home).ready()
@@ -209,7 +209,7 @@ def test_after_kill_9_of_the_server_a_sentence_is_shown_until_the_app_has_brough
     assert processes_of(installed.data) == []
 
 
-# --- what goes wrong --------------------------------------------------------------------------------------
+# --- failed starts and errors -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_a_busy_port_ends_the_start_with_one_sentence_before_a_server_runs(home:
     assert not home.exists()
 
 
-def test_why_the_embedded_server_does_not_start_is_said_once(home: Path, start: Start) -> None:
+def test_the_cause_of_a_failed_start_of_the_embedded_server_is_shown_once(home: Path, start: Start) -> None:
     (home / "data" / "photos").mkdir(parents=True)
     with pytest.raises(postgres_server.EmbeddedServerError) as caught:
         postgres_server.start(home)

@@ -1,4 +1,4 @@
-"""SAFETY row 20, tried as an attacker would: with a client of one's own, and with what was stolen."""
+"""SAFETY row 20: attacks with a client of the attacker's own, and with stolen cookies and session ids."""
 
 import urllib.error
 import urllib.request
@@ -24,7 +24,7 @@ def shows_only_the_sign_in(tab: Tab, path: str = "") -> bool:
 
 @pytest.fixture
 def victim(shop: Shop) -> Tab:
-    """A tab of the analyst, signed in and open."""
+    """An open tab in which the analyst is signed in."""
     return sign_in(Tab(shop.url, browser_cookies(shop.url)), "analyst@demo.example", demo_loader.PASSWORD)
 
 
@@ -43,12 +43,12 @@ def test_a_stolen_session_id_opens_a_new_tab_for_a_stranger_and_disturbs_nobody(
         assert thief.session_id != session_id
         thief.close()
     assert victim.run().has("Sign out") and victim.session_id == session_id
-    # Nor once the victim's connection is gone, while the tab could still come back.
+    # Nor after the victim's connection is lost, while the tab could still reconnect.
     victim.close()
     thief = Tab(shop.url, own, session_id=session_id)
     assert shows_only_the_sign_in(thief) and thief.session_id != session_id
     thief.close()
-    # The browser that opened it does get it back.
+    # The browser that opened the session resumes it.
     again = Tab(shop.url, victim.cookies, session_id=session_id)
     assert again.run().has("Sign out") and again.session_id == session_id
     again.close()
@@ -64,7 +64,7 @@ def test_two_clients_without_cookies_are_two_browsers(shop: Shop) -> None:
 
 
 def test_a_page_of_another_site_cannot_connect_with_the_victims_cookies(shop: Shop, victim: Tab) -> None:
-    # A page on another port of this machine is same-site to the browser, which sends the cookies along.
+    # To the browser a page on another port of this machine is same-site: it sends the cookies.
     for origin in ("http://localhost:9", "http://127.0.0.1:9", "http://evil.example"):
         with pytest.raises(InvalidStatus) as caught:
             Tab(shop.url, victim.cookies, session_id=victim.session_id, origin=origin)
@@ -72,11 +72,11 @@ def test_a_page_of_another_site_cannot_connect_with_the_victims_cookies(shop: Sh
     victim.close()
 
 
-def test_every_page_by_its_address_is_the_sign_in_for_who_is_signed_out(shop: Shop) -> None:
+def test_the_address_of_every_page_shows_the_sign_in_to_a_client_that_is_signed_out(shop: Shop) -> None:
     tab = Tab(shop.url, {})
     for entry in (entry for entries in SECTIONS.values() for entry in entries):
         assert shows_only_the_sign_in(tab, entry.path), entry.path
-        assert tab.page_hash == tab.pages[entry.path], entry.path  # the address stays, for afterwards
+        assert tab.page_hash == tab.pages[entry.path], entry.path  # the address stays for after the sign-in
     tab.close()
 
 
@@ -91,7 +91,7 @@ def status(shop: Shop, path: str, method: str = "GET", **headers: str) -> int:
         return error.code
 
 
-def test_what_lies_beside_the_pages_is_closed_too(shop: Shop) -> None:
+def test_other_routes_of_the_server_are_closed_too(shop: Shop) -> None:
     with urllib.request.urlopen(shop.url + "/", timeout=30) as answer:
         assert answer.status == 200
         assert answer.headers["content-security-policy"].startswith("default-src 'self'; script-src 'self' 'sha256-")
@@ -106,5 +106,5 @@ def test_what_lies_beside_the_pages_is_closed_too(shop: Shop) -> None:
         with urllib.request.urlopen(shop.url + "/", timeout=30) as index:
             page = index.read()
         code = status(shop, path)
-        if code == 200:  # what Streamlit does not know is the app's own page
+        if code == 200:  # Streamlit answers unknown paths with the app's own page
             assert urllib.request.urlopen(shop.url + path, timeout=30).read() == page

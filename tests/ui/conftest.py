@@ -1,4 +1,4 @@
-"""Pages as AppTest runs them: the entry script, a signed-in user per role, a database of its own."""
+"""Fixtures to run pages with AppTest: the entry script, a signed-in user per role, a database per test."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -31,7 +31,7 @@ def scanned_once() -> Iterator[None]:
 
 @pytest.fixture
 def service(clone: Clone, tmp_path: Path) -> Iterator[Service]:
-    """The running service that the pages find, on the database of this test."""
+    """The service that the pages use, on the database of this test."""
     installation.prepare_home(tmp_path)
     made = Service(
         settings=Settings(
@@ -52,13 +52,13 @@ def service(clone: Clone, tmp_path: Path) -> Iterator[Service]:
 
 @pytest.fixture(autouse=True)
 def quick_reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests act at once, and what was said before is not what they look for."""
+    """Messages disappear at the next run, so that a test does not find the one before."""
     monkeypatch.setattr(feedback, "STAYS", 0)
 
 
 @pytest.fixture
 def shop(clone: Clone) -> Shop:
-    """An empty shop, filled and looked at without a page."""
+    """An empty shop; a test fills and reads it without a page."""
     return Shop(clone)
 
 
@@ -70,7 +70,7 @@ def signed_out(service: Service, project: Path) -> AppTest:
 
 @pytest.fixture
 def open_page(service: Service, project: Path) -> Open:
-    """Opens a page as the user of a role: `open_page("stock", Role.VIEWER)`; a tab that is signed in already.
+    """Opens a page in a tab in which the user of a role is signed in: `open_page("stock", Role.VIEWER)`.
 
     Further arguments are the query of the URL.
     """
@@ -80,7 +80,7 @@ def open_page(service: Service, project: Path) -> Open:
         tab.session_state["tab_secret"] = BROWSER
         tab.session_state["username"] = email_of(role)
         if "_" in page:
-            # AppTest finds a page whose address is not the name of its file only once the navigation has run.
+            # AppTest finds a page whose address differs from its file name only after a run of the navigation.
             tab.run()
         for name, value in query.items():
             tab.query_params[name] = value

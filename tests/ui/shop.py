@@ -1,4 +1,4 @@
-"""A shop for the tests of the pages: goods put on its shelves by the library, and looked at past the pages."""
+"""A shop for the tests of the pages, which they fill and read through the library."""
 
 import json
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ TRAIL = """
 
 @dataclass(frozen=True)
 class Shop:
-    """What a test does to the shop; what it writes is on the record as operation `seed`."""
+    """The shop of a test; its writes are recorded as operation `seed`."""
 
     clone: Clone
 
@@ -50,18 +50,18 @@ class Shop:
         colours: Sequence[str] = ("Red", "Navy Blue"),
         **details: Any,
     ) -> int:
-        """The id of a new product."""
+        """Creates a product and returns its id."""
         made = ProductDetails(sku=sku, name=name, sizes=sizes, **({"unit_price": Decimal("549.00")} | details))
         with self.clone.app.transaction(self.clone.actor(Role.MANAGER), operation=SEED) as connection:
             return product_commands.create_product(connection, details=made, colours=colours)
 
     def colours(self, product_id: int, *names: str) -> None:
-        """Further colours of a product."""
+        """Adds colours to a product."""
         with self.clone.app.transaction(self.clone.actor(Role.MANAGER), operation=SEED) as connection:
             product_commands.add_colours(connection, product_id=product_id, colours=names)
 
     def receive(self, product_id: int, colour_code: str = "RED", *, stakeholder: str = "Mill", **sizes: int) -> None:
-        """Goods in, a quantity per size."""
+        """Records goods in, a quantity per size."""
         with self.clone.app.transaction(self.clone.actor(Role.MANAGER), operation=SEED) as connection:
             movement_commands.record_inward(
                 connection,
@@ -72,21 +72,21 @@ class Shop:
             )
 
     def sell(self, product_id: int, colour_code: str = "RED", *, store: str = "Bandra", **sizes: int) -> None:
-        """Goods out, a quantity per size."""
+        """Records goods out, a quantity per size."""
         with self.clone.app.transaction(self.clone.actor(Role.MANAGER), operation=SEED) as connection:
             movement_commands.record_sale(
                 connection, product_id=product_id, colour_code=colour_code, quantities=sizes, sale=Sale(DAY, store)
             )
 
     def adjust(self, product_id: int, change: int, reason: str = "count", *, size: str = "S", note: str = "") -> None:
-        """A correction of a size in red."""
+        """Adjusts the stock of a size in red."""
         made = Adjustment(product_id, "RED", size, change, DAY, reason, note)
         actor = self.clone.actor(Role.MANAGER)
         with self.clone.app.transaction(actor, operation=SEED, reason=SEED) as connection:
             adjustments.adjust(connection, adjustments=[made])
 
     def run(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """A statement typed into psql; what it returns."""
+        """Runs a statement as if typed into psql; returns its rows."""
         with self.clone.superuser() as connection:
             cursor = connection.execute(sql, values)
             return cursor.fetchall() if cursor.description else []
@@ -97,7 +97,7 @@ class Shop:
             return product_queries.product(connection, product_id=product_id)
 
     def stock(self, product_id: int) -> dict[tuple[str, str], int]:
-        """What is on hand, without the empty cells."""
+        """The quantities on hand, without empty cells."""
         with self.clone.app.read(self.clone.actor(Role.VIEWER)) as connection:
             cells = product_queries.matrix(connection, product_id=product_id).cells
         return {cell: quantity for cell, quantity in cells.items() if quantity}
@@ -118,25 +118,25 @@ class Shop:
             return movement_queries.adjustment_log(connection, log_filter=LogFilter())
 
     def trail(self) -> list[tuple[Any, ...]]:
-        """What the pages wrote: user, operation, action, entity, old and new values, in order."""
+        """The records that the pages wrote: user, operation, action, entity, old and new values, in order."""
         return self.run(TRAIL, SEED)
 
 
 def run(tab: AppTest) -> AppTest:
-    """The tab after a run that raised nothing."""
+    """Runs the tab, asserts that no exception is shown, and returns the tab."""
     tab.run()
     assert not tab.exception
     return tab
 
 
 def click(tab: AppTest, key: str) -> AppTest:
-    """The tab after a click."""
+    """Clicks a button and returns the tab after the run."""
     tab.button(key=key).click()
     return run(tab)
 
 
 def field(tab: AppTest, name: str) -> Any:
-    """The field of an open dialog; its key goes on with the version of the record."""
+    """The field of the open dialog; its key ends with the version of the record."""
     (found,) = [
         widget
         for widgets in (tab.text_input, tab.date_input, tab.selectbox)
@@ -147,7 +147,7 @@ def field(tab: AppTest, name: str) -> Any:
 
 
 def choose_or_type(tab: AppTest, key: str, name: str) -> None:
-    """Fills a choice that takes new names; AppTest by itself only chooses."""
+    """Enters a name into a select box that accepts new options, which AppTest cannot do by itself."""
     box = tab.selectbox(key=key)
     if name not in box.options:
         box.options.append(name)
@@ -155,12 +155,12 @@ def choose_or_type(tab: AppTest, key: str, name: str) -> None:
 
 
 def type_in_grid(tab: AppTest, key: str, *, row: int = 0, **cells: str | None) -> None:
-    """What a person types into a row of a grid, a text per size."""
+    """Types texts into a row of a grid, a text per size."""
     tab.session_state[key] = {"edited_rows": {row: cells}, "added_rows": [], "deleted_rows": []}
 
 
 def click_in_table(tab: AppTest, key: str, row: int) -> AppTest:
-    """The tab after a click on the button of a row; AppTest by itself has none in tables."""
+    """Clicks the button of a table row, which AppTest cannot do by itself; returns the tab after the run."""
     (id,) = [
         id for table in tab.dataframe for id in table.proto.button_click_widgets.values() if id.endswith(f"-{key}")
     ]
@@ -178,7 +178,7 @@ def sentences(elements: Sequence[Any]) -> list[str]:
 
 
 def unescaped(markdown: str) -> str:
-    """What escaped Markdown shows. Raises AssertionError for Markdown that is more than escaped text."""
+    """The text that escaped Markdown shows. Raises AssertionError for Markdown that is more than escaped text."""
     shown, rest = "", markdown
     while rest:
         if rest[0] == "\\":

@@ -1,4 +1,4 @@
-"""What the account and the users page share: sessions, the password form, what happened to an account."""
+"""Tables of sessions and account events, and the password form, for the pages My account and Users."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,9 @@ from backstitch.errors import Refused
 from ui import feedback
 from ui.shared import formats, session
 
-ENDING = "session_to_end"
+SESSION_TO_END = "session_to_end"
 
-ACTIONS = {
+ACTION_LABELS = {
     "LOGIN": "Signed in",
     "LOGIN_FAILED": "Sign-in failed",
     "LOGIN_LOCKED": "Locked: too many failures",
@@ -28,12 +28,12 @@ ACTIONS = {
 }
 
 
-def sessions_table(listed: Sequence[Session], *, named: bool) -> None:
-    """Sessions with a button each that ends it; `named` with their users."""
-    table = formats.frame(listed, Session)
-    table["browser"] = [browsers.in_words(shown.user_agent) for shown in listed]
-    table["address"] = [shown.address or "this machine" for shown in listed]
-    table["this"] = ["This browser" if shown.is_this else "" for shown in listed]
+def sessions_table(rows: Sequence[Session], *, named: bool) -> None:
+    """Draws the sessions, each with a button that ends it; with the users' names if `named`."""
+    table = formats.frame(rows, Session)
+    table["browser"] = [browsers.in_words(row.user_agent) for row in rows]
+    table["address"] = [row.address or "this machine" for row in rows]
+    table["this"] = ["This browser" if row.is_this else "" for row in rows]
     table["end"] = ":material/logout: Sign out"
     key = "everybodys_sessions" if named else "own_sessions"
     st.dataframe(
@@ -47,21 +47,21 @@ def sessions_table(listed: Sequence[Session], *, named: bool) -> None:
             "browser": "Browser",
             "this": "",
             "address": "Address",
-            "last_seen_at": moment("Last seen"),
-            "created_at": moment("Signed in"),
+            "last_seen_at": time_column("Last seen"),
+            "created_at": time_column("Signed in"),
             "end": st.column_config.ButtonColumn(
                 "",
                 key=f"{key}_end",
                 type="tertiary",
-                on_click=lambda: st.session_state.update({ENDING: listed[st.session_state[f"{key}_end"].row]}),
+                on_click=lambda: st.session_state.update({SESSION_TO_END: rows[st.session_state[f"{key}_end"].row]}),
             ),
         },
     )
 
 
 def end_chosen_session() -> None:
-    """Ends the session whose button was pressed, if any."""
-    chosen = st.session_state.pop(ENDING, None)
+    """Ends the session whose button the user pressed, if any."""
+    chosen = st.session_state.pop(SESSION_TO_END, None)
     if not isinstance(chosen, Session):
         return
     with feedback.refusals():
@@ -74,9 +74,9 @@ def end_chosen_session() -> None:
 
 
 def password_form(*, submit: str, done: str) -> None:
-    """Asks for the present password and for a new one, twice; says `done` once it was changed."""
-    # Fields with other keys take their place once they were used, so that no password stays behind in this tab.
-    # And another button, so that a second click is none on empty fields.
+    """Draws the form to change the user's password; shows the sentence `done` after the change."""
+    # After a change the fields get new keys, so that no password stays in this tab's state; and the button gets one, so
+    # that a second click does not submit the empty fields.
     uses = st.session_state.setdefault("password_round", 0)
     with st.form("change_password", border=False):
         old = st.text_input(
@@ -106,8 +106,8 @@ def password_form(*, submit: str, done: str) -> None:
         feedback.done(done)
 
 
-def first_password() -> None:
-    """All that a person sees whose password an admin has set: the form for one of their own."""
+def own_password_form() -> None:
+    """Draws the password form for a user whose password an admin has set, in place of any page."""
     with st.empty().container(horizontal_alignment="center"), st.container(width=420):
         st.title("Choose a password")
         st.caption("The one you signed in with was set by an admin. Choose one that only you know.")
@@ -115,12 +115,12 @@ def first_password() -> None:
 
 
 def activity_table(events: Sequence[AccountEvent]) -> None:
-    """What happened to an account, newest first."""
+    """Draws the events of an account, newest first."""
     table = pd.DataFrame(
         {
             "at": [event.recorded_at for event in events],
-            "what": [_what(event) for event in events],
-            "from": [_where(event) for event in events],
+            "what": [_description(event) for event in events],
+            "from": [_origin(event) for event in events],
         }
     )
     st.dataframe(
@@ -128,24 +128,24 @@ def activity_table(events: Sequence[AccountEvent]) -> None:
         key="account_activity",
         hide_index=True,
         alt="What happened to this account, newest first",
-        column_config={"at": moment("Time"), "what": "What", "from": "From"},
+        column_config={"at": time_column("Time"), "what": "What", "from": "From"},
     )
 
 
-def _what(event: AccountEvent) -> str:
-    what = ACTIONS.get(event.action, event.action)
+def _description(event: AccountEvent) -> str:
+    text = ACTION_LABELS.get(event.action, event.action)
     if event.action == "UPDATE":
-        what = f"{what}: {', '.join(str(field).replace('_', ' ') for field in event.details.get('fields', []))}"
+        text = f"{text}: {', '.join(str(field).replace('_', ' ') for field in event.details.get('fields', []))}"
     cause = event.details.get("cause")
-    by = event.by_user if event.action in {"CREATE", "UPDATE", "MAINTENANCE"} else None
-    return f"{what}{f' ({cause})' if cause else ''}{f', by {by}' if by else ''}"
+    author = event.by_user if event.action in {"CREATE", "UPDATE", "MAINTENANCE"} else None
+    return f"{text}{f' ({cause})' if cause else ''}{f', by {author}' if author else ''}"
 
 
-def _where(event: AccountEvent) -> str:
+def _origin(event: AccountEvent) -> str:
     parts = [browsers.in_words(event.user_agent) if event.user_agent else "", event.address or ""]
     return " · ".join(part for part in parts if part)
 
 
-def moment(label: str) -> ColumnConfig:
-    """A column of times in the business's zone."""
+def time_column(label: str) -> ColumnConfig:
+    """The column_config of a column of times in the business's zone."""
     return st.column_config.DatetimeColumn(label, format="DD MMM YYYY, HH:mm", timezone=str(formats.timezone()))

@@ -1,4 +1,4 @@
-"""The dialogs in which an admin adds, changes, resets, unlocks and forgets users."""
+"""The dialogs in which an admin adds users, edits, unlocks and forgets them, and resets their passwords."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,18 +12,18 @@ from backstitch.accounts.permissions import Permission, Role
 from backstitch.accounts.users import UserLine
 from backstitch.errors import StaleEdit
 from ui import feedback
-from ui.shared import formats, session, single_sign_on
+from ui.shared import active_switch, formats, session, single_sign_on, versions
 from ui.shared.dialogs import Dialog
 
-# What is open survives a rerun: "new", a UserLine as it was read, a OneTime, or nothing.
+# The subject is "new", a UserLine as it was read, or a OneTimePassword.
 DIALOG = Dialog("user_dialog")
 ON_RECORD = {"type": "User"}
 ROLES = list(Role)
 
 
 @dataclass(frozen=True)
-class OneTime:
-    """A password to hand on, shown once."""
+class OneTimePassword:
+    """A password for another user, which the admin sees once and hands over."""
 
     name: str
     password: str
@@ -35,7 +35,7 @@ def open_new() -> None:
 
 
 def open_user(line: UserLine) -> None:
-    """Opens the dialog for a user as the list has it."""
+    """Opens the dialog for a user of the list."""
     DIALOG.open(line)
 
 
@@ -46,15 +46,15 @@ def show_open() -> None:
         _add()
     elif isinstance(opened, UserLine):
         _edit(opened)
-    elif isinstance(opened, OneTime):
-        _hand_on(opened)
+    elif isinstance(opened, OneTimePassword):
+        _show_password(opened)
 
 
-# Shown once: neither a reload of the page nor another page brings it back, and so a click beside it must not close it.
+# Not dismissible: neither a reload nor a visit to another page would show the password again.
 @st.dialog("One-time password", icon=":material/key:", dismissible=False)
-def _hand_on(made: OneTime) -> None:
-    st.text(f"For {made.name}, to sign in with once and then replace:")
-    st.code(made.password, language=None)
+def _show_password(issued: OneTimePassword) -> None:
+    st.text(f"For {issued.name}, to sign in with once and then replace:")
+    st.code(issued.password, language=None)
     st.caption("It is shown only now. Hand it over in person or by telephone, not by mail.")
     if st.button("I have it", type="primary", key="one_time_password_noted"):
         DIALOG.close()
@@ -68,14 +68,14 @@ def _add() -> None:
         email = st.text_input("Email", key="new_user_email", max_chars=254)
         role = st.selectbox("Role", ROLES, len(ROLES) - 1, format_func=_role, key="new_user_role")
         reason = st.text_input("Reason", key="new_user_reason", max_chars=400)
-        outside = single_sign_on.is_configured() and st.checkbox(
+        single_sign_on_only = single_sign_on.is_configured() and st.checkbox(
             "Signs in with single sign-on only, without a password here", key="new_user_outside"
         )
-        saved = st.form_submit_button("Add user", type="primary", key="new_user_save")
-    if saved:
+        submitted = st.form_submit_button("Add user", type="primary", key="new_user_save")
+    if submitted:
         with feedback.refusals():
             session.require(Permission.MANAGE_USERS)
-            password = None if outside else passwords.one_time()
+            password = None if single_sign_on_only else passwords.one_time()
             with session.write("add user", reason=reason) as connection:
                 users.create_user(
                     connection,
@@ -83,19 +83,19 @@ def _add() -> None:
                     name=name or "",
                     role=role,
                     password=password,
-                    must_change_password=not outside,
+                    must_change_password=not single_sign_on_only,
                 )
             if password is None:
                 DIALOG.close()
                 feedback.done(f"{name} was added.", on_record=ON_RECORD)
             else:
-                _show_once(name or "", password, f"{name} was added.")
+                _open_password(name or "", password, f"{name} was added.")
 
 
 @st.dialog("User", icon=":material/person:", on_dismiss=DIALOG.close)
 def _edit(line: UserLine) -> None:
     st.subheader(formats.plain(line.name))
-    myself = line.id == session.current().user.id
+    is_own_account = line.id == session.current().user.id
     with st.form("edit_user", border=False):
         name = st.text_input("Name", line.name, key=f"edit_user_name_{line.id}", max_chars=120)
         email = st.text_input("Email", line.email, key=f"edit_user_email_{line.id}", max_chars=254)
@@ -103,37 +103,34 @@ def _edit(line: UserLine) -> None:
         reason = st.text_input(
             "Reason", key=f"edit_user_reason_{line.id}", help="A change of role needs one.", max_chars=400
         )
-        saved = st.form_submit_button("Save", type="primary", key="edit_user_save")
-    if saved:
-        with _stale_shown(), feedback.refusals():
+        submitted = st.form_submit_button("Save", type="primary", key="edit_user_save")
+    if submitted:
+        with _show_stale_edits(), feedback.refusals():
             session.require(Permission.MANAGE_USERS)
             with session.write("edit user", reason=reason) as connection:
                 users.edit_user(connection, read=line, email=email or "", name=name or "", role=role)
             DIALOG.close()
-            also = " Every session of theirs was signed out." if role != line.role else ""
-            feedback.done(f"{name} was saved.{also}", on_record=ON_RECORD)
+            sign_out_note = " Every session of theirs was signed out." if role != line.role else ""
+            feedback.done(f"{name} was saved.{sign_out_note}", on_record=ON_RECORD)
     with st.container(horizontal=True):
-        _activity(line)
-        if not myself:
+        _switch(line)
+        if not is_own_account:
             _reset(line)
         if line.locked_until:
             _unlock(line)
         _sign_out(line)
-    if not myself:
+    if not is_own_account:
         _forget(line)
 
 
-def _activity(line: UserLine) -> None:
-    verb = "Deactivate" if line.is_active else "Take back into use"
-    if st.button(verb, icon=":material/power_settings_new:", key="edit_user_active"):
+def _switch(line: UserLine) -> None:
+    if switch := active_switch.button("user", is_active=line.is_active, key="edit_user_active"):
         with feedback.refusals():
             session.require(Permission.MANAGE_USERS)
-            operation = "deactivate user" if line.is_active else "take user back into use"
-            with session.write(operation, of=line.id) as connection:
+            with session.write(switch.operation, of=line.id) as connection:
                 users.set_active(connection, user_id=line.id, is_active=not line.is_active)
             DIALOG.close()
-            done = "deactivated" if line.is_active else "taken back into use"
-            feedback.done(f"{line.name} was {done}.", on_record=ON_RECORD)
+            feedback.done(f"{line.name} was {switch.outcome}.", on_record=ON_RECORD)
 
 
 def _reset(line: UserLine) -> None:
@@ -143,11 +140,11 @@ def _reset(line: UserLine) -> None:
             password = passwords.one_time()
             with session.write("reset password") as connection:
                 users.reset_password(connection, user_id=line.id, password=password)
-            _show_once(line.name, password, f"{line.name} has a one-time password.")
+            _open_password(line.name, password, f"{line.name} has a one-time password.")
 
 
-def _show_once(name: str, password: str, sentence: str) -> NoReturn:
-    DIALOG.open(OneTime(name, password))
+def _open_password(name: str, password: str, sentence: str) -> NoReturn:
+    DIALOG.open(OneTimePassword(name, password))
     feedback.done(sentence, on_record=ON_RECORD)
 
 
@@ -180,24 +177,24 @@ def _forget(line: UserLine) -> None:
             "Nothing brings the name back."
         )
         reason = st.text_input("Reason, without the name", key=f"forget_reason_{line.id}", max_chars=400)
-        forgotten = st.form_submit_button("Forget", key="forget_save")
-    if forgotten:
+        submitted = st.form_submit_button("Forget", key="forget_save")
+    if submitted:
         with feedback.refusals():
             session.require(Permission.MANAGE_USERS)
             with session.write("forget user", reason=reason) as connection:
                 mentions = users.forget_user(connection, user_id=line.id, reason=reason or "")
             DIALOG.close()
-            rest = f" {formats.counted(mentions, 'record')} still name them in free text." if mentions else ""
-            feedback.done(f"The person was forgotten.{rest}", on_record=ON_RECORD)
+            mentions_note = f" {formats.counted(mentions, 'record')} still name them in free text." if mentions else ""
+            feedback.done(f"The person was forgotten.{mentions_note}", on_record=ON_RECORD)
 
 
 @contextmanager
-def _stale_shown() -> Iterator[None]:
-    """Says that somebody else changed the user meanwhile."""
+def _show_stale_edits() -> Iterator[None]:
+    """Shows a refusal because somebody else changed the user."""
     try:
         yield
     except StaleEdit as stale:
-        st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
+        versions.show_stale(stale)
 
 
 def _role(role: Role) -> str:

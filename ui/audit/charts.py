@@ -1,4 +1,4 @@
-"""The charts of the audit report, under the filters of its table; a click on a bar narrows both to it."""
+"""The charts of the audit report, with the filters of its table; a click on a bar filters the report to that bar."""
 
 from datetime import UTC, date, datetime
 from functools import partial
@@ -16,12 +16,12 @@ from ui.audit import filters as audit_filters
 from ui.shared import session
 
 HEIGHT = 260  # pixels
-BAR = 18  # pixels, so that each has room for its label
+BAR_HEIGHT = 18  # pixels, enough for a label beside each bar
 CLICKED = "clicked"
 
 
 def show(connection: Connection, filters: Filters, zone: ZoneInfo) -> None:
-    """Activity by day and action, by user, by record type, by hour and weekday, and the most edited fields."""
+    """Draws the records by day and action, user, record type, hour and weekday, and the most edited fields."""
     now = datetime.now(UTC)
     st.subheader("Records by day and action")
     by_day = charts.by_day(connection, filters=filters, zone=zone, now=now)
@@ -54,7 +54,7 @@ def show(connection: Connection, filters: Filters, zone: ZoneInfo) -> None:
 
 
 def _download(filters: Filters, zone: ZoneInfo) -> None:
-    # The file is made when it is asked for: then it goes on the record, too.
+    # The file is made, and its export recorded, when the user clicks.
     make = partial(chart_file.export, startup.current().database, session.current().actor, filters=filters, zone=zone)
     st.download_button(
         "Download the figures",
@@ -68,18 +68,18 @@ def _download(filters: Filters, zone: ZoneInfo) -> None:
     )
 
 
-def _clickable(chart: alt.Chart | alt.LayerChart, key: str, described: str) -> None:
-    st.altair_chart(chart, key=key, alt=described, on_select=lambda: _narrow(key), selection_mode=CLICKED)
+def _clickable(chart: alt.Chart | alt.LayerChart, key: str, description: str) -> None:
+    st.altair_chart(chart, key=key, alt=description, on_select=lambda: _narrow(key), selection_mode=CLICKED)
 
 
 def _narrow(key: str) -> None:
-    """The filters as the bar that was clicked says, and the records under them."""
+    """Sets the filters to the bar that was clicked, and opens the tab with the records."""
     bars = st.session_state[key].selection[CLICKED]
     if not bars:
         return
-    words = dict(bars[0])
-    day = words.pop("iso_day", None)
-    if not audit_filters.narrow(words):
+    labels = dict(bars[0])
+    day = labels.pop("iso_day", None)
+    if not audit_filters.narrow(labels):
         st.toast("No filter has this bar alone.", icon=":material/filter_alt_off:")
         return
     if day is not None:
@@ -129,7 +129,7 @@ def _ranking(data: pd.DataFrame, column: str, title: str) -> alt.Chart:
             ),
             tooltip=[alt.Tooltip(f"{column}:N", title=title), alt.Tooltip("records:Q", title="Records", format=",")],
         )
-        .properties(height=alt.Step(BAR))
+        .properties(height=alt.Step(BAR_HEIGHT))
         .add_params(alt.selection_point(CLICKED, fields=[column]))
     )
     return chart

@@ -1,4 +1,4 @@
-"""One record of the trail, opened: what changed, who did it from where, and what else the same step did."""
+"""The dialog for a record of the trail: its changes, its circumstances, and the other records of its transaction."""
 
 from collections.abc import Sequence
 
@@ -14,11 +14,11 @@ from ui.shared import formats, session
 from ui.shared.dialogs import Dialog
 
 DIALOG = Dialog("audit_record")
-TOGETHER = 100
+TRANSACTION_LIMIT = 100
 
 
 def open_record(record: Record | Operation) -> None:
-    """Opens the dialog for a record, or for all that one operation did."""
+    """Opens the dialog for a record, or for all records of an operation."""
     DIALOG.open(record)
 
 
@@ -34,7 +34,7 @@ def show_open() -> None:
 @st.dialog("On the record", width="large", icon=":material/difference:", on_dismiss=DIALOG.close)
 def _show(record: Record) -> None:
     st.markdown(f"**{wording.action_word(record.action)}** · {wording.entity_word(record.entity)}")
-    # Labels come from data, so they are shown as text, never as Markdown.
+    # Labels come from data: shown as text, never as Markdown.
     st.text(record.label)
     _changes(record)
     local = record.recorded_at.astimezone(formats.timezone())
@@ -59,7 +59,7 @@ def _show(record: Record) -> None:
         column_config={"fact": st.column_config.TextColumn("Circumstance", pinned=True), "value": "Value"},
     )
     _undo(Undoable(record.transaction_id, record.recorded_at, record.id), record.action)
-    _together(record)
+    _same_transaction(record)
 
 
 def _undo(undoable: Undoable, *actions: str) -> None:
@@ -88,15 +88,15 @@ def _changes(record: Record) -> None:
     )
 
 
-def _together(record: Record) -> None:
+def _same_transaction(record: Record) -> None:
     with session.read() as connection:
         page = search.same_transaction(
-            connection, transaction_id=record.transaction_id, near=record.recorded_at, size=TOGETHER
+            connection, transaction_id=record.transaction_id, near=record.recorded_at, size=TRANSACTION_LIMIT
         )
     others = [other for other in page.records if other.id != record.id]
     if not others:
         return
-    more = "" if page.next_cursor is None else f", the newest {TOGETHER} of them"
+    more = "" if page.next_cursor is None else f", the newest {TRANSACTION_LIMIT} of them"
     with st.expander(
         f"What the same step did as well ({formats.counted(len(others), 'record')}{more})", icon=":material/stacks:"
     ):
@@ -124,10 +124,10 @@ def _list(records: Sequence[Record]) -> None:
 def _show_operation(operation: Operation) -> None:
     with session.read() as connection:
         page = search.same_transaction(
-            connection, transaction_id=operation.transaction_id, near=operation.ended, size=TOGETHER
+            connection, transaction_id=operation.transaction_id, near=operation.ended, size=TRANSACTION_LIMIT
         )
     st.text(f"{operation.user_name or operation.username} · {operation.operation or 'no operation named'}")
-    shown = f", the newest {TOGETHER} of them below" if page.next_cursor is not None else ""
-    st.text(f"{operation.gist}; {formats.counted(operation.records, 'record')} in all{shown}")
+    more = f", the newest {TRANSACTION_LIMIT} of them below" if page.next_cursor is not None else ""
+    st.text(f"{operation.gist}; {formats.counted(operation.records, 'record')} in all{more}")
     _undo(Undoable(operation.transaction_id, operation.ended), *(kind.action for kind in operation.kinds))
     _list(page.records)

@@ -1,4 +1,4 @@
-"""The filters of the audit report; all of them live in the URL, so a report can be sent to a colleague."""
+"""The filters of the audit report; the URL holds all of them, so a user can send a report to a colleague."""
 
 from collections.abc import Hashable, Mapping
 from datetime import UTC, date, datetime
@@ -15,11 +15,11 @@ from ui.shared import formats, links, session
 
 Key = TypeVar("Key", bound=Hashable)
 
-SYSTEM = 0  # no user has this id
-ALL_PRODUCTS = 0  # nor a product
-# The default stands first: a widget with a default elsewhere cannot be set back to it without a warning in the log.
+SYSTEM = 0  # the id of no user
+ALL_PRODUCTS = 0  # nor of a product
+# The default comes first: Streamlit logs a warning if code resets a widget whose default is another option.
 PERIODS = [periods.DEFAULT.value, *(period.value for period in Period if period is not periods.DEFAULT)]
-CLEARED: dict[str, object] = {
+DEFAULTS: dict[str, object] = {
     "period": periods.DEFAULT.value,
     "from": None,
     "to": None,
@@ -29,50 +29,50 @@ CLEARED: dict[str, object] = {
     "product": ALL_PRODUCTS,
     "text": "",
 }
-WORDS = {"period": "period", "user": "user", "action": "action", "type": "record type", "product": "product"}
-SEVERAL = ("user", "action", "type")
+NOUNS = {"period": "period", "user": "user", "action": "action", "type": "record type", "product": "product"}
+MULTISELECTS = ("user", "action", "type")
 
 
 def clear() -> None:
-    """Back to the default report. Set, not forgotten: a bound widget would take its value from the URL again."""
-    for key, value in CLEARED.items():
+    """Resets the report to its defaults. It sets the values: a widget without one would take its value from the URL."""
+    for key, value in DEFAULTS.items():
         st.session_state[key] = value
-    links.settle()
+    links.clear_unresolved()
 
 
-def show_only(asked: Mapping[str, str]) -> None:
-    """The report that a link with these words leads to, for a click on the report itself."""
+def show_only(labels: Mapping[str, str]) -> None:
+    """Filters the report by these labels alone, as a link with them would."""
     clear()
-    narrow(asked)
+    narrow(labels)
 
 
-def narrow(asked: Mapping[str, str]) -> bool:
-    """Narrows the report to these words, by filter; where a filter has no such choice, leaves it and returns False."""
-    offered = choices()
-    found = {
+def narrow(labels: Mapping[str, str]) -> bool:
+    """Filters the report by a label per filter; changes nothing and returns False if a filter lacks its label."""
+    options = choices()
+    values = {
         key: value
-        for key, words in asked.items()
-        for value, shown in offered[key].items()
-        if shown.casefold() == words.casefold()
+        for key, label in labels.items()
+        for value, option in options[key].items()
+        if option.casefold() == label.casefold()
     }
-    if found.keys() != asked.keys():
+    if values.keys() != labels.keys():
         return False
-    for key, value in found.items():
-        st.session_state[key] = [value] if key in SEVERAL else value
+    for key, value in values.items():
+        st.session_state[key] = [value] if key in MULTISELECTS else value
     return True
 
 
 def narrow_to_day(day: date) -> None:
-    """Narrows the report to one day."""
+    """Filters the report to one day."""
     if st.session_state["period"] != Period.CUSTOM.value:
-        # What is set before it is drawn for the first time does not get into the address by itself.
+        # Streamlit does not write the value of a widget that was never drawn to the address.
         st.query_params.update({"from": day.isoformat(), "to": day.isoformat()})
     st.session_state["period"] = Period.CUSTOM.value
     st.session_state["from"] = st.session_state["to"] = day
 
 
 def choices() -> dict[str, dict[Any, str]]:
-    """What each filter offers: its values with the words that stand on the screen and in a link."""
+    """The options of each filter: its values with their labels, which screen and links share."""
     with session.read() as connection:
         people = _people(connection)
         products = product_queries.product_choices(connection, inactive=True)
@@ -86,9 +86,9 @@ def choices() -> dict[str, dict[Any, str]]:
 
 
 def filter_bar() -> Filters:
-    """Draws the filters and returns them. Raises Refused while a custom range is not complete."""
-    offered = choices()
-    _follow_link(offered)
+    """Draws the filters and returns them. Raises Refused while a custom range is incomplete."""
+    options = choices()
+    _follow_link(options)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         period = Period(
             st.selectbox(
@@ -97,7 +97,7 @@ def filter_bar() -> Filters:
                 key="period",
                 bind="query-params",
                 width=190,
-                on_change=links.settle,
+                on_change=links.clear_unresolved,
                 args=("period",),
             )
         )
@@ -105,18 +105,18 @@ def filter_bar() -> Filters:
         if period is Period.CUSTOM:
             first = st.date_input("From", None, key="from", format="DD/MM/YYYY", bind="query-params", width=185)
             last = st.date_input("To (inclusive)", None, key="to", format="DD/MM/YYYY", bind="query-params", width=185)
-        users = _choice("User", offered["user"], "user")
-        actions = _choice("Action", offered["action"], "action")
-        types = _choice("Record type", offered["type"], "type")
+        users = _multiselect("User", options["user"], "user")
+        actions = _multiselect("Action", options["action"], "action")
+        types = _multiselect("Record type", options["type"], "type")
         product = st.selectbox(
             "Product",
-            list(offered["product"]),
-            format_func=offered["product"].__getitem__,
+            list(options["product"]),
+            format_func=options["product"].__getitem__,
             key="product",
             bind="query-params",
             filter_mode="contains",
             width=210,
-            on_change=links.settle,
+            on_change=links.clear_unresolved,
             args=("product",),
         )
         text = st.text_input(
@@ -136,20 +136,20 @@ def filter_bar() -> Filters:
     )
 
 
-def _follow_link(offered: Mapping[str, Mapping[Any, str]]) -> None:
-    """A link says all of its report: what it does not name is not left from the visit before."""
-    if links.arrived() and CLEARED.keys() & set(st.query_params):
-        links.find_product("product", offered["product"].values())
-        for key, value in CLEARED.items():
+def _follow_link(options: Mapping[str, Mapping[Any, str]]) -> None:
+    """Applies a link: filters that it does not name get their defaults, not their values of an earlier visit."""
+    if links.is_first_run() and DEFAULTS.keys() & set(st.query_params):
+        links.resolve_product("product", options["product"].values())
+        for key, value in DEFAULTS.items():
             if key not in st.query_params and key in st.session_state:
                 st.session_state[key] = value
-    for key, word in WORDS.items():
-        for asked in links.unknown(key, offered[key].values()):
-            links.say_unknown(word, asked, "The report is shown without it.")
+    for key, noun in NOUNS.items():
+        for label in links.unresolved(key, options[key].values()):
+            links.warn_unresolved(noun, label, "The report is shown without it.")
 
 
 def _people(connection: Connection) -> dict[int, str]:
-    """id -> name; with the address where two people share a name, because the URL carries what is shown."""
+    """id -> name; with the email where two people share a name, because the URL holds the label."""
     people = search.people(connection)
     names = [person.name for person in people]
     return {
@@ -158,7 +158,7 @@ def _people(connection: Connection) -> dict[int, str]:
     }
 
 
-def _choice(label: str, options: Mapping[Key, str], key: str) -> list[Key]:
+def _multiselect(label: str, options: Mapping[Key, str], key: str) -> list[Key]:
     return st.multiselect(
         label,
         list(options),
@@ -167,6 +167,6 @@ def _choice(label: str, options: Mapping[Key, str], key: str) -> list[Key]:
         bind="query-params",
         placeholder="All",
         width=200,
-        on_change=links.settle,
+        on_change=links.clear_unresolved,
         args=(key,),
     )

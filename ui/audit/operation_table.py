@@ -1,4 +1,4 @@
-"""The trail by operation: a bulk operation or an import is one line, which opens to its records."""
+"""The table of operations: a bulk operation or an import is one row, which opens to its records."""
 
 from zoneinfo import ZoneInfo
 
@@ -9,14 +9,14 @@ from backstitch.audit.search import Filters
 from ui.audit import diffs
 from ui.shared import paging, session
 
-SIZE = 50
+PAGE_SIZE = 50
 
 
 def show(filters: Filters, zone: ZoneInfo) -> None:
-    """One line per transaction with a record under the filters, newest first, paged by key."""
+    """Draws a row per transaction that has records under the filters, newest first, paged by key."""
     starts = paging.starts("operations", filters)
     with session.read() as connection:
-        page = operations(connection, filters=filters, size=SIZE, before=starts[-1])
+        page = operations(connection, filters=filters, size=PAGE_SIZE, before=starts[-1])
     st.dataframe(
         [
             {

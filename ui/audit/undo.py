@@ -1,4 +1,4 @@
-"""Undo: what it would do, first; then the doing, which is on the record like anything else."""
+"""The preview of an undo, and the undo itself, which is recorded like any other change."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ DIALOG = Dialog("undo_dialog")
 
 
 def offer(undoable: Undoable) -> None:
-    """A button that opens the preview, for whoever may undo this and if there is anything to undo."""
+    """Draws a button that opens the preview, if the user may undo this and there is anything to undo."""
     if not session.current().user.may(Permission.EDIT_INVENTORY):
         return
     with session.read() as connection:
@@ -39,7 +39,7 @@ def _show(undoable: Undoable) -> None:
 
 
 def panel(undoable: Undoable) -> None:
-    """Draws what undoing would do, which records it would skip, and the button that does it."""
+    """Draws what the undo would change, the records that it would skip, and the button that does it."""
     if not session.current().user.may(Permission.EDIT_INVENTORY):
         return
     try:
@@ -80,8 +80,8 @@ def _list_skipped(records: Sequence[SkippedRecord], skipped: int) -> None:
 def _undo(undoable: Undoable, reason: str) -> None:
     with feedback.refusals():
         with session.write("undo", reason=reason) as connection:
-            done = undo.undo(connection, undoable=undoable)
+            result = undo.undo(connection, undoable=undoable)
         DIALOG.close()
-        left = f" {formats.counted(done.skipped, 'record')} stayed." if done.skipped else ""
-        sentence = f"Undone: {formats.counted(done.records, 'record')} put back.{left}"
+        skipped_note = f" {formats.counted(result.skipped, 'record')} stayed." if result.skipped else ""
+        sentence = f"Undone: {formats.counted(result.records, 'record')} put back.{skipped_note}"
         feedback.done(sentence, on_record={"action": action_word("UNDO")})

@@ -1,4 +1,4 @@
-"""The parts of Home: figures that lead to their pages, first steps, what is most urgent, what was done last."""
+"""The parts of Home: figures with links to their pages, first steps, the most urgent cells, the last operations."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,15 +14,15 @@ from ui.audit import diffs
 from ui.shared import formats, session
 from ui.stock import low_list as low_stock_list
 
-LINES = 8
+ROWS = 8
 RECENT = timedelta(days=30)
-WORK = ("CREATE", "UPDATE", "DELETE", "UNDO")
-# Not the cells: a movement changes them by itself.
-RECORDS = ("Product", "ProductColor", "InwardLog", "SalesLog", "StockAdjustment", "Order", "Customer", "Agency")
+ACTIONS = ("CREATE", "UPDATE", "DELETE", "UNDO")
+# Without the cells, which every movement changes.
+RECORD_TYPES = ("Product", "ProductColor", "InwardLog", "SalesLog", "StockAdjustment", "Order", "Customer", "Agency")
 
 
 def first_steps(user: User) -> None:
-    """What to do in an empty database, for those who may do it."""
+    """Draws the first steps for an empty database, as far as the user may take them."""
     if not user.may(Permission.EDIT_INVENTORY):
         st.info("Nothing is here yet. Products that a manager adds show here.", icon=":material/inbox:")
         return
@@ -42,7 +42,7 @@ def first_steps(user: User) -> None:
 
 
 def cards(figures: HomeFigures) -> None:
-    """The day in four figures, each over the link to its page."""
+    """Draws four figures of the day, each with a link to its page."""
     orders = [(figures.drafts, "draft"), (figures.confirmed, "confirmed"), (figures.dispatched, "on the way")]
     with st.container(horizontal=True):
         _card(
@@ -55,11 +55,17 @@ def cards(figures: HomeFigures) -> None:
         _card(
             "Goods in today",
             figures.inward_pieces,
-            _of_entries(figures.inward_entries),
+            f"pieces in {formats.counted(figures.inward_entries, 'entry')}",
             "../pages/inward.py",
             "Inward",
         )
-        _card("Goods out today", figures.sales_pieces, _of_entries(figures.sales_entries), "../pages/sales.py", "Sales")
+        _card(
+            "Goods out today",
+            figures.sales_pieces,
+            f"pieces in {formats.counted(figures.sales_entries, 'entry')}",
+            "../pages/sales.py",
+            "Sales",
+        )
         _card(
             "Open orders",
             figures.drafts + figures.confirmed,
@@ -77,10 +83,6 @@ def cards(figures: HomeFigures) -> None:
         )
 
 
-def _of_entries(entries: int) -> str:
-    return f"pieces in {entries:,} {'entry' if entries == 1 else 'entries'}"
-
-
 def _card(label: str, figure: int, unit: str, page: str, link: str) -> None:
     with st.container(border=True):
         st.metric(label, f"{figure:,}")
@@ -89,7 +91,7 @@ def _card(label: str, figure: int, unit: str, page: str, link: str) -> None:
 
 
 def most_urgent(low: Sequence[LowCell], total: int) -> None:
-    """The cells that need most; a row opens its product in the stock matrix."""
+    """Draws the cells that need most; the button of a row opens its product in the stock matrix."""
     st.subheader("To order first")
     table = formats.frame(low, LowCell)
     table["open"] = ":material/grid_on: Open"
@@ -107,13 +109,13 @@ def most_urgent(low: Sequence[LowCell], total: int) -> None:
 
 
 def last_activity() -> None:
-    """What was done last; a row opens to its records."""
+    """Draws the last operations; the button of a row opens its records."""
     now = datetime.now(UTC)
-    filters = Filters(start=now - RECENT, end=now + timedelta(minutes=1), actions=WORK, entities=RECORDS)
+    filters = Filters(start=now - RECENT, end=now + timedelta(minutes=1), actions=ACTIONS, entities=RECORD_TYPES)
     with session.read() as connection:
-        done = operations(connection, filters=filters, size=LINES).operations
+        recent = operations(connection, filters=filters, size=ROWS).operations
     st.subheader("Last activity")
-    if not done:
+    if not recent:
         st.caption("Nothing was changed in the last 30 days.")
         return
     zone = formats.timezone()
@@ -126,7 +128,7 @@ def last_activity() -> None:
                 "operation": operation.operation or operation.gist,
                 "records": operation.records,
             }
-            for operation in done
+            for operation in recent
         ],
         key="home_activity",
         hide_index=True,
@@ -137,7 +139,7 @@ def last_activity() -> None:
                 "",
                 key="home_activity_open",
                 type="tertiary",
-                on_click=lambda: diffs.open_record(done[st.session_state["home_activity_open"].row]),
+                on_click=lambda: diffs.open_record(recent[st.session_state["home_activity_open"].row]),
             ),
             "time": st.column_config.DatetimeColumn(f"Time ({zone.key})", format="DD MMM YYYY, HH:mm"),
             "user": "User",

@@ -1,4 +1,4 @@
-"""The fields of an adjustment, for a new one and for the correction of one."""
+"""The fields to enter or correct an adjustment."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -11,12 +11,12 @@ from backstitch.inventory.movements.adjustments import REASONS
 from backstitch.inventory.movements.queries import AdjustmentEntry
 from ui.shared import days
 
-AWAY, MORE = "Take away", "Add"
+REMOVE, ADD = "Take away", "Add"
 
 
 @dataclass(frozen=True)
-class Typed:
-    """What stands in the fields."""
+class FieldValues:
+    """The values of the fields, as entered."""
 
     direction: str
     pieces: str
@@ -24,25 +24,25 @@ class Typed:
     date: date
     note: str
 
-    def change(self, size: str) -> int:
-        """The signed quantity. Raises Refused for anything but a whole number above 0."""
+    def signed_quantity(self, size: str) -> int:
+        """The quantity, negative if pieces are taken away. Raises Refused unless `pieces` is a whole number above 0."""
         if not self.pieces.strip().lstrip("0"):
             raise Refused("Say how many pieces: a whole number above 0. Nothing was saved.", rule="no_quantity")
         pieces = movement_commands.quantities({size: self.pieces})[size]
-        return -pieces if self.direction == AWAY else pieces
+        return -pieces if self.direction == REMOVE else pieces
 
-    def kind(self) -> str:
-        """One of REASONS. Raises Refused where none was chosen."""
+    def required_reason(self) -> str:
+        """The reason, one of REASONS. Raises Refused if none was chosen."""
         if not self.reason:
             raise Refused("Choose the reason of the adjustment. Nothing was saved.", rule="adjustment_reason_known")
         return self.reason
 
 
-def show(key: str, entry: AdjustmentEntry | None = None) -> Typed:
-    """Draws the fields, empty or filled with an entry; each key has `{}` for the name of the field."""
+def show(key: str, entry: AdjustmentEntry | None = None) -> FieldValues:
+    """Draws the fields, empty or filled with an entry; `key` has `{}` in place of the name of a field."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        more = entry is not None and entry.quantity > 0
-        direction = st.radio("Change", [AWAY, MORE], int(more), horizontal=True, key=key.format("direction"))
+        adds = entry is not None and entry.quantity > 0
+        direction = st.radio("Change", [REMOVE, ADD], int(adds), horizontal=True, key=key.format("direction"))
         pieces = str(abs(entry.quantity)) if entry else ""
         typed = st.text_input("Pieces", pieces, key=key.format("pieces"), width=110)
         reason = st.selectbox(
@@ -65,4 +65,4 @@ def show(key: str, entry: AdjustmentEntry | None = None) -> Typed:
         max_chars=400,
         placeholder="What happened, if it helps",
     )
-    return Typed(direction, typed or "", reason, day, note or "")
+    return FieldValues(direction, typed or "", reason, day, note or "")

@@ -1,4 +1,4 @@
-"""How the page of a log ends: the dialog in which an entry is corrected or deleted, and the deletion of several."""
+"""The part of a log's page below its list: the dialog to correct or delete an entry, and to delete several."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from backstitch.audit.wording import entity_word
 from backstitch.inventory.movements.queries import SalesEntry
 from ui import feedback
-from ui.movements import deletion, entry_forms, tables
+from ui.movements import deletion, tables
 from ui.movements.tables import AnyEntry, Entry
-from ui.shared import formats, session
+from ui.shared import formats, reason_field, session
 
 Key = Callable[[str], str]
 Save = Callable[[Connection], None]
@@ -20,16 +20,16 @@ Save = Callable[[Connection], None]
 
 @dataclass(frozen=True)
 class Log(Generic[Entry]):
-    """What one log has of its own.
+    """The settings by which the logs differ.
 
-    `key` is that of its dialog: `edit_KEY_save`. `words`: an entry and several, in the operations on the record.
-    `fields` draws what can be corrected, under keys of `Key`, and returns what saves it.
+    `key` is part of the keys in its dialog: `edit_KEY_save`. `nouns` name an entry and several in recorded operations.
+    `fields` draws the fields that can be corrected, with keys made by `Key`, and returns the function that saves them.
     """
 
     kind: type[Entry]
     key: str
     icon: str
-    words: tuple[str, str]
+    nouns: tuple[str, str]
     fields: Callable[[Entry, Key], Save]
     delete: Callable[[Connection, Entry], None]
     delete_several: Callable[[Connection, Mapping[int, str]], int]
@@ -38,9 +38,9 @@ class Log(Generic[Entry]):
 
 
 def offer(log: Log[Entry], selected: Sequence[Entry], products: Mapping[int, str], *, editable: bool) -> None:
-    """Below the list: what can be done with what is selected, and the dialog that is open.
+    """Draws the actions for the selected entries, and the open dialog.
 
-    `products` are all of them, in the words of the audit report's filter.
+    `products` has the label of every product in the filter of the audit report.
     """
     deletion.offer(selected)
     opened = tables.opened(log.kind)
@@ -48,11 +48,11 @@ def offer(log: Log[Entry], selected: Sequence[Entry], products: Mapping[int, str
         title = entity_word(tables.ENTITY[log.kind])
         st.dialog(title, icon=log.icon, on_dismiss=tables.DIALOG.close)(_correct)(log, opened, products)
     elif editable:
-        deletion.ask(log.delete_several, kind=log.kind, operation=f"delete {log.words[1]}")
+        deletion.show_open(log.delete_several, kind=log.kind, operation=f"delete {log.nouns[1]}")
 
 
 def _correct(log: Log[Entry], entry: Entry, products: Mapping[int, str]) -> None:
-    # A click inside runs the dialog alone, with what it was opened with; the entry may have been read anew.
+    # A click in the dialog reruns it alone with its first arguments; the session state has the entry as last read.
     entry = tables.opened(log.kind) or entry
     tables.heading(entry)
     if isinstance(entry, SalesEntry) and entry.order_id is not None:
@@ -62,27 +62,27 @@ def _correct(log: Log[Entry], entry: Entry, products: Mapping[int, str]) -> None
             icon=":material/lock:",
         )
         return
-    one = log.words[0]
+    noun = log.nouns[0]
     saved, deleted, save, reason = _form(log, entry)
     if saved:
-        _write(entry, save, f"correct {one}", reason, products, f"of {entry.sku} was saved")
+        _write(entry, save, f"correct {noun}", reason, products, f"of {entry.sku} was saved")
     if deleted:
-        change = tables.put_back(entry)
+        change = tables.stock_effect_of_deletion(entry)
         pieces = f"{formats.counted(abs(change), 'piece')} of {entry.sku} {entry.color} {entry.size}"
         moved = "came back into stock" if change > 0 else "went out of stock with it"
-        said = f"was deleted; {pieces} {moved}"
-        _write(entry, lambda connection: log.delete(connection, entry), f"delete {one}", reason, products, said)
+        outcome = f"was deleted; {pieces} {moved}"
+        _write(entry, lambda connection: log.delete(connection, entry), f"delete {noun}", reason, products, outcome)
 
 
 def _form(log: Log[Entry], entry: Entry) -> tuple[bool, bool, Save, str | None]:
     def key(name: str) -> str:
-        # A field that outlived its version would carry old figures into the next.
+        # With the version: a field must not carry values of an old version into the next one.
         return f"edit_{log.key}_{name}_{entry.id}_{entry.version}"
 
     with st.form(f"edit_{log.key}", border=False):
         save = log.fields(entry, key)
         entity = tables.ENTITY[log.kind]
-        reason = entry_forms.reason(entity, key=key("reason"), always=True, label=log.reason_label)
+        reason = reason_field.for_entity(entity, key=key("reason"), always=True, label=log.reason_label)
         with st.container(horizontal=True):
             saved = st.form_submit_button("Save", type="primary", key=f"edit_{log.key}_save")
             deleted = st.form_submit_button("Delete entry", icon=":material/delete:", key=f"edit_{log.key}_delete")
@@ -90,15 +90,15 @@ def _form(log: Log[Entry], entry: Entry) -> tuple[bool, bool, Save, str | None]:
 
 
 def _write(
-    entry: AnyEntry, save: Save, operation: str, reason: str | None, products: Mapping[int, str], said: str
+    entry: AnyEntry, save: Save, operation: str, reason: str | None, products: Mapping[int, str], outcome: str
 ) -> None:
-    """Saves, and says so: `said` goes on after `Inward entry 7`."""
-    with tables.stale_shown(entry), feedback.refusals():
+    """Saves, and shows a sentence that begins with `Inward entry 7` and ends with `outcome`."""
+    with tables.show_stale_edits(entry), feedback.refusals():
         with session.write(operation, reason=reason) as connection:
             save(connection)
         tables.DIALOG.close()
-        word = entity_word(tables.ENTITY[type(entry)])
+        noun = entity_word(tables.ENTITY[type(entry)])
         feedback.done(
-            f"{word} {entry.id} {said}.",
-            on_record={"product": products.get(entry.product_id, entry.sku), "type": word},
+            f"{noun} {entry.id} {outcome}.",
+            on_record={"product": products.get(entry.product_id, entry.sku), "type": noun},
         )

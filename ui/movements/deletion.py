@@ -1,4 +1,4 @@
-"""Deleting the selected entries of a log: one question, one transaction, one line in the trail."""
+"""Deletes the selected entries of a log, after a question, in one transaction."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -8,9 +8,9 @@ from sqlalchemy import Connection
 from backstitch.audit.wording import action_word, entity_word
 from backstitch.errors import StaleEdit
 from ui import feedback
-from ui.movements import entry_forms, tables
+from ui.movements import tables
 from ui.movements.tables import ENTITY, AnyEntry
-from ui.shared import formats, session
+from ui.shared import formats, reason_field, session, versions
 from ui.shared.dialogs import Dialog
 
 DIALOG = Dialog("entries_to_delete")
@@ -20,11 +20,11 @@ Delete = Callable[[Connection, Mapping[int, str]], int]
 
 
 def offer(selected: Entries) -> None:
-    """What is selected, and the button that asks whether to delete it."""
+    """Draws the number of selected entries, and the button that opens the question."""
     if not selected:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.text(f"{_entries(selected)} selected, {_pieces(selected)}.")
+        st.text(f"{formats.counted(len(selected), 'entry')} selected, {_pieces(selected)}.")
         st.button(
             "Delete selected",
             icon=":material/delete:",
@@ -34,42 +34,44 @@ def offer(selected: Entries) -> None:
         )
 
 
-def ask(delete: Delete, *, kind: type[AnyEntry], operation: str) -> None:
-    """The question about entries of this kind, while it is open."""
+def show_open(delete: Delete, *, kind: type[AnyEntry], operation: str) -> None:
+    """Draws the question, if it is open for entries of this kind."""
     entries = DIALOG.opened()
     if entries and isinstance(entries[0], kind):
-        _question(entries, delete, operation)
+        _confirm(entries, delete, operation)
 
 
 @st.dialog("Delete entries", icon=":material/delete:", on_dismiss=DIALOG.close)
-def _question(entries: Entries, delete: Delete, operation: str) -> None:
-    going = [entry for entry in entries if not tables.of_order(entry)]
-    if len(going) < len(entries):
+def _confirm(entries: Entries, delete: Delete, operation: str) -> None:
+    deletable = [entry for entry in entries if not tables.is_from_order(entry)]
+    if len(deletable) < len(entries):
         st.warning(
-            f"{len(entries) - len(going):,} of the selected belong to dispatched orders and stay. Goods that come back "
-            "are recorded as goods in, of category Return.",
+            f"{len(entries) - len(deletable):,} of the selected belong to dispatched orders and stay. Goods that come "
+            "back are recorded as goods in, of category Return.",
             icon=":material/lock:",
         )
-    if not going:
+    if not deletable:
         return
-    st.text(f"Delete {_entries(going)}? That {_moved(going)}.")
-    _list(going)
+    st.text(f"Delete {formats.counted(len(deletable), 'entry')}? That {_stock_effect(deletable)}.")
+    _list(deletable)
     with st.form("delete_entries", border=False):
-        reason = entry_forms.reason(ENTITY[type(entries[0])], key="delete_entries_reason", always=True)
-        pressed = st.form_submit_button(f"Delete {_entries(going)}", type="primary", key="delete_entries_confirm")
+        reason = reason_field.for_entity(ENTITY[type(entries[0])], key="delete_entries_reason", always=True)
+        pressed = st.form_submit_button(
+            f"Delete {formats.counted(len(deletable), 'entry')}", type="primary", key="delete_entries_confirm"
+        )
     if not pressed:
         return
     try:
         with feedback.refusals():
             with session.write(operation, reason=reason) as connection:
-                delete(connection, {entry.id: entry.version for entry in going})
+                delete(connection, {entry.id: entry.version for entry in deletable})
             DIALOG.close()
             feedback.done(
-                f"{_entries(going)} deleted; that {_moved(going)}.",
+                f"{formats.counted(len(deletable), 'entry')} deleted; that {_stock_effect(deletable)}.",
                 on_record={"type": entity_word(ENTITY[type(entries[0])]), "action": action_word("DELETE")},
             )
     except StaleEdit as stale:
-        st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
+        versions.show_stale(stale)
         st.caption("Close this, look at the list as it is now, and select again.")
         if stale.theirs:
             st.caption("As they stand now:")
@@ -86,18 +88,15 @@ def _list(entries: Entries) -> None:
     )
 
 
-def _entries(entries: Entries) -> str:
-    return f"{len(entries):,} {'entry' if len(entries) == 1 else 'entries'}"
-
-
 def _pieces(entries: Entries) -> str:
     return formats.counted(sum(abs(entry.quantity) for entry in entries), "piece")
 
 
-def _moved(entries: Entries) -> str:
+def _stock_effect(entries: Entries) -> str:
     """`takes 5 pieces out of stock`, `brings 2 pieces back into stock`, or both."""
-    changes = [tables.put_back(entry) for entry in entries]
-    out, back = -sum(change for change in changes if change < 0), sum(change for change in changes if change > 0)
-    parts = [f"takes {formats.counted(out, 'piece')} out of stock"] if out else []
-    parts += [f"brings {formats.counted(back, 'piece')} back into stock"] if back else []
+    changes = [tables.stock_effect_of_deletion(entry) for entry in entries]
+    removed = -sum(change for change in changes if change < 0)
+    returned = sum(change for change in changes if change > 0)
+    parts = [f"takes {formats.counted(removed, 'piece')} out of stock"] if removed else []
+    parts += [f"brings {formats.counted(returned, 'piece')} back into stock"] if returned else []
     return " and ".join(parts)

@@ -1,4 +1,4 @@
-"""The fields that the forms of movements share: names, reasons, quantities."""
+"""The fields that the forms of movements share: names, quantities."""
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -6,9 +6,7 @@ from itertools import chain
 import streamlit as st
 
 from backstitch.errors import Refused
-from backstitch.inventory import reasons
 from backstitch.inventory.movements import commands as movement_commands
-from ui.shared import session
 
 
 def choose_or_type(label: str, known: Sequence[str], *, key: str) -> str:
@@ -51,19 +49,6 @@ def choose_allowed(label: str, allowed: Sequence[str], known: Sequence[str], *, 
         )
         or ""
     )
-
-
-def reason(entity: str, *, key: str, always: bool = False, label: str = "Reason") -> str | None:
-    """The reason for the record; None where the form does not ask for one.
-
-    It asks `always`, or where a rule wants a reason for every write of the entity.
-    """
-    with session.read() as connection:
-        required = reasons.reason_required(connection, entity=entity)
-    if not required and not always:
-        return None
-    typed = st.text_input(label if required else f"{label} (optional)", key=key, max_chars=400)
-    return (typed or "").strip()
 
 
 def quantity(current: int, *, key: str) -> str:

@@ -1,4 +1,4 @@
-"""The quick look-up: what came from a stakeholder, or went to a store, the last time or on a day."""
+"""The quick look-up: the entries of a supplier or a store on its last day, or on a day chosen."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -10,11 +10,11 @@ from backstitch.inventory.movements.queries import InwardEntry, SalesEntry
 from ui.movements import tables
 from ui.shared import formats, session
 
-Look = Callable[[Connection, str, date | None], Sequence[InwardEntry] | Sequence[SalesEntry]]
+FindEntries = Callable[[Connection, str, date | None], Sequence[InwardEntry] | Sequence[SalesEntry]]
 
 
-def panel(look: Look, *, prefix: str, label: str, known: Sequence[str], columns: Mapping[str, str]) -> None:
-    """The name and the day to look up, and the entries found; nothing is read before it is opened."""
+def panel(find: FindEntries, *, prefix: str, label: str, known: Sequence[str], columns: Mapping[str, str]) -> None:
+    """Draws the name and the day to look up, and the entries of that day; reads nothing while it is closed."""
     box = st.expander("Quick look-up", icon=":material/manage_search:", key=f"{prefix}_lookup", on_change="rerun")
     if not box.open:
         return
@@ -30,15 +30,14 @@ def panel(look: Look, *, prefix: str, label: str, known: Sequence[str], columns:
             )
             day = st.date_input("On (empty: the last day)", None, key=f"{prefix}_lookup_day", format="DD/MM/YYYY")
         with session.read() as connection:
-            found = look(connection, name or "", day)
-        if not found:
+            entries = find(connection, name or "", day)
+        if not entries:
             st.info("Nothing on that day." if day else "Nothing yet.", icon=":material/inbox:")
             return
-        pieces = formats.counted(sum(entry.quantity for entry in found), "piece")
-        entries = "1 entry" if len(found) == 1 else f"{len(found):,} entries"
-        st.text(f"{found[0].date:%d %b %Y}: {entries}, {pieces}.")
+        pieces = formats.counted(sum(entry.quantity for entry in entries), "piece")
+        st.text(f"{entries[0].date:%d %b %Y}: {formats.counted(len(entries), 'entry')}, {pieces}.")
         st.dataframe(
-            formats.frame(found, type(found[0])),
+            formats.frame(entries, type(entries[0])),
             key=f"{prefix}_lookup_table",
             hide_index=True,
             alt="Entries of that day",

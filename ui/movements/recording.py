@@ -14,8 +14,7 @@ from backstitch.inventory.movements import commands as movement_commands
 from backstitch.inventory.products import queries as product_queries
 from backstitch.inventory.products.queries import Colour, Matrix
 from ui import feedback
-from ui.movements import entry_forms
-from ui.shared import days, formats, matrices, session
+from ui.shared import days, formats, matrices, reason_field, session
 
 DOUBLE_CLICK = 1.0  # seconds
 NOT_IN_USE = "The {} you had chosen is not in use any more. Look which one is chosen now."
@@ -66,7 +65,7 @@ def _form(movement: Movement, choices: Mapping[int, str]) -> None:
     with st.container(horizontal=True):
         day = days.entry_day("Date", key=f"{movement.prefix}_date", button=_key(movement.prefix, "save"))
         record = movement.fields(matrix, day)
-        reason = entry_forms.reason(movement.entity, key=f"{movement.prefix}_reason")
+        reason = reason_field.for_entity(movement.entity, key=f"{movement.prefix}_reason")
     if not _pressed(movement, typed):
         return
     with feedback.refusals():

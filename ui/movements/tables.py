@@ -1,4 +1,4 @@
-"""What the pages of the logs share in their lists: filters, the table with its selection, the open entry."""
+"""The list of a log: its filters, the table with its selection, the open entry."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,12 +16,12 @@ from ui.shared.dialogs import Dialog
 Entry = TypeVar("Entry", InwardEntry, SalesEntry, AdjustmentEntry)
 AnyEntry = InwardEntry | SalesEntry | AdjustmentEntry
 
-# Open for an entry as it was read when the person opened it.
+# The subject is an entry as it was read when the user opened it.
 DIALOG = Dialog("entry_dialog")
-ALL_PRODUCTS = 0  # no product has this id; a choice of None comes back from another page as no choice
-STEP = 100
-DAYS = {"from": "first", "to": "last"}  # in a link
-APPEARS = " What you record above appears in this list."
+ALL_PRODUCTS = 0  # the id of no product; None would come back from another page as no choice
+PAGE_SIZE = 100
+DAYS = {"from": "first", "to": "last"}  # parameter of a link -> field of LogFilter
+FORM_ABOVE = " What you record above appears in this list."
 LABELS = {
     "date": "Date",
     "quantity": "Quantity",
@@ -32,7 +32,7 @@ LABELS = {
     "reason": "Reason",
     "note": "Note",
 }
-# The names in the trail, and what the tables are called where they are read aloud.
+# The names of the entities in the trail, and those of the tables for screen readers.
 ENTITY: Mapping[type, str] = {InwardEntry: "InwardLog", SalesEntry: "SalesLog", AdjustmentEntry: "StockAdjustment"}
 ALT: Mapping[type, str] = {InwardEntry: "Goods in", SalesEntry: "Goods out", AdjustmentEntry: "Adjustments"}
 CELL_COLUMNS = ("date", "sku", "color", "size", "quantity")
@@ -43,12 +43,12 @@ def filter_bar(
     *,
     prefix: str,
     names: Mapping[str, tuple[str, Sequence[str]]],
-    shown: Callable[[str], str] = str,
+    format_name: Callable[[str], str] = str,
 ) -> LogFilter:
-    """What to show: product, dates, and a choice per field of LogFilter in `names`, each with its label and its names.
+    """Draws the filters and returns them: product, dates, and a choice per field of LogFilter in `names`.
 
-    `shown` says how a name stands on the screen.
-    The number of entries grows with "Show more", until another choice is made.
+    `names` has a label and the known names per field; `format_name` turns a name into its text on the screen. "Show
+    more" raises the number of entries until a filter changes.
     """
     _follow_link(prefix, names)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -66,35 +66,35 @@ def filter_bar(
             field: st.selectbox(
                 label,
                 ["", *known],
-                format_func=lambda name: shown(name) or "All",
+                format_func=lambda name: format_name(name) or "All",
                 key=f"{prefix}_{field}",
                 filter_mode="contains",
                 persist_state="session",
             )
             for field, (label, known) in names.items()
         }
-    log_filter = LogFilter(product_id or None, first, last, STEP, **chosen)
-    grown_for, size = st.session_state.get(f"{prefix}_shown", (None, STEP))
-    return replace(log_filter, size=size) if grown_for == log_filter else log_filter
+    log_filter = LogFilter(product_id or None, first, last, PAGE_SIZE, **chosen)
+    extended_filter, size = st.session_state.get(f"{prefix}_shown", (None, PAGE_SIZE))
+    return replace(log_filter, size=size) if extended_filter == log_filter else log_filter
 
 
 def _follow_link(prefix: str, names: Iterable[str]) -> None:
-    """A link may bring the dates; then it says all of the list, whatever was chosen on the visit before."""
+    """Applies a link with dates, which resets the other filters to show all entries of these days."""
     if not DAYS.keys() & set(st.query_params):
         return
     for field in ("product", *names):
         st.session_state.pop(f"{prefix}_{field}", None)
     for name, field in DAYS.items():
-        asked = st.query_params.pop(name, "")
+        value = st.query_params.pop(name, "")
         try:
-            st.session_state[f"{prefix}_{field}"] = date.fromisoformat(asked) if asked else None
+            st.session_state[f"{prefix}_{field}"] = date.fromisoformat(value) if value else None
         except ValueError:
             st.session_state[f"{prefix}_{field}"] = None
-            links.say_unknown("day", asked, "Write it as 2026-03-31. The list is shown without it.")
+            links.warn_unresolved("day", value, "Write it as 2026-03-31. The list is shown without it.")
 
 
 def _show_more(prefix: str, log_filter: LogFilter) -> None:
-    st.session_state[f"{prefix}_shown"] = replace(log_filter, size=STEP), log_filter.size + STEP
+    st.session_state[f"{prefix}_shown"] = replace(log_filter, size=PAGE_SIZE), log_filter.size + PAGE_SIZE
 
 
 def show(
@@ -106,17 +106,17 @@ def show(
     columns: Mapping[str, Any],
     editable: bool,
     empty: str,
-    further: Mapping[str, Sequence[Any]] | None = None,
+    extra_columns: Mapping[str, Sequence[Any]] | None = None,
 ) -> list[Entry]:
-    """The list, newest first, with a button per row that opens the entry; returns the entries that are selected.
+    """Draws the entries, newest first, with a button per row that opens the entry; returns the selected entries.
 
-    `further` are columns that the entries do not have themselves, or not in these words.
+    `extra_columns` are columns that the entries lack, or that replace theirs.
     """
     if not entries:
         filtered = log_filter != LogFilter(size=log_filter.size)
         st.info("No entry matches these filters." if filtered else empty, icon=":material/inbox:")
         return []
-    table = formats.frame(entries, kind).assign(**(further or {}))
+    table = formats.frame(entries, kind).assign(**(extra_columns or {}))
     table["open"] = [_open_label(entry) for entry in entries]
     key = _table_key(entries, kind)
     st.dataframe(
@@ -145,7 +145,7 @@ def show(
 
 
 def cell_columns(*, signed: bool = False) -> dict[str, Any]:
-    """column_config of what every entry has; the quantity `signed` where it may be below 0."""
+    """The column_config of the columns of every entry; the quantity has a sign if `signed`."""
     return {
         "date": st.column_config.DateColumn("Date", format=formats.DATE, pinned=True),
         "sku": st.column_config.TextColumn("SKU", pinned=True),
@@ -156,22 +156,22 @@ def cell_columns(*, signed: bool = False) -> dict[str, Any]:
 
 
 def _table_key(entries: Sequence[Entry], kind: type[Entry]) -> str:
-    """A selection is kept by row number: it must not pass to other entries, or to newer versions of the same."""
+    """A key that changes with the entries and their versions, because Streamlit keeps a selection by row number."""
     return f"{kind.__name__}_table_{hash(tuple((entry.id, entry.version) for entry in entries))}"
 
 
-def of_order(entry: AnyEntry) -> bool:
-    """Whether the dispatch of an order wrote the entry, so that it cannot be changed on its own."""
+def is_from_order(entry: AnyEntry) -> bool:
+    """Whether the dispatch of an order wrote the entry, which therefore cannot be changed."""
     return isinstance(entry, SalesEntry) and entry.order_id is not None
 
 
-def put_back(entry: AnyEntry) -> int:
-    """By how many pieces its deletion changes the stock of its cell."""
+def stock_effect_of_deletion(entry: AnyEntry) -> int:
+    """The pieces that the deletion of the entry adds to the stock of its cell; negative if it takes them away."""
     return entry.quantity if isinstance(entry, SalesEntry) else -entry.quantity
 
 
 def _open_label(entry: AnyEntry) -> str:
-    return ":material/lock: Locked" if of_order(entry) else ":material/edit: Edit"
+    return ":material/lock: Locked" if is_from_order(entry) else ":material/edit: Edit"
 
 
 def opened(kind: type[Entry]) -> Entry | None:
@@ -181,17 +181,17 @@ def opened(kind: type[Entry]) -> Entry | None:
 
 
 def heading(entry: AnyEntry) -> None:
-    """What the entry is about: the cell, which an edit cannot change."""
+    """Draws the cell of the entry, which an edit cannot change."""
     st.text(f"Entry {entry.id}: {entry.sku} · {entry.color} · {entry.size}")
 
 
 @contextmanager
-def stale_shown(mine: AnyEntry) -> Iterator[None]:
-    """When somebody changed the entry meanwhile: says so, and shows it as it stands beside what was to be saved."""
+def show_stale_edits(mine: AnyEntry) -> Iterator[None]:
+    """Shows a refusal because somebody else changed the entry, with both versions."""
     try:
         yield
     except StaleEdit as stale:
         labels = {name: label for name, label in LABELS.items() if name in vars(mine)}
         theirs = vars(stale.theirs) if stale.theirs else None
-        found = versions.rows(labels, now=theirs, opened=vars(mine), yours=vars(stale.yours or mine))
-        versions.show(stale, found if theirs else [], what="entry", again=DIALOG.open, args=(stale.theirs,))
+        differences = versions.rows(labels, now=theirs, opened=vars(mine), yours=vars(stale.yours or mine))
+        versions.show(stale, differences if theirs else [], noun="entry", reopen=DIALOG.open, args=(stale.theirs,))

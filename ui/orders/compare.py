@@ -1,4 +1,4 @@
-"""Two versions of an order side by side: as it stands now, and as it was to be saved."""
+"""Compares the versions of an order after a stale edit: the stored one, the opened one and the entered one."""
 
 from collections.abc import Callable, Iterable
 
@@ -9,27 +9,27 @@ from backstitch.inventory.parties import queries as party_queries
 from ui.shared import session, versions
 
 
-def stale(error: StaleEdit, *, opened: Order, again: Callable[[Order], None]) -> None:
-    """Says that somebody changed the order meanwhile, with what differs, and offers the order as it stands now."""
-    found = rows(opened, error.theirs, *error.yours) if error.theirs else []
-    versions.show(error, found, what="order", again=again, args=(error.theirs,))
+def show_stale(error: StaleEdit, *, opened: Order, reopen: Callable[[Order], None]) -> None:
+    """Shows that somebody else changed the order, with the differences; `reopen` opens the stored version."""
+    differences = rows(opened, error.theirs, *error.yours) if error.theirs else []
+    versions.show(error, differences, noun="order", reopen=reopen, args=(error.theirs,))
 
 
 def rows(opened: Order, theirs: Order, details: OrderDetails, lines: tuple[Line, ...]) -> list[dict[str, str]]:
-    """What differs, a row each."""
-    now, read = _stored(theirs), _stored(opened)
-    mine = {"Status": read["Status"], **_meant(details)}
-    every: list[OrderLine | Line] = [*theirs.lines, *opened.lines, *lines]
-    cells = {(line.product_id, line.colour_code, line.size): "" for line in every}
+    """The differences between the three versions, a row each."""
+    current, before = _stored(theirs), _stored(opened)
+    entered = {"Status": before["Status"], **_entered(details)}
+    all_lines: list[OrderLine | Line] = [*theirs.lines, *opened.lines, *lines]
+    cells = {(line.product_id, line.colour_code, line.size): "" for line in all_lines}
     names = {
         (line.product_id, line.colour_code, line.size): f"{line.sku} {line.color} {line.size}"
         for line in (*theirs.lines, *opened.lines)
     }
     for cell in cells:
         name = names.get(cell) or f"New: {cell[1]} {cell[2]}"
-        now[name], read[name] = _quantity(theirs.lines, cell), _quantity(opened.lines, cell)
-        mine[name] = _quantity(lines, cell)
-    return versions.rows({name: name for name in now}, now=now, opened=read, yours=mine)
+        current[name], before[name] = _quantity(theirs.lines, cell), _quantity(opened.lines, cell)
+        entered[name] = _quantity(lines, cell)
+    return versions.rows({name: name for name in current}, now=current, opened=before, yours=entered)
 
 
 def _stored(order: Order) -> dict[str, object]:
@@ -43,7 +43,7 @@ def _stored(order: Order) -> dict[str, object]:
     }
 
 
-def _meant(details: OrderDetails) -> dict[str, object]:
+def _entered(details: OrderDetails) -> dict[str, object]:
     with session.read() as connection:
         customer = party_queries.find_customer(connection, customer_id=details.customer_id)
         agency = party_queries.find_agency(connection, agency_id=details.agency_id) if details.agency_id else None

@@ -1,4 +1,4 @@
-"""The form in which an order is entered and changed: the parties, and a colour x size grid per product."""
+"""The form to enter and change an order: its parties, and a colour x size grid per product."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,18 +20,17 @@ from backstitch.inventory.products.queries import Matrix
 from ui import feedback
 from ui.orders import compare, steps
 from ui.orders import list as order_list
-from ui.products import fields as product_fields
-from ui.shared import formats, matrices, session, typed_grid
+from ui.shared import formats, matrices, numbers, session, typed_grid
 from ui.shared.typed_grid import Cell, Shape
 
-# What is open survives another page, with all that was typed: "new", or the Order as it was read.
+# "new", or the Order as it was read; the form and its texts survive a visit to another page.
 OPEN = "order_form"
-BLOCKED = "–"  # in a cell in which the product does not come
+GAP = "–"  # the text of a cell in which the product does not come
 
 
 @dataclass(frozen=True)
-class _Typed:
-    """What stands in the form for one product: a text per cell that has one, the price and the rate."""
+class _ProductTexts:
+    """The texts entered for one product: per cell that has one, the price and the GST rate."""
 
     matrix: Matrix
     cells: Mapping[Cell, str]
@@ -39,7 +38,7 @@ class _Typed:
     gst_rate: str
 
 
-_Details = tuple[int | None, int | None, date | None, str]
+_DetailsFields = tuple[int | None, int | None, date | None, str]
 
 
 def open_new() -> None:
@@ -53,37 +52,37 @@ def open_order(order: Order) -> None:
     _open(order)
 
 
-def _open(what: Order | str) -> None:
+def _open(subject: Order | str) -> None:
     close()
-    st.session_state[OPEN] = what
-    # The next form must not find what was typed into the one before.
+    st.session_state[OPEN] = subject
+    # A number per form keeps the texts of the previous form out of the next one.
     st.session_state["order_forms"] = st.session_state.get("order_forms", 0) + 1
 
 
 def close() -> None:
-    """Closes the form, and forgets what was typed into it."""
+    """Closes the form and forgets its texts."""
     typed_grid.forget("order_grid_")
     st.session_state.pop(OPEN, None)
 
 
 def opened() -> Order | str | None:
-    """What the form is open for."""
-    found: Order | str | None = st.session_state.get(OPEN)
-    return found
+    """The order that the form changes, or "new"; None while it is closed."""
+    subject: Order | str | None = st.session_state.get(OPEN)
+    return subject
 
 
-def is_asked_for(order_id: int | None) -> bool:
-    """Whether a page that was asked for this order, or for none, shows the form: a link to another order goes first."""
+def is_requested(order_id: int | None) -> bool:
+    """Whether the form is open, and `order_id` of the page's address is None or the order that the form changes."""
     form = opened()
     return form is not None and (order_id is None or (isinstance(form, Order) and form.summary.id == order_id))
 
 
-def say_it_waits() -> None:
-    """Over another order: that the form is still open, with the way back to it."""
+def show_unsaved_notice() -> None:
+    """Draws, above another order, a notice that the form is still open, with buttons to resume and to discard it."""
     form = opened()
-    what = f"the change of {form.summary.name}" if isinstance(form, Order) else "the new order"
+    name = f"the change of {form.summary.name}" if isinstance(form, Order) else "the new order"
     st.info(
-        formats.plain(f"This is what the link leads to. You have not saved {what} yet; what you typed is there."),
+        formats.plain(f"This is what the link leads to. You have not saved {name} yet; what you typed is there."),
         icon=":material/edit_note:",
     )
     with st.container(horizontal=True):
@@ -100,14 +99,14 @@ def _resume() -> None:
 
 
 def show(order: Order | None) -> None:
-    """The form; `order` is what is changed, None for a new one."""
+    """Draws the form to change `order`, or to enter a new one for None."""
     summary = order.summary if order else None
     st.subheader(formats.plain(f"Change {summary.name}" if summary else "New order"))
     with session.read() as connection:
         customers, agencies = party_queries.customer_choices(connection), party_queries.agency_choices(connection)
         products = product_queries.product_choices(connection)
     if order:
-        # What went out of use since is still in the order.
+        # The order may hold parties and products that are out of use by now.
         customers = {order.customer.id: order.customer.store_name, **customers}
         agencies |= {order.agency.id: order.agency.agency_name} if order.agency else {}
         products = {
@@ -119,9 +118,9 @@ def show(order: Order | None) -> None:
         )
         st.button("Back", key="order_form_close", on_click=close)
         return
-    _say_what_went(order, {"products": products, "customer": customers, "agency": agencies})
+    _warn_removed_choices(order, {"products": products, "customer": customers, "agency": agencies})
     chosen = _choose_products(order, products)
-    # Not a st.form: that one keeps in the browser what is typed until it is sent, and another page would lose it.
+    # Not a st.form: its texts stay in the browser until it is submitted, and a visit to another page would lose them.
     details = _details_fields(order, customers, agencies)
     typed = [_product_fields(order, product_id) for product_id in chosen]
     with st.container(horizontal=True):
@@ -135,19 +134,19 @@ def show(order: Order | None) -> None:
 
 
 def _key(name: str, order: Order | None) -> str:
-    """A field that outlived the version it was filled from would carry old figures past the check for a stale edit."""
-    of = f"{order.summary.id}_{order.version}" if order else "new"
-    return f"order_{name}_{of}_{st.session_state.get('order_forms', 0)}"
+    """The key of a field, with the version: values of an old version would get past the check for stale edits."""
+    version = f"{order.summary.id}_{order.version}" if order else "new"
+    return f"order_{name}_{version}_{st.session_state.get('order_forms', 0)}"
 
 
-def _say_what_went(order: Order | None, offered: Mapping[str, Mapping[int, str]]) -> None:
-    """A choice that went out of use while the form was open leaves it with the next run."""
-    words = {"products": "A product", "customer": "The party", "agency": "The agency"}
-    for name, word in words.items():
+def _warn_removed_choices(order: Order | None, available: Mapping[str, Mapping[int, str]]) -> None:
+    """Warns about chosen products and parties that went out of use: Streamlit drops them from their widgets."""
+    nouns = {"products": "A product", "customer": "The party", "agency": "The agency"}
+    for name, noun in nouns.items():
         chosen = st.session_state.get(_key(name, order)) or []
-        if set(chosen if isinstance(chosen, list) else [chosen]) - set(offered[name]):
+        if set(chosen if isinstance(chosen, list) else [chosen]) - set(available[name]):
             st.warning(
-                f"{word} that you had chosen is not in use any more, and has left this order.",
+                f"{noun} that you had chosen is not in use any more, and has left this order.",
                 icon=":material/receipt_long:",
             )
 
@@ -165,24 +164,24 @@ def _choose_products(order: Order | None, products: Mapping[int, str]) -> list[i
     )
 
 
-def _details_fields(order: Order | None, customers: Mapping[int, str], agencies: Mapping[int, str]) -> _Details:
-    choices = list(customers)
+def _details_fields(order: Order | None, customers: Mapping[int, str], agencies: Mapping[int, str]) -> _DetailsFields:
+    customer_ids = list(customers)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         customer_id = st.selectbox(
             "Party",
-            choices,
-            index=choices.index(order.customer.id) if order else None,
+            customer_ids,
+            index=customer_ids.index(order.customer.id) if order else None,
             format_func=customers.__getitem__,
             key=_key("customer", order),
             placeholder="Choose a customer",
             filter_mode="contains",
             persist_state="session",
         )
-        through = [0, *agencies]  # None would come back from another page as nothing chosen
+        agency_ids = [0, *agencies]  # None would come back from another page as no choice
         agency_id = st.selectbox(
             "Agency",
-            through,
-            index=through.index(order.agency.id) if order and order.agency else 0,
+            agency_ids,
+            index=agency_ids.index(order.agency.id) if order and order.agency else 0,
             format_func=lambda choice: agencies[choice] if choice else "None: direct",
             key=_key("agency", order),
             filter_mode="contains",
@@ -201,13 +200,13 @@ def _details_fields(order: Order | None, customers: Mapping[int, str], agencies:
     return customer_id, agency_id or None, day, note or ""
 
 
-def _product_fields(order: Order | None, product_id: int) -> _Typed:
+def _product_fields(order: Order | None, product_id: int) -> _ProductTexts:
     with session.read() as connection:
         matrix = product_queries.matrix(connection, product_id=product_id)
     product = matrix.product
     lines = [line for line in order.lines if line.product_id == product_id] if order else []
-    price = _common([line.unit_price for line in lines], product.unit_price)
-    rate = _common([line.gst_rate for line in lines], product.gst_rate)
+    price = _shared_value([line.unit_price for line in lines], product.unit_price)
+    rate = _shared_value([line.gst_rate for line in lines], product.gst_rate)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.text(product_queries.choice_label(product.sku, product.name), width=260)
@@ -228,24 +227,24 @@ def _product_fields(order: Order | None, product_id: int) -> _Typed:
                 persist_state="session",
             )
         cells = _grid(matrix, lines, key=_key(f"grid_{product_id}", order))
-    return _Typed(matrix, cells, unit_price or "", gst_rate or "")
+    return _ProductTexts(matrix, cells, unit_price or "", gst_rate or "")
 
 
-def _common(values: Sequence[Decimal | None], default: Decimal | None) -> str:
-    """The value that all lines share, or the product's; empty where the lines differ, and stay as they are."""
+def _shared_value(values: Sequence[Decimal | None], default: Decimal | None) -> str:
+    """The value that all lines share, or `default` without lines; empty if the lines differ, which keeps theirs."""
     shared = set(values) or {default}
     (value,) = shared if len(shared) == 1 else (None,)
     return "" if value is None else str(value)
 
 
 def _grid(matrix: Matrix, lines: Sequence[OrderLine], *, key: str) -> dict[Cell, str]:
-    """Colours down, sizes across; returns the texts of the cells that are not empty."""
+    """Draws the grid, colours down, sizes across; returns the texts of the cells that are not empty."""
     ordered = {(line.colour_code, line.size): str(line.quantity) for line in lines}
-    of_order = {code for code, _ in ordered}
+    ordered_colours = {code for code, _ in ordered}
     colours = {
         colour.colour_code: name
         for colour, name in zip(matrix.colours, matrices.row_names(matrix), strict=True)
-        if colour.is_active or colour.colour_code in of_order
+        if colour.is_active or colour.colour_code in ordered_colours
     }
     if not colours:
         st.caption("This product has no colours yet. Add them on the Products page.")
@@ -253,21 +252,21 @@ def _grid(matrix: Matrix, lines: Sequence[OrderLine], *, key: str) -> dict[Cell,
     return typed_grid.show(
         key,
         Shape(colours, matrix.product.sizes),
-        lambda cell: _text(matrix, ordered, cell),
-        of=matrix.product.id,
+        lambda cell: _initial_text(matrix, ordered, cell),
+        subject=matrix.product.id,
         heading="Colour",
         alt=f"Quantities of {matrix.product.sku}, colours down, sizes across",
-        gap=BLOCKED,
+        gap=GAP,
     )
 
 
-def _text(matrix: Matrix, ordered: Mapping[Cell, str], cell: Cell) -> str:
+def _initial_text(matrix: Matrix, ordered: Mapping[Cell, str], cell: Cell) -> str:
     if cell in ordered:
         return ordered[cell]
-    return "" if cell in matrix.cells and cell not in matrix.inactive else BLOCKED
+    return "" if cell in matrix.cells and cell not in matrix.inactive else GAP
 
 
-def _save(order: Order | None, fields: _Details, typed: list[_Typed]) -> None:
+def _save(order: Order | None, fields: _DetailsFields, typed: list[_ProductTexts]) -> None:
     details, lines = _details(*fields), _lines(typed)
     if order is None:
         with session.write("take order") as connection:
@@ -281,7 +280,7 @@ def _save(order: Order | None, fields: _Details, typed: list[_Typed]) -> None:
                     connection, order_id=order_id, version=order.version, details=details, lines=lines
                 )
         except StaleEdit as stale:
-            compare.stale(stale, opened=order, again=open_order)
+            compare.show_stale(stale, opened=order, reopen=open_order)
             return
     close()
     order_list.open_order(order_id)
@@ -296,22 +295,21 @@ def _details(customer_id: int | None, agency_id: int | None, day: date | None, n
     return OrderDetails(customer_id, day, agency_id, note)
 
 
-def _lines(typed: Sequence[_Typed]) -> list[Line]:
-    """The lines of all products. Raises Refused for a figure that is none, and when nothing is ordered."""
+def _lines(typed: Sequence[_ProductTexts]) -> list[Line]:
+    """The lines of all products. Raises Refused for a text that is no number, and if nothing is ordered."""
     if not typed:
         raise Refused("Choose at least one product. Nothing was saved.", rule="no_quantity")
     texts: dict[str, object] = {}
     lines: dict[str, Any] = {}
-    for of_product in typed:
-        product = of_product.matrix.product
+    for entered in typed:
+        matrix, product = entered.matrix, entered.matrix.product
         names = {
-            colour.colour_code: name
-            for colour, name in zip(of_product.matrix.colours, matrices.row_names(of_product.matrix), strict=True)
+            colour.colour_code: name for colour, name in zip(matrix.colours, matrices.row_names(matrix), strict=True)
         }
-        price = product_fields.number(f"Price of {product.sku}", of_product.unit_price)
-        rate = product_fields.number(f"GST of {product.sku}", of_product.gst_rate)
-        for (code, size), text in of_product.cells.items():
-            # The refusal of a figure names its cell.
+        price = numbers.amount(f"Price of {product.sku}", entered.unit_price)
+        rate = numbers.amount(f"GST of {product.sku}", entered.gst_rate)
+        for (code, size), text in entered.cells.items():
+            # The label names the cell in a refusal of its text.
             label = f"{size} of {product.sku} {names.get(code, code)}"
             while label in texts:  # SKU `A` in `B C`, and `A B` in `C`
                 label += "\N{NO-BREAK SPACE}"

@@ -1,4 +1,4 @@
-"""The list of orders: filters, the table, and what can be done with the orders that are selected."""
+"""The list of orders: filters, the table, and buttons for the selected orders."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -11,9 +11,9 @@ from backstitch.inventory.parties import queries as party_queries
 from ui.orders import steps
 from ui.shared import formats, links, session
 
-STEP = 100
-ALL = 0  # no party has this id; a choice of None comes back from another page as no choice
-COLOURS: Mapping[str, Literal["gray", "blue", "orange", "green", "red"]] = {
+PAGE_SIZE = 100
+ALL = 0  # the id of no party; None would come back from another page as no choice
+STATUS_COLOURS: Mapping[str, Literal["gray", "blue", "orange", "green", "red"]] = {
     "draft": "gray",
     "confirmed": "blue",
     "dispatched": "orange",
@@ -23,29 +23,29 @@ COLOURS: Mapping[str, Literal["gray", "blue", "orange", "green", "red"]] = {
 
 
 def badge(status: str) -> None:
-    """The status as a coloured word."""
-    st.badge(status.capitalize(), color=COLOURS[status])
+    """Draws the status as a coloured badge."""
+    st.badge(status.capitalize(), color=STATUS_COLOURS[status])
 
 
 def open_order(order_id: int) -> None:
-    """Leads to one order; its address can be sent to a colleague."""
+    """Opens an order by its address, which can be sent to a colleague."""
     st.query_params["order"] = str(order_id)
 
 
 def filter_bar() -> OrderFilter:
-    """Text, status, party, agency and dates; a link may bring the status with it."""
+    """Draws the filters and returns them: text, status, party, agency and dates; a link can set the status."""
     with session.read() as connection:
         customers = {
             customer.id: customer.store_name for customer in party_queries.customers(connection, inactive=True)
         }
         agencies = {agency.id: agency.agency_name for agency in party_queries.agencies(connection, inactive=True)}
-    in_vain = links.unknown("status", order_queries.STATUSES)
+    unresolved = links.unresolved("status", order_queries.STATUSES)
     linked = [status for status in st.query_params.get_all("status") if status in order_queries.STATUSES]
     if "status" in st.query_params:
         st.session_state["order_statuses"] = linked
         del st.query_params["status"]
-    for asked in in_vain:
-        links.say_unknown("status", asked, "The list is shown without it.")
+    for value in unresolved:
+        links.warn_unresolved("status", value, "The list is shown without it.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         search = st.text_input(
             "Search",
@@ -61,7 +61,7 @@ def filter_bar() -> OrderFilter:
             key="order_statuses",
             placeholder="All",
             persist_state="session",
-            on_change=links.settle,
+            on_change=links.clear_unresolved,
             args=("status",),
         )
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -69,7 +69,7 @@ def filter_bar() -> OrderFilter:
         agency_id = _party("Agency", agencies, key="order_agency_filter")
         first = st.date_input("From", None, key="order_first", format="DD/MM/YYYY", persist_state="session")
         last = st.date_input("To (inclusive)", None, key="order_last", format="DD/MM/YYYY", persist_state="session")
-    size = st.session_state.get("order_size", STEP)
+    size = st.session_state.get("order_size", PAGE_SIZE)
     return OrderFilter(tuple(statuses), customer_id, agency_id, first, last, search or "", size)
 
 
@@ -86,15 +86,15 @@ def _party(label: str, names: dict[int, str], *, key: str) -> int | None:
 
 
 def show(*, editable: bool) -> None:
-    """The orders under the filters, newest first."""
+    """Draws the filters, the orders under them, newest first, and buttons for the selected ones."""
     order_filter = filter_bar()
     with session.read() as connection:
-        found = order_queries.orders(connection, order_filter=order_filter)
-    if not found:
-        _nothing(order_filter, editable)
+        orders = order_queries.orders(connection, order_filter=order_filter)
+    if not orders:
+        _show_empty(order_filter, editable)
         return
-    selected = _table(found, editable)
-    if len(found) == order_filter.size:
+    selected = _table(orders, editable)
+    if len(orders) == order_filter.size:
         st.caption(f"The newest {order_filter.size:,} orders.")
         st.button("Show more", key="order_more", on_click=_show_more)
     if selected:
@@ -108,48 +108,48 @@ def show(*, editable: bool) -> None:
 
 
 def _show_more() -> None:
-    st.session_state["order_size"] = st.session_state.get("order_size", STEP) + STEP
+    st.session_state["order_size"] = st.session_state.get("order_size", PAGE_SIZE) + PAGE_SIZE
 
 
-def _nothing(order_filter: OrderFilter, editable: bool) -> None:
+def _show_empty(order_filter: OrderFilter, editable: bool) -> None:
     if order_filter == OrderFilter(size=order_filter.size):
-        further = " “New order” starts the first one." if editable else ""
-        st.info(f"No orders yet.{further}", icon=":material/receipt_long:")
+        hint = " “New order” starts the first one." if editable else ""
+        st.info(f"No orders yet.{hint}", icon=":material/receipt_long:")
     else:
         st.info("No order matches these filters.", icon=":material/search_off:")
 
 
-def _table(found: list[OrderSummary], editable: bool) -> list[OrderSummary]:
-    table = formats.frame(found, OrderSummary)
-    table["name"] = [order.name for order in found]
-    table["total"] = [order.total for order in found]
+def _table(orders: list[OrderSummary], editable: bool) -> list[OrderSummary]:
+    table = formats.frame(orders, OrderSummary)
+    table["name"] = [order.name for order in orders]
+    table["total"] = [order.total for order in orders]
     table[["value", "gst", "total"]] = table[["value", "gst", "total"]].astype("Float64")
-    table["status"] = [[order.status.capitalize()] for order in found]
+    table["status"] = [[order.status.capitalize()] for order in orders]
     table["open"] = ":material/open_in_new: Open"
-    # A selection is kept by row number: it must not pass to other orders, or to newer versions of the same.
-    key = f"orders_{hash(tuple((order.id, order.version) for order in found))}"
+    # Streamlit keeps a selection by row number: the key changes with the orders and their versions.
+    key = f"orders_{hash(tuple((order.id, order.version) for order in orders))}"
     st.dataframe(
         table,
         key=key,
         hide_index=True,
-        height="content" if len(found) < 15 else "auto",
+        height="content" if len(orders) < 15 else "auto",
         on_select="rerun" if editable else "ignore",
         selection_mode="multi-row",
         alt="Orders, newest first",
         column_order=["name", "open", "date", "store", "agency", "status", "pieces", "value", "gst", "total", "note"],
-        column_config=_columns(found),
+        column_config=_columns(orders),
     )
-    return [found[row] for row in st.session_state[key].selection.rows] if editable else []
+    return [orders[row] for row in st.session_state[key].selection.rows] if editable else []
 
 
-def _columns(found: Sequence[OrderSummary]) -> dict[str, Any]:
+def _columns(orders: Sequence[OrderSummary]) -> dict[str, Any]:
     return {
         "name": st.column_config.TextColumn("Order", pinned=True),
         "open": st.column_config.ButtonColumn(
             "",
             key="order_open",
             type="tertiary",
-            on_click=lambda: open_order(found[st.session_state["order_open"].row].id),
+            on_click=lambda: open_order(orders[st.session_state["order_open"].row].id),
         ),
         "date": st.column_config.DateColumn("Date", format=formats.DATE),
         "store": "Party",
@@ -157,7 +157,7 @@ def _columns(found: Sequence[OrderSummary]) -> dict[str, Any]:
         "status": st.column_config.MultiselectColumn(
             "Status",
             options=[status.capitalize() for status in order_queries.STATUSES],
-            color=[COLOURS[status] for status in order_queries.STATUSES],
+            color=[STATUS_COLOURS[status] for status in order_queries.STATUSES],
         ),
         "pieces": st.column_config.NumberColumn("Pieces", format="localized"),
         "value": st.column_config.NumberColumn("Value", format=formats.money_format()),

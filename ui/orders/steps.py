@@ -1,7 +1,6 @@
-"""What can be done with orders as they were read: the next status, deleting drafts, copying to other customers.
+"""Actions on orders: setting the next status, deleting drafts, copying to other customers.
 
-A button remembers the versions that were on the screen when it was drawn, so that what somebody else changed
-since is never taken along unseen.
+A button keeps the versions of the orders on the screen, so that the action refuses orders that were changed since.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from backstitch.inventory.orders.commands import Line, OrderDetails
 from backstitch.inventory.orders.queries import Order, OrderSummary
 from backstitch.inventory.parties import queries as party_queries
 from ui import feedback
-from ui.shared import formats, session
+from ui.shared import formats, session, versions
 from ui.shared.dialogs import Dialog
 
 DIALOG = Dialog("order_step")
@@ -35,7 +34,7 @@ ICONS = {
     "delivered": ":material/done_all:",
     "cancelled": ":material/cancel:",
 }
-SAID = {
+NOTES = {
     "confirmed": "A confirmed order gets the next number of its financial year, which it keeps.",
     "cancelled": "A cancelled order keeps its number, and cannot be taken up again. Copy it to start anew.",
 }
@@ -44,99 +43,100 @@ ON_RECORD = {"type": "Order"}
 
 @dataclass(frozen=True)
 class Step:
-    """A status to move to, DELETE or COPY; and the orders, by id with their version and their name."""
+    """An action, that is the next status, DELETE or COPY; and its orders: the versions by id, and the names."""
 
-    what: str
+    action: str
     versions: Mapping[int, str]
     names: Sequence[str]
 
 
-def possible(summaries: Sequence[OrderSummary]) -> list[str]:
-    """What can be done with all of these orders."""
+def possible_actions(summaries: Sequence[OrderSummary]) -> list[str]:
+    """The actions that are possible for all of these orders."""
     moves = [order_queries.MOVES[summary.status] for summary in summaries]
-    shared = [status for status in order_queries.STATUSES if all(status in of_order for of_order in moves)]
+    shared = [status for status in order_queries.STATUSES if all(status in next_statuses for next_statuses in moves)]
     drafts = all(summary.status == "draft" for summary in summaries)
     return [*shared, COPY, *([DELETE] if drafts else [])]
 
 
 def buttons(summaries: Sequence[OrderSummary]) -> None:
-    """A button for each thing that can be done with all of these orders."""
-    step = {summary.id: summary.version for summary in summaries}, [summary.name for summary in summaries]
-    for what in possible(summaries):
+    """Draws a button for each action that is possible for all of these orders."""
+    versions = {summary.id: summary.version for summary in summaries}
+    names = [summary.name for summary in summaries]
+    for action in possible_actions(summaries):
         label, icon = {
             DELETE: ("Delete", ":material/delete:"),
             COPY: ("Copy", ":material/content_copy:"),
-        }.get(what) or (VERBS[what], ICONS[what])
-        main: Literal["primary", "secondary"] = (
-            "primary" if what in ("confirmed", "dispatched", "delivered") else "secondary"
-        )
-        st.button(label, icon=icon, type=main, key=f"order_{what}", on_click=_open, args=(what, *step))
+        }.get(action) or (VERBS[action], ICONS[action])
+        is_main = action in ("confirmed", "dispatched", "delivered")
+        button_type: Literal["primary", "secondary"] = "primary" if is_main else "secondary"
+        args = (action, versions, names)
+        st.button(label, icon=icon, type=button_type, key=f"order_{action}", on_click=_open, args=args)
 
 
-def _open(what: str, versions: Mapping[int, str], names: Sequence[str]) -> None:
-    DIALOG.open(Step(what, versions, names))
+def _open(action: str, versions: Mapping[int, str], names: Sequence[str]) -> None:
+    DIALOG.open(Step(action, versions, names))
 
 
 def show_open() -> None:
-    """Draws the dialog of the step that was asked for, if any."""
+    """Draws the open dialog of an action, if any."""
     step = DIALOG.opened()
     if isinstance(step, Step):
-        draw = {DELETE: _delete, COPY: _copy}.get(step.what, _move)
-        title = {DELETE: "Delete drafts", COPY: "Copy orders"}.get(step.what) or VERBS[step.what]
+        draw = {DELETE: _delete, COPY: _copy}.get(step.action, _move)
+        title = {DELETE: "Delete drafts", COPY: "Copy orders"}.get(step.action) or VERBS[step.action]
         st.dialog(title, on_dismiss=DIALOG.close)(draw)(step)
 
 
-def _named(step: Step) -> str:
-    shown = ", ".join(step.names[:5])
-    return shown if len(step.names) <= 5 else f"{shown} and {len(step.names) - 5} more"
+def _names(step: Step) -> str:
+    first = ", ".join(step.names[:5])
+    return first if len(step.names) <= 5 else f"{first} and {len(step.names) - 5} more"
 
 
 def _move(step: Step) -> None:
-    st.text(_named(step))
+    st.text(_names(step))
     day = None
-    if step.what == "dispatched":
+    if step.action == "dispatched":
         with session.read() as connection:
-            lacking = order_queries.shortages(connection, order_ids=list(step.versions))
-        shortages(lacking)
+            missing = order_queries.shortages(connection, order_ids=list(step.versions))
+        show_shortages(missing)
         st.caption("Dispatching writes the sales and takes the pieces out of stock.")
         day = st.date_input("Date of dispatch", formats.today(), key="order_dispatch_date", format="DD/MM/YYYY")
-    elif step.what in SAID:
-        st.caption(SAID[step.what])
-    if st.button(VERBS[step.what], type="primary", key="order_step_go", icon=ICONS[step.what]):
-        with stale_shown(), feedback.refusals():
-            if step.what == "dispatched" and day is None:
+    elif step.action in NOTES:
+        st.caption(NOTES[step.action])
+    if st.button(VERBS[step.action], type="primary", key="order_step_go", icon=ICONS[step.action]):
+        with show_stale_edits(), feedback.refusals():
+            if step.action == "dispatched" and day is None:
                 raise Refused("Say when the goods were dispatched. Nothing was saved.", rule="no_date")
             with session.write(_operation(step), of=step.names) as connection:
-                order_commands.set_status(connection, versions=step.versions, status=step.what, dispatch_date=day)
+                order_commands.set_status(connection, versions=step.versions, status=step.action, dispatch_date=day)
             DIALOG.close()
-            _say(step, step.what)
+            _report_done(step, step.action)
 
 
 def _operation(step: Step) -> str:
-    verb = {"confirmed": "confirm", "dispatched": "dispatch", "delivered": "deliver", "cancelled": "cancel"}[step.what]
-    return f"{verb} order{'' if len(step.versions) == 1 else 's'}"
+    verbs = {"confirmed": "confirm", "dispatched": "dispatch", "delivered": "deliver", "cancelled": "cancel"}
+    return f"{verbs[step.action]} order{'' if len(step.versions) == 1 else 's'}"
 
 
-def _say(step: Step, done: str) -> NoReturn:
-    one = len(step.names) == 1
-    those = f"{step.names[0]} was" if one else f"{formats.counted(len(step.names), 'order')} were"
-    feedback.done(f"{those} {done}.", on_record=ON_RECORD)
+def _report_done(step: Step, outcome: str) -> NoReturn:
+    is_one = len(step.names) == 1
+    subject = f"{step.names[0]} was" if is_one else f"{formats.counted(len(step.names), 'order')} were"
+    feedback.done(f"{subject} {outcome}.", on_record=ON_RECORD)
 
 
 def _delete(step: Step) -> None:
-    st.text(_named(step))
+    st.text(_names(step))
     st.caption("Drafts have no number yet, so they leave no gap. The trail keeps what they held.")
     if st.button("Delete", type="primary", key="order_step_go", icon=":material/delete:"):
-        with stale_shown(), feedback.refusals():
+        with show_stale_edits(), feedback.refusals():
             with session.write("delete drafts", of=step.names) as connection:
                 order_commands.delete_drafts(connection, versions=step.versions)
             DIALOG.close()
             st.query_params.pop("order", None)
-            _say(step, "deleted")
+            _report_done(step, "deleted")
 
 
 def _copy(step: Step) -> None:
-    st.text(_named(step))
+    st.text(_names(step))
     with session.read() as connection:
         choices = party_queries.customer_choices(connection)
     with st.form("order_copy", border=False):
@@ -155,16 +155,16 @@ def _copy(step: Step) -> None:
             if day is None:
                 raise Refused("Choose a date. Nothing was saved.", rule="no_date")
             with session.write("copy orders") as connection:
-                found = [order_queries.order(connection, order_id=order_id) for order_id in step.versions]
+                orders = [order_queries.order(connection, order_id=order_id) for order_id in step.versions]
                 copies = [
                     (OrderDetails(customer, day, order.summary.agency_id, order.summary.note), _lines(order))
-                    for order in found
+                    for order in orders
                     for customer in customers or [order.summary.customer_id]
                 ]
-                made = order_commands.create_orders(connection, orders=copies)
+                drafts = order_commands.create_orders(connection, orders=copies)
             DIALOG.close()
             st.query_params.pop("order", None)
-            feedback.done(f"{formats.counted(len(made), 'draft')} made from {_named(step)}.", on_record=ON_RECORD)
+            feedback.done(f"{formats.counted(len(drafts), 'draft')} made from {_names(step)}.", on_record=ON_RECORD)
 
 
 def _lines(order: Order) -> list[Line]:
@@ -174,16 +174,16 @@ def _lines(order: Order) -> list[Line]:
     ]
 
 
-def shortages(lacking: Sequence[order_queries.Shortage]) -> None:
-    """What the stock lacks, if anything, with a table."""
-    if not lacking:
+def show_shortages(missing: Sequence[order_queries.Shortage]) -> None:
+    """Draws a warning with the cells of which the orders want more than there is, if any."""
+    if not missing:
         return
-    cells = formats.counted(len(lacking), "cell")
+    cells = formats.counted(len(missing), "cell")
     st.warning(
         f"The stock does not suffice in {cells}. Receive or adjust them first.",
         icon=":material/production_quantity_limits:",
     )
-    table = formats.frame(lacking, order_queries.Shortage)
+    table = formats.frame(missing, order_queries.Shortage)
     table["short"] = table["wanted"] - table["on_hand"]
     st.dataframe(
         table,
@@ -201,13 +201,13 @@ def shortages(lacking: Sequence[order_queries.Shortage]) -> None:
 
 
 @contextmanager
-def stale_shown() -> Iterator[None]:
-    """When somebody changed orders meanwhile: says so, and shows them as they stand now."""
+def show_stale_edits() -> Iterator[None]:
+    """Shows a refusal because somebody else changed orders, with their stored versions."""
     try:
         yield
     except StaleEdit as stale:
         DIALOG.close()
-        st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
+        versions.show_stale(stale)
         if stale.theirs:
             st.dataframe(
                 [

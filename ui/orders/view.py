@@ -1,4 +1,4 @@
-"""One order: what was ordered, what it costs, and what comes next."""
+"""The view of an order: its facts, its grids, its totals, and the buttons for the next step."""
 
 from functools import partial
 
@@ -21,18 +21,18 @@ TOTAL = "Total"
 
 
 def show(order_id: int, *, editable: bool) -> None:
-    """The order with its buttons."""
+    """Draws the order with its buttons."""
     with session.read() as connection:
         order = order_queries.find_order(connection, order_id=order_id)
         if order is None:
             st.error("This order does not exist any more.", icon=":material/block:")
-            _back()
+            _back_button()
             return
         sizes = {
             product_id: product_queries.product(connection, product_id=product_id).sizes
             for product_id in {line.product_id for line in order.lines}
         }
-        lacking = (
+        missing = (
             order_queries.shortages(connection, order_ids=[order_id])
             if order.summary.status in order_queries.OPEN
             else []
@@ -41,8 +41,8 @@ def show(order_id: int, *, editable: bool) -> None:
         st.subheader(formats.plain(f"{order.summary.name} · {order.summary.store}"), width="content")
         order_list.badge(order.summary.status)
     _buttons(order, editable)
-    if lacking:
-        steps.shortages(lacking)
+    if missing:
+        steps.show_shortages(missing)
     _facts(order)
     for grid in order_grid.grids(order.lines, sizes=sizes):
         _grid(grid)
@@ -57,19 +57,19 @@ def _buttons(order: Order, editable: bool) -> None:
         if editable:
             steps.buttons([summary])
             if summary.status in order_queries.OPEN:
-                taken = forms.opened() is not None
+                form_is_open = forms.opened() is not None
                 st.button(
                     "Edit",
                     icon=":material/edit:",
                     key="order_edit",
                     on_click=forms.open_order,
                     args=(order,),
-                    disabled=taken,
-                    help="One order at a time: save or discard the one you have begun." if taken else None,
+                    disabled=form_is_open,
+                    help="One order at a time: save or discard the one you have begun." if form_is_open else None,
                 )
         person = session.current()
         if person.user.may(Permission.READ_TRAIL):
-            # The file is made when it is asked for: then it goes on the record, too.
+            # The file is made, and its export recorded, when the user clicks.
             settings = startup.current().settings
             make = partial(
                 order_sheet.export,
@@ -89,19 +89,19 @@ def _buttons(order: Order, editable: bool) -> None:
                 on_click="ignore",
                 help="An Excel file that prints on A4. The download itself goes on the record.",
             )
-        _back()
+        _back_button()
 
 
-def _back() -> None:
-    st.button("All orders", icon=":material/arrow_back:", key="order_back", type="tertiary", on_click=_leave)
+def _back_button() -> None:
+    st.button("All orders", icon=":material/arrow_back:", key="order_back", type="tertiary", on_click=_open_list)
 
 
-def _leave() -> None:
+def _open_list() -> None:
     st.query_params.pop("order", None)
 
 
 def _facts(order: Order) -> None:
-    """The parties and the dates; texts that come from data are shown as they are."""
+    """Draws the parties and the dates, with texts from data escaped."""
     summary, customer, agency = order.summary, order.customer, order.agency
     facts = {
         "Party": _joined(customer.store_name, customer.gst_number, customer.phone),
@@ -125,7 +125,7 @@ def _day(day: object) -> str:
 
 
 def _grid(grid: Grid) -> None:
-    """Colours down, sizes across, with price, rate and value."""
+    """Draws the lines of a product: colours down, sizes across, with price, rate and value."""
     name = product_queries.choice_label(grid.sku, grid.product)
     st.text(f"{name} · HSN {grid.hsn_code}" if grid.hsn_code else name)
     rows = [
@@ -163,23 +163,25 @@ def _grid(grid: Grid) -> None:
 
 
 def _totals(order: Order) -> None:
-    summary, sign = order.summary, formats.currency()
+    summary, currency = order.summary, formats.currency()
     taxes = order_grid.taxes(order, company_gstin=startup.current().settings.company.gstin)
-    sums = {
+    amounts = {
         "Pieces": f"{summary.pieces:,}",
-        "Value": f"{sign} {summary.value:,.2f}",
+        "Value": f"{currency} {summary.value:,.2f}",
         **{
-            f"{tax.name} {order_sheet.percent(tax.rate)} % on {sign} {tax.taxable:,.2f}": f"{sign} {tax.amount:,.2f}"
+            f"{tax.name} {order_sheet.percent(tax.rate)} % on {currency} {tax.taxable:,.2f}": (
+                f"{currency} {tax.amount:,.2f}"
+            )
             for tax in taxes
         },
-        "Total with GST": f"{sign} {summary.total:,.2f}",
+        "Total with GST": f"{currency} {summary.total:,.2f}",
     }
     st.table(
-        {formats.plain(name): formats.plain(value) for name, value in sums.items()},
+        {formats.plain(name): formats.plain(value) for name, value in amounts.items()},
         border="horizontal",
         width="content",
     )
-    without = sum(line.quantity for line in order.lines if line.gst_rate is None)
-    if without:
-        pieces = formats.counted(without, "piece")
+    untaxed = sum(line.quantity for line in order.lines if line.gst_rate is None)
+    if untaxed:
+        pieces = formats.counted(untaxed, "piece")
         st.caption(f"No GST rate is known for {pieces}; the total has no GST on them.")

@@ -1,4 +1,4 @@
-"""The lists and dialogs of customers and agencies."""
+"""The list and the dialog of customers, and of agencies."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,12 @@ from backstitch.errors import SENTENCES, Refused, StaleEdit
 from backstitch.inventory.parties.queries import Duplicate
 from ui import feedback
 from ui.parties.kinds import EXAMPLES, Details, Kind, Party
-from ui.shared import formats, session, versions
+from ui.shared import active_switch, formats, session, versions
 
 
 def _open(kind: Kind[Party, Details], party_id: int) -> None:
     with session.read() as connection:
-        kind.dialog.open(kind.one(connection, party_id))
+        kind.dialog.open(kind.find_one(connection, party_id))
 
 
 def _close(kind: Kind[Party, Details]) -> None:
@@ -24,52 +24,52 @@ def _close(kind: Kind[Party, Details]) -> None:
 
 
 def page(kind: Kind[Party, Details], *, editable: bool) -> None:
-    """The title, the list with its search, and the dialog that is open."""
+    """Draws the page: the title, the list with its search, and the open dialog."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.title(kind.words.capitalize(), width="content")
+        st.title(kind.plural.capitalize(), width="content")
         if editable:
-            label, key, icon = f"Add {kind.word}", f"add_{kind.word}", ":material/add:"
+            label, key, icon = f"Add {kind.noun}", f"add_{kind.noun}", ":material/add:"
             st.button(label, type="primary", icon=icon, key=key, on_click=kind.dialog.open, args=("new",))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         search = st.text_input(
-            "Search", key=f"{kind.word}_search", type="search", placeholder="Name, GSTIN, mobile or region"
+            "Search", key=f"{kind.noun}_search", type="search", placeholder="Name, GSTIN, mobile or region"
         )
-        inactive = st.toggle("Show deactivated", key=f"{kind.word}_inactive")
+        inactive = st.toggle("Show deactivated", key=f"{kind.noun}_inactive")
     with session.read() as connection:
-        found = kind.listed(connection, search=search or "", inactive=inactive)
-    if found:
-        _table(kind, found, editable)
+        parties = kind.find_all(connection, search=search or "", inactive=inactive)
+    if parties:
+        _table(kind, parties, editable)
     elif search or inactive:
-        st.info(f"No {kind.word} matches.", icon=":material/search_off:")
+        st.info(f"No {kind.noun} matches.", icon=":material/search_off:")
     else:
-        st.info(f"No {kind.words} yet{'. Add the first one.' if editable else '.'}", icon=kind.icon)
+        st.info(f"No {kind.plural} yet{'. Add the first one.' if editable else '.'}", icon=kind.icon)
     opened = kind.dialog.opened()
     if opened == "new" and editable:
-        st.dialog(f"Add {kind.word}", icon=kind.icon, on_dismiss=lambda: _close(kind))(_dialog)(kind, None, True)
+        st.dialog(f"Add {kind.noun}", icon=kind.icon, on_dismiss=lambda: _close(kind))(_dialog)(kind, None, True)
     elif isinstance(opened, kind.record):
-        title = kind.word.capitalize()
+        title = kind.noun.capitalize()
         st.dialog(title, icon=kind.icon, on_dismiss=lambda: _close(kind))(_dialog)(kind, opened, editable)
 
 
-def _table(kind: Kind[Party, Details], found: Sequence[Party], editable: bool) -> None:
-    table = formats.frame(found, kind.record)
+def _table(kind: Kind[Party, Details], parties: Sequence[Party], editable: bool) -> None:
+    table = formats.frame(parties, kind.record)
     table["state"] = table["is_active"].map({True: "", False: "Deactivated"})
     table["open"] = ":material/edit: Edit" if editable else ":material/visibility: View"
-    others: list[str] = [name for name in kind.fields if name != kind.name]
+    other_columns: list[str] = [name for name in kind.fields if name != kind.name]
     st.dataframe(
         table,
-        key=f"{kind.word}_table",
+        key=f"{kind.noun}_table",
         placeholder="",
         hide_index=True,
-        height="content" if len(found) < 15 else "auto",
-        alt=f"{kind.words.capitalize()} by name",
-        column_order=[kind.name, "open", *others, "state"],
-        column_config=_columns(kind, found),
+        height="content" if len(parties) < 15 else "auto",
+        alt=f"{kind.plural.capitalize()} by name",
+        column_order=[kind.name, "open", *other_columns, "state"],
+        column_config=_columns(kind, parties),
     )
-    st.caption(formats.counted(len(found), kind.word) if len(found) == 1 else f"{len(found):,} {kind.words}")
+    st.caption(formats.counted(len(parties), kind.noun))
 
 
-def _columns(kind: Kind[Party, Details], found: Sequence[Party]) -> dict[str, Any]:
+def _columns(kind: Kind[Party, Details], parties: Sequence[Party]) -> dict[str, Any]:
     return {
         **kind.fields,
         kind.name: st.column_config.TextColumn(kind.fields[kind.name], pinned=True),
@@ -77,143 +77,142 @@ def _columns(kind: Kind[Party, Details], found: Sequence[Party]) -> dict[str, An
         "state": "State",
         "open": st.column_config.ButtonColumn(
             "",
-            key=f"{kind.word}_open",
+            key=f"{kind.noun}_open",
             type="tertiary",
-            on_click=lambda: _open(kind, found[st.session_state[f"{kind.word}_open"].row].id),
+            on_click=lambda: _open(kind, parties[st.session_state[f"{kind.noun}_open"].row].id),
         ),
     }
 
 
-def _dialog(kind: Kind[Party, Details], read: Party | None, editable: bool) -> None:
-    # A click inside runs the dialog alone, with what it was opened with; the party may have been read anew.
-    found = kind.dialog.opened()
-    read = found if read is not None and isinstance(found, kind.record) else read
-    with st.form(f"{kind.word}_form", border=False):
-        typed = _fields(kind, read, disabled=not editable)
-        label = "Save" if read else f"Add {kind.word}"
-        saved = st.form_submit_button(label, type="primary", key=f"{kind.word}_save", disabled=not editable)
-        # In the form: what is saved anyway is what stands in the fields, not what stood there before the warning.
-        below = st.container()
+def _dialog(kind: Kind[Party, Details], stored: Party | None, editable: bool) -> None:
+    # A click in the dialog reruns it alone with its first arguments; the session state has the party as last read.
+    opened = kind.dialog.opened()
+    stored = opened if stored is not None and isinstance(opened, kind.record) else stored
+    with st.form(f"{kind.noun}_form", border=False):
+        texts = _fields(kind, stored, disabled=not editable)
+        label = "Save" if stored else f"Add {kind.noun}"
+        saved = st.form_submit_button(label, type="primary", key=f"{kind.noun}_save", disabled=not editable)
+        # In the form, so that “Save anyway” submits the texts of now, not those from before the warning.
+        question = st.container()
     if not editable:
         return
     if saved:
         kind.pending.close()
         with feedback.refusals():
-            _save(kind, read, _details(kind, typed))
-    with below:
-        seen = _ask(kind)
-    if seen:
+            _save(kind, stored, _details(kind, texts))
+    with question:
+        accepted = _ask_about_duplicates(kind)
+    if accepted:
         with feedback.refusals():
-            _save(kind, read, _details(kind, typed), seen=seen)
-            if kind.pending.opened() != seen:
+            _save(kind, stored, _details(kind, texts), accepted=accepted)
+            if kind.pending.opened() != accepted:
                 st.rerun()
-    if read is not None:
-        _further(kind, read)
+    if stored is not None:
+        _activation_and_deletion(kind, stored)
 
 
-def _fields(kind: Kind[Party, Details], read: Party | None, *, disabled: bool) -> dict[str, str]:
-    # A field that outlived the version it was filled from would carry old figures past the check for a stale edit.
-    version = f"{read.id}_{read.version}" if read else "new"
+def _fields(kind: Kind[Party, Details], stored: Party | None, *, disabled: bool) -> dict[str, str]:
+    # The version is part of each key: values of an old version would get past the check for stale edits.
+    version = f"{stored.id}_{stored.version}" if stored else "new"
     left, right = st.columns(2)
-    halves = {name: (left, right)[place % 2] for place, name in enumerate(kind.fields) if name != "address"}
-    typed = {}
+    columns = {name: (left, right)[index % 2] for index, name in enumerate(kind.fields) if name != "address"}
+    texts = {}
     for name, label in kind.fields.items():
-        with halves.get(name) or st.container():
+        with columns.get(name) or st.container():
             value = st.text_input(
                 label,
-                str(getattr(read, name)) if read else "",
-                key=f"edit_{kind.word}_{name}_{version}",
+                str(getattr(stored, name)) if stored else "",
+                key=f"edit_{kind.noun}_{name}_{version}",
                 disabled=disabled,
-                # In a field that cannot be filled in an example would look like its value.
+                # In a disabled field an example would look like its value.
                 placeholder=None if disabled else EXAMPLES.get(name),
             )
-        typed[name] = value or ""
-    return typed
+        texts[name] = value or ""
+    return texts
 
 
-def _details(kind: Kind[Party, Details], typed: Mapping[str, str]) -> Details:
-    """What was typed, with the days as a number; raises Refused when they are none."""
-    days = typed[kind.days].strip()
+def _details(kind: Kind[Party, Details], texts: Mapping[str, str]) -> Details:
+    """The texts as details of a party. Raises Refused if the days are no number."""
+    days = texts[kind.days].strip()
     if not re.fullmatch(r"-?[0-9]{0,6}", days) or days == "-":
         raise Refused(f"{SENTENCES['payment_days_within_year']} Nothing was saved.", rule="payment_days_within_year")
-    fields: dict[str, Any] = {**typed, kind.days: int(days or 0)}
+    fields: dict[str, Any] = {**texts, kind.days: int(days or 0)}
     return kind.details(**fields)
 
 
-def _save(kind: Kind[Party, Details], read: Party | None, details: Details, *, seen: Sequence[Duplicate] = ()) -> None:
-    """Saves, unless there is a party that may be the same and nobody has seen it yet."""
+def _save(
+    kind: Kind[Party, Details], stored: Party | None, details: Details, *, accepted: Sequence[Duplicate] = ()
+) -> None:
+    """Saves, or opens the question about duplicates if there are any that the user has not `accepted`."""
     name = getattr(details, kind.name).strip()
     with session.read() as connection:
-        alike = kind.alike(connection, details=details, exclude_id=read.id if read else None)
-    if any(party not in seen for party in alike):
-        kind.pending.open(alike)
+        duplicates = kind.find_duplicates(connection, details=details, besides=stored.id if stored else None)
+    if any(party not in accepted for party in duplicates):
+        kind.pending.open(duplicates)
         return
-    if read is None:
-        with session.write(f"add {kind.word}") as connection:
+    if stored is None:
+        with session.write(f"add {kind.noun}") as connection:
             kind.create(connection, details=details)
-        sentence_done = f"{name} was added."
+        sentence = f"{name} was added."
     else:
         try:
-            with session.write(f"edit {kind.word}", of=read.id) as connection:
-                kind.edit(connection, read, details)
+            with session.write(f"edit {kind.noun}", of=stored.id) as connection:
+                kind.edit(connection, stored, details)
         except StaleEdit as stale:
             theirs = vars(stale.theirs) if stale.theirs else None
-            found = versions.rows(kind.fields, now=theirs, opened=vars(read), yours=vars(details))
-            versions.show(stale, found if theirs else [], again=_open, args=(kind, read.id))
+            differences = versions.rows(kind.fields, now=theirs, opened=vars(stored), yours=vars(details))
+            versions.show(stale, differences if theirs else [], reopen=_open, args=(kind, stored.id))
             return
-        sentence_done = f"{name} was saved."
+        sentence = f"{name} was saved."
     _close(kind)
-    feedback.done(sentence_done, on_record={"type": kind.entity})
+    feedback.done(sentence, on_record={"type": kind.entity})
 
 
-def _ask(kind: Kind[Party, Details]) -> Sequence[Duplicate]:
-    """The parties that may be the one being saved; returns them when it is to be saved all the same."""
-    alike: Sequence[Duplicate] = kind.pending.opened() or ()
-    if not alike:
+def _ask_about_duplicates(kind: Kind[Party, Details]) -> Sequence[Duplicate]:
+    """Draws the likely duplicates; returns them once the user wants to save anyway, else none."""
+    duplicates: Sequence[Duplicate] = kind.pending.opened() or ()
+    if not duplicates:
         return ()
-    one = len(alike) == 1
+    is_one = len(duplicates) == 1
     st.warning(
-        f"{'This' if one else 'These'} {kind.word if one else kind.words} may be the same. Nothing was saved yet.",
+        f"{f'This {kind.noun}' if is_one else f'These {kind.plural}'} may be the same. Nothing was saved yet.",
         icon=":material/content_copy:",
     )
     st.dataframe(
-        [{kind.word.capitalize(): party.name, "Same": ", ".join(party.matches)} for party in alike],
+        [{kind.noun.capitalize(): party.name, "Same": ", ".join(party.matches)} for party in duplicates],
         hide_index=True,
-        alt=f"{kind.words.capitalize()} that may be the one being saved",
+        alt=f"{kind.plural.capitalize()} that may be the one being saved",
     )
-    return alike if st.form_submit_button("Save anyway", key=f"{kind.word}_anyway") else ()
+    return duplicates if st.form_submit_button("Save anyway", key=f"{kind.noun}_anyway") else ()
 
 
-def _further(kind: Kind[Party, Details], read: Party) -> None:
-    """Deactivate or restore; delete what nothing refers to."""
+def _activation_and_deletion(kind: Kind[Party, Details], stored: Party) -> None:
+    """Draws the button in and out of use, and the button to delete a party that nothing refers to."""
     with session.read() as connection:
-        uses = kind.uses(connection, read.id)
-    name = getattr(read, kind.name)
+        uses = kind.count_uses(connection, stored.id)
+    name = getattr(stored, kind.name)
     with st.container(horizontal=True, vertical_alignment="center"):
-        verb = "Deactivate" if read.is_active else "Take back into use"
-        if st.button(verb, icon=":material/power_settings_new:", key=f"{kind.word}_active"):
+        if switch := active_switch.button(kind.noun, is_active=stored.is_active, key=f"{kind.noun}_active"):
             with feedback.refusals():
-                operation = f"deactivate {kind.word}" if read.is_active else f"take {kind.word} back into use"
-                with session.write(operation, of=read.id) as connection:
-                    kind.switch(connection, read.id, not read.is_active)
+                with session.write(switch.operation, of=stored.id) as connection:
+                    kind.set_active(connection, stored.id, not stored.is_active)
                 _close(kind)
-                done = "deactivated" if read.is_active else "taken back into use"
-                feedback.done(f"{name} was {done}.", on_record={"type": kind.entity})
+                feedback.done(f"{name} was {switch.outcome}.", on_record={"type": kind.entity})
         if uses:
-            times = formats.counted(uses, "order or sale") if uses == 1 else f"{uses:,} orders and sales"
-            st.caption(f"Used in {times}, so it cannot be deleted, only deactivated.")
-        elif st.button("Delete", icon=":material/delete:", key=f"{kind.word}_delete"):
+            uses_text = formats.counted(uses, "order or sale") if uses == 1 else f"{uses:,} orders and sales"
+            st.caption(f"Used in {uses_text}, so it cannot be deleted, only deactivated.")
+        elif st.button("Delete", icon=":material/delete:", key=f"{kind.noun}_delete"):
             with feedback.refusals():
-                _delete(kind, read, name)
+                _delete(kind, stored, name)
 
 
-def _delete(kind: Kind[Party, Details], read: Party, name: str) -> None:
+def _delete(kind: Kind[Party, Details], stored: Party, name: str) -> None:
     try:
-        with session.write(f"delete {kind.word}", of=read.id) as connection:
-            kind.delete(connection, read)
+        with session.write(f"delete {kind.noun}", of=stored.id) as connection:
+            kind.delete(connection, stored)
     except StaleEdit as stale:
-        st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
-        st.button("Look at it as it stands now", key="edit_again", on_click=_open, args=(kind, read.id))
+        versions.show_stale(stale)
+        st.button("Look at it as it stands now", key="edit_again", on_click=_open, args=(kind, stored.id))
         return
     _close(kind)
     feedback.done(f"{name} was deleted.", on_record={"type": kind.entity})

@@ -1,4 +1,4 @@
-"""What tells customers from agencies: both are parties, with other fields."""
+"""The two kinds of parties, customers and agencies, with their fields, queries and commands."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ Details = TypeVar("Details", CustomerDetails, AgencyDetails)
 
 @dataclass(frozen=True)
 class Kind(Generic[Party, Details]):
-    """What tells customers from agencies. `fields` are those of the form, by the name of the column."""
+    """The settings by which customers and agencies differ. `fields` has the label of each column in the form."""
 
-    word: str
-    words: str
+    noun: str
+    plural: str
     icon: str
     name: str
     days: str
@@ -29,24 +29,24 @@ class Kind(Generic[Party, Details]):
     fields: Mapping[str, str]
     details: type[Details]
     record: type[Party]
-    listed: Callable[..., Sequence[Party]]
-    one: Callable[[Connection, int], Party]
-    uses: Callable[[Connection, int], int]
-    alike: Callable[..., list[Duplicate]]
+    find_all: Callable[..., Sequence[Party]]
+    find_one: Callable[[Connection, int], Party]
+    count_uses: Callable[[Connection, int], int]
+    find_duplicates: Callable[..., list[Duplicate]]
     create: Callable[..., int]
     edit: Callable[[Connection, Party, Details], None]
-    switch: Callable[[Connection, int, bool], bool]
+    set_active: Callable[[Connection, int, bool], bool]
     delete: Callable[[Connection, Party], None]
 
     @property
     def dialog(self) -> Dialog:
-        """Open for "new", or for the party as it was read."""
-        return Dialog(f"{self.word}_dialog")
+        """The dialog of a party; its subject is "new", or the party as it was read."""
+        return Dialog(f"{self.noun}_dialog")
 
     @property
     def pending(self) -> Dialog:
-        """The question in the dialog, open for the parties that may be the one being saved."""
-        return Dialog(f"{self.word}_pending", within=self.dialog.key)
+        """The question in the dialog; its subject is the likely duplicates of the party being saved."""
+        return Dialog(f"{self.noun}_pending", within=self.dialog.key)
 
 
 EXAMPLES = {
@@ -57,8 +57,8 @@ EXAMPLES = {
     "pincode": "400050",
 }
 CUSTOMERS = Kind[Customer, CustomerDetails](
-    word="customer",
-    words="customers",
+    noun="customer",
+    plural="customers",
     icon=":material/storefront:",
     name="store_name",
     days="payment_days",
@@ -74,15 +74,15 @@ CUSTOMERS = Kind[Customer, CustomerDetails](
     },
     details=CustomerDetails,
     record=Customer,
-    listed=party_queries.customers,
-    one=lambda connection, party_id: party_queries.customer(connection, customer_id=party_id),
-    uses=lambda connection, party_id: party_queries.customer_uses(connection, customer_id=party_id),
-    alike=party_commands.duplicate_customers,
+    find_all=party_queries.customers,
+    find_one=lambda connection, party_id: party_queries.customer(connection, customer_id=party_id),
+    count_uses=lambda connection, party_id: party_queries.customer_uses(connection, customer_id=party_id),
+    find_duplicates=party_commands.duplicate_customers,
     create=party_commands.create_customer,
     edit=lambda connection, read, details: party_commands.edit_customer(
         connection, customer_id=read.id, version=read.version, details=details
     ),
-    switch=lambda connection, party_id, on: party_commands.set_customer_active(
+    set_active=lambda connection, party_id, on: party_commands.set_customer_active(
         connection, customer_id=party_id, is_active=on
     ),
     delete=lambda connection, read: party_commands.delete_customer(
@@ -90,8 +90,8 @@ CUSTOMERS = Kind[Customer, CustomerDetails](
     ),
 )
 AGENCIES = Kind[Agency, AgencyDetails](
-    word="agency",
-    words="agencies",
+    noun="agency",
+    plural="agencies",
     icon=":material/handshake:",
     name="agency_name",
     days="days_of_payment",
@@ -108,15 +108,15 @@ AGENCIES = Kind[Agency, AgencyDetails](
     },
     details=AgencyDetails,
     record=Agency,
-    listed=party_queries.agencies,
-    one=lambda connection, party_id: party_queries.agency(connection, agency_id=party_id),
-    uses=lambda connection, party_id: party_queries.agency_uses(connection, agency_id=party_id),
-    alike=party_commands.duplicate_agencies,
+    find_all=party_queries.agencies,
+    find_one=lambda connection, party_id: party_queries.agency(connection, agency_id=party_id),
+    count_uses=lambda connection, party_id: party_queries.agency_uses(connection, agency_id=party_id),
+    find_duplicates=party_commands.duplicate_agencies,
     create=party_commands.create_agency,
     edit=lambda connection, read, details: party_commands.edit_agency(
         connection, agency_id=read.id, version=read.version, details=details
     ),
-    switch=lambda connection, party_id, on: party_commands.set_agency_active(
+    set_active=lambda connection, party_id, on: party_commands.set_agency_active(
         connection, agency_id=party_id, is_active=on
     ),
     delete=lambda connection, read: party_commands.delete_agency(connection, agency_id=read.id, version=read.version),

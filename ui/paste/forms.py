@@ -1,4 +1,4 @@
-"""The form of the Paste page, and the questions before anything is written."""
+"""The form of the Paste page, and its questions before anything is written."""
 
 from collections.abc import Sequence
 
@@ -15,16 +15,16 @@ from ui import feedback
 from ui.paste import preview
 from ui.shared import formats, session
 
-# What was read from the form, and what it was checked to be; both survive a rerun.
+# Keys of the session state: the sheet that was read, and the result of its check.
 SHEET = "paste_sheet"
 CHECKED = "paste_checked"
-ROUND = "paste_round"  # counts what was written, so that the next form is empty
+FORM_NUMBER = "paste_round"  # counts the pastes written: the next form has new keys, so it is empty
 NOUNS = {Kind.INWARD: "inward entry", Kind.SALES: "sales entry", Kind.ORDERS: "draft order", Kind.PRODUCTS: "product"}
 
 
 def entry(headings: Sequence[str]) -> None:
-    """The block and the file; a click on the button reads them anew."""
-    number = st.session_state.get(ROUND, 0)
+    """Draws the form for a block of rows or a file; a click on its button reads the sheet."""
+    number = st.session_state.get(FORM_NUMBER, 0)
     with st.form("paste_form", border=False):
         block = st.text_area(
             "Rows copied from Excel",
@@ -36,8 +36,8 @@ def entry(headings: Sequence[str]) -> None:
         file = st.file_uploader(
             "or a file", type=["xlsx", "csv", "tsv", "txt"], max_upload_size=10, key=f"paste_file_{number}"
         )
-        by_size = " A column for each size may stand for Size and Quantity." if "Quantity" in headings else ""
-        st.caption(formats.plain(f"Columns: {', '.join(headings)}. Other spellings are understood.{by_size}"))
+        size_note = " A column for each size may stand for Size and Quantity." if "Quantity" in headings else ""
+        st.caption(formats.plain(f"Columns: {', '.join(headings)}. Other spellings are understood.{size_note}"))
         submitted = st.form_submit_button("Check", type="primary", icon=":material/fact_check:", key="paste_check")
     if submitted:
         forget()
@@ -56,55 +56,55 @@ def _read(block: str, file: object) -> Sheet:
 
 
 def checked(kind: Kind, product_id: int | None) -> Checked | None:
-    """What the rows are found to be; None when there are none. They are checked anew when a choice above changes."""
+    """The check of the sheet, None without a sheet; made again when a choice above it changes."""
     sheet = st.session_state.get(SHEET)
     if not isinstance(sheet, Sheet):
         return None
     replace = kind is not Kind.PRODUCTS and bool(st.session_state.get("paste_replace"))
     pasted = Pasted(sheet, kind, product_id, replace)
-    known = st.session_state.get(CHECKED)
-    if not isinstance(known, Checked) or known.pasted != pasted:
+    result = st.session_state.get(CHECKED)
+    if not isinstance(result, Checked) or result.pasted != pasted:
         with session.read() as connection:
-            known = paste_check.check(connection, pasted=pasted, today=formats.today())
-        st.session_state[CHECKED] = known
-    return known
+            result = paste_check.check(connection, pasted=pasted, today=formats.today())
+        st.session_state[CHECKED] = result
+    return result
 
 
 def forget() -> None:
-    """Drops what was checked."""
+    """Forgets the sheet and its check."""
     for key in (SHEET, CHECKED, "paste_replace", "paste_reason"):
         st.session_state.pop(key, None)
 
 
 def check_again() -> None:
-    """Lets the next run check the rows anew: should writing be refused, what is stored has changed."""
+    """Makes the next run check the sheet again: if the write is refused, the stored data has changed."""
     st.session_state.pop(CHECKED, None)
 
 
 def clear() -> None:
     """Empties the form for the next rows."""
     forget()
-    st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
+    st.session_state[FORM_NUMBER] = st.session_state.get(FORM_NUMBER, 0) + 1
 
 
-def replacing(checked: Checked) -> bool:
-    """Asks what becomes of what is there already; whether the rows may be written."""
+def ask_to_replace(checked: Checked) -> bool:
+    """Asks whether to replace existing entries, if there are any; returns whether the rows may be written."""
     if not checked.replaceable:
         return True
     kind = checked.pasted.kind
-    there = f"{_counted(len({one.id for one in checked.replaceable}), NOUNS[kind])} for {preview.what_is_there(kind)}"
-    st.checkbox(f"Replace what is there: {there}", key="paste_replace")
+    existing = formats.counted(len({row.id for row in checked.replaceable}), NOUNS[kind])
+    st.checkbox(f"Replace what is there: {existing} for {preview.matching_criteria(kind)}", key="paste_replace")
     if not checked.pasted.replace:
         st.caption("What you paste is added to them.")
-    preview.existing(checked.replaceable, kind)
+    preview.replaced(checked.replaceable, kind)
     if not checked.pasted.replace:
         return True
-    # A yes is for this list, and for no other.
+    # The key changes with the list, so that a yes counts for this list only.
     return st.checkbox("Yes, delete all of these", key=f"paste_agreed_{hash(checked.replaceable)}")
 
 
-def reason(checked: Checked) -> str | None:
-    """Why prices change, where they do; the database may insist on it."""
+def price_reason(checked: Checked) -> str | None:
+    """Draws the field for the reason if prices change, and returns the reason; None without a field."""
     if not any(product.changes_price for product in checked.products):
         return None
     typed = st.text_input(
@@ -114,23 +114,19 @@ def reason(checked: Checked) -> str | None:
 
 
 def button_label(checked: Checked) -> str:
-    """What the button does."""
+    """The label of the button that writes the rows."""
     if checked.pasted.kind is Kind.PRODUCTS:
-        return f"Save {_counted(sum(bool(product.changes) for product in checked.products), 'product')}"
+        return f"Save {formats.counted(sum(bool(product.changes) for product in checked.products), 'product')}"
     if checked.pasted.kind is Kind.ORDERS:
         return "Create the orders"
-    made = _counted(len(checked.entries), NOUNS[checked.pasted.kind])
-    return f"Replace by {made}" if checked.pasted.replace else f"Write {made}"
+    rows = formats.counted(len(checked.entries), NOUNS[checked.pasted.kind])
+    return f"Replace by {rows}" if checked.pasted.replace else f"Write {rows}"
 
 
-def sentence(checked: Checked, written: Written) -> str:
-    """What was done."""
+def result_sentence(checked: Checked, written: Written) -> str:
+    """The sentence that says what was written."""
     noun = NOUNS[checked.pasted.kind]
     if checked.pasted.kind is Kind.PRODUCTS:
-        return f"{_counted(written.created, noun)} added, {written.changed:,} changed."
-    replaced = f" {_counted(written.deleted, noun)} before them deleted." if written.deleted else ""
-    return f"{_counted(written.created, noun)} written, {formats.counted(written.pieces, 'piece')}.{replaced}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun[:-1] + 'ies' if noun.endswith('y') else noun + 's'}"
+        return f"{formats.counted(written.created, noun)} added, {written.changed:,} changed."
+    replaced = f" {formats.counted(written.deleted, noun)} before them deleted." if written.deleted else ""
+    return f"{formats.counted(written.created, noun)} written, {formats.counted(written.pieces, 'piece')}.{replaced}"

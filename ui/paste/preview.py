@@ -1,4 +1,4 @@
-"""What the Paste page shows of a checked sheet: problems, the rows with wrong cells marked, what changes and goes."""
+"""The preview of a checked sheet: its problems, its rows with marks, the changes and the replaced entries."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,17 +12,17 @@ from backstitch.inventory.paste.columns import Kind, Problem
 from backstitch.inventory.paste.replace import ExistingRow
 from ui.shared import formats
 
-ROWS_SHOWN = 200
-LISTED = 1000  # problems, changes, or what goes
+PREVIEW_ROWS = 200
+LIST_LIMIT = 1000  # rows of problems, of changes or of replaced entries
 ROW = "Row"
-WRONG = "background-color: rgba(214, 69, 65, 0.22); font-weight: 600"
-WARNED = "background-color: rgba(224, 146, 109, 0.28)"
+BLOCKING_STYLE = "background-color: rgba(214, 69, 65, 0.22); font-weight: 600"
+WARNING_STYLE = "background-color: rgba(224, 146, 109, 0.28)"
 MARKS = {True: "✗ ", False: "! "}
 PARTIES = {Kind.INWARD: "stakeholder", Kind.SALES: "store"}
 
 
 def problems(checked: Checked) -> None:
-    """Every problem by row and column, those that keep the rows from being written first."""
+    """Draws the problems by row and column, those that block the writing first."""
     if not checked.problems:
         return
     blocking = [problem for problem in checked.problems if problem.blocks]
@@ -46,7 +46,7 @@ def problems(checked: Checked) -> None:
                 "Problem" if blocking else "Remark": problem.sentence,
                 "Value": problem.value,
             }
-            for problem in checked.problems[:LISTED]
+            for problem in checked.problems[:LIST_LIMIT]
         ],
         len(checked.problems),
         key="paste_problems",
@@ -56,13 +56,13 @@ def problems(checked: Checked) -> None:
 
 
 def rows(checked: Checked) -> None:
-    """The rows as they came, those with problems first; a wrong cell is tinted and has a sign before it."""
+    """Draws the rows as they were pasted, those with problems first; a wrong cell is tinted and begins with a mark."""
     lines = checked.pasted.sheet.lines[checked.layout.first :]
     by_row: dict[int | None, list[Problem]] = {}
     for problem in checked.problems:
         by_row.setdefault(problem.row, []).append(problem)
     shown = sorted(lines, key=lambda line: not any(problem.blocks for problem in by_row.get(line.number, ())))
-    shown = shown[:ROWS_SHOWN]
+    shown = shown[:PREVIEW_ROWS]
     headings = checked.layout.headings
     table = pd.DataFrame(
         [[str(line.number), *line.cells[: len(headings)], *[""] * (len(headings) - len(line.cells))] for line in shown],
@@ -70,8 +70,8 @@ def rows(checked: Checked) -> None:
         dtype="string",
     )
     styles = pd.DataFrame("", index=table.index, columns=table.columns)
-    for place, line in enumerate(shown):
-        _mark(table, styles, place, by_row.get(line.number, ()))
+    for index, line in enumerate(shown):
+        _mark(table, styles, index, by_row.get(line.number, ()))
     st.dataframe(
         _styled(table, styles),
         key="paste_rows",
@@ -79,17 +79,17 @@ def rows(checked: Checked) -> None:
         alt="The rows as they came; ✗ before a cell marks a problem",
         column_config={ROW: st.column_config.TextColumn(ROW, pinned=True, width="small")},
     )
-    if len(lines) > ROWS_SHOWN:
-        st.caption(f"{ROWS_SHOWN} of {len(lines):,} rows, those with problems first. All of them are checked.")
+    if len(lines) > PREVIEW_ROWS:
+        st.caption(f"{PREVIEW_ROWS} of {len(lines):,} rows, those with problems first. All of them are checked.")
 
 
-def _mark(table: pd.DataFrame, styles: pd.DataFrame, place: int, found: Iterable[Problem]) -> None:
-    # Warnings first, so that what blocks is what a cell with both shows.
-    for problem in sorted(found, key=lambda problem: problem.blocks):
+def _mark(table: pd.DataFrame, styles: pd.DataFrame, index: int, problems: Iterable[Problem]) -> None:
+    # Warnings first, so that a cell with both shows the mark of the blocking problem.
+    for problem in sorted(problems, key=lambda problem: problem.blocks):
         column = problem.column if problem.column in table.columns else ROW
-        text = table.loc[place, column].removeprefix(MARKS[False]).removeprefix(MARKS[True])
-        table.loc[place, column] = MARKS[problem.blocks] + text
-        styles.loc[place, column] = WRONG if problem.blocks else WARNED
+        text = table.loc[index, column].removeprefix(MARKS[False]).removeprefix(MARKS[True])
+        table.loc[index, column] = MARKS[problem.blocks] + text
+        styles.loc[index, column] = BLOCKING_STYLE if problem.blocks else WARNING_STYLE
 
 
 def _styled(table: pd.DataFrame, styles: pd.DataFrame) -> Styler:
@@ -97,13 +97,13 @@ def _styled(table: pd.DataFrame, styles: pd.DataFrame) -> Styler:
 
 
 def summary(checked: Checked) -> None:
-    """What would be written, in figures."""
+    """Draws the numbers of what would be written, and the changes of products."""
     if checked.pasted.kind is Kind.PRODUCTS:
         changed = [product for product in checked.products if product.changes]
-        fresh = sum(product.product is None for product in changed)
-        same = len(checked.products) - len(changed)
+        new = sum(product.product is None for product in changed)
+        unchanged = len(checked.products) - len(changed)
         st.text(
-            f"{formats.counted(fresh, 'new product')}, {len(changed) - fresh:,} changed, {same:,} as they are stored."
+            f"{formats.counted(new, 'new product')}, {len(changed) - new:,} changed, {unchanged:,} as they are stored."
         )
         _table(
             [
@@ -117,48 +117,48 @@ def summary(checked: Checked) -> None:
                 }
                 for product in changed
                 for change in product.changes
-            ][:LISTED],
+            ][:LIST_LIMIT],
             sum(len(product.changes) for product in changed),
             key="paste_changes",
             alt="What changes",
         )
     elif checked.entries:
         days = [entry.date for entry in checked.entries]
-        between = f"{min(days):%d %b %Y}" + (f" to {max(days):%d %b %Y}" if min(days) != max(days) else "")
+        period = f"{min(days):%d %b %Y}" + (f" to {max(days):%d %b %Y}" if min(days) != max(days) else "")
         st.text(
-            f"{formats.counted(len(checked.entries), 'quantity').replace('quantitys', 'quantities')}, "
+            f"{formats.counted(len(checked.entries), 'quantity')}, "
             f"{formats.counted(sum(entry.quantity for entry in checked.entries), 'piece')} of "
-            f"{formats.counted(len({entry.product_id for entry in checked.entries}), 'product')}, dated {between}."
+            f"{formats.counted(len({entry.product_id for entry in checked.entries}), 'product')}, dated {period}."
         )
 
 
-def what_is_there(kind: Kind) -> str:
-    """What replacing is about, in words."""
+def matching_criteria(kind: Kind) -> str:
+    """The fields in which an entry matches a pasted row, which then replaces it."""
     if kind is Kind.ORDERS:
         return "the same customer and date"
     return f"the same product, date and {PARTIES[kind]}"
 
 
-def existing(found: Iterable[ExistingRow], kind: Kind) -> None:
-    """Lists the stored rows that replacing deletes."""
-    listed = list(found)
+def replaced(entries: Iterable[ExistingRow], kind: Kind) -> None:
+    """Draws the entries that the pasted rows replace."""
+    rows = list(entries)
     party = "Customer" if kind is Kind.ORDERS else PARTIES[kind].capitalize()
     _table(
         [
             {
-                "Draft" if kind is Kind.ORDERS else "Entry": str(one.id),
-                "Date": one.date,
-                party: one.party,
-                "SKU": one.sku,
-                "Colour": one.color,
-                "Size": one.size,
-                "Quantity": one.quantity,
+                "Draft" if kind is Kind.ORDERS else "Entry": str(entry.id),
+                "Date": entry.date,
+                party: entry.party,
+                "SKU": entry.sku,
+                "Colour": entry.color,
+                "Size": entry.size,
+                "Quantity": entry.quantity,
             }
-            for one in listed[:LISTED]
+            for entry in rows[:LIST_LIMIT]
         ],
-        len(listed),
+        len(rows),
         key="paste_gone",
-        alt="What is there for " + what_is_there(kind),
+        alt="What is there for " + matching_criteria(kind),
     )
 
 

@@ -11,12 +11,12 @@ from backstitch.inventory.products.commands import ProductDetails
 from backstitch.inventory.products.queries import Product
 from ui import feedback
 from ui.products import fields, grid, shape
-from ui.shared import formats, session, versions
+from ui.shared import active_switch, formats, reason_field, session, versions
 from ui.shared.dialogs import Dialog
 
-# What is open survives a rerun: "new", a Product as it was read, or nothing.
+# The subject is "new", or a Product as it was read.
 DIALOG = Dialog("product_dialog")
-# Of the fields of ProductDetails.
+# A label per field of ProductDetails.
 LABELS = {
     **{name: heading for name, heading in grid.HEADINGS.items() if name != "is_active"},
     "sizes": "Sizes",
@@ -67,7 +67,7 @@ def _add() -> None:
 
 @st.dialog("Product", width="medium", icon=":material/styler:", on_dismiss=DIALOG.close)
 def _edit(product: Product, editable: bool) -> None:
-    # A click inside runs the dialog alone, with what it was opened with; the product may have been read anew.
+    # A click in the dialog reruns it alone with its first arguments; the session state has the product as last read.
     product = DIALOG.opened() or product
     st.subheader(formats.plain(product.sku))
     details_tab, shape_tab = st.tabs(["Details", "Sizes and colours"])
@@ -83,7 +83,7 @@ def _details(product: Product, editable: bool) -> None:
         reason = colours = ""
         if editable:
             colours = st.text_input("Add colours", placeholder="Teal, Wine (WN-2)", key=fields.key("colours", product))
-            reason = fields.reason("reason", product)
+            reason = reason_field.for_price(key=fields.key("reason", product))
         saved = st.form_submit_button("Save", type="primary", key="edit_save", disabled=not editable)
     if saved and editable:
         with feedback.refusals():
@@ -93,14 +93,11 @@ def _details(product: Product, editable: bool) -> None:
 
 
 def _switch(product: Product) -> None:
-    verb = "Deactivate" if product.is_active else "Take back into use"
-    operation = "deactivate product" if product.is_active else "take product back into use"
-    if st.button(verb, icon=":material/power_settings_new:", key="edit_active"):
+    if switch := active_switch.button("product", is_active=product.is_active, key="edit_active"):
         with feedback.refusals():
-            with session.write(operation, of=product.id) as connection:
+            with session.write(switch.operation, of=product.id) as connection:
                 product_commands.set_active(connection, product_id=product.id, is_active=not product.is_active)
-            state = "deactivated" if product.is_active else "taken back into use"
-            _done(product, f"{product.sku} was {state}.")
+            _done(product, f"{product.sku} was {switch.outcome}.")
 
 
 def _done(product: Product, sentence: str) -> NoReturn:
@@ -115,13 +112,13 @@ def _save(product: Product, details: ProductDetails, colours: str, reason: str) 
             product_commands.add_colours(connection, product_id=product.id, colours=fields.colours(colours))
     except StaleEdit as stale:
         theirs = vars(stale.theirs) if stale.theirs else None
-        found = versions.rows(LABELS, now=theirs, opened=vars(product), yours=vars(details))
-        versions.show(stale, found if theirs else [], again=open_product, args=(product.id,))
+        differences = versions.rows(LABELS, now=theirs, opened=vars(product), yours=vars(details))
+        versions.show(stale, differences if theirs else [], reopen=open_product, args=(product.id,))
         return
     DIALOG.close()
     feedback.done(f"{details.sku} was saved.", on_record=_on_record(details))
 
 
 def _on_record(product: Product | ProductDetails) -> dict[str, str]:
-    """The audit report's filter for a product; the URL carries what its choice shows."""
+    """The filter of the audit report for a product, by the label of its option."""
     return {"product": product_queries.choice_label(product.sku, product.name)}

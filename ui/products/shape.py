@@ -1,4 +1,4 @@
-"""The sizes and colours of a product: what is removed, taken out of use, brought back and renamed."""
+"""The sizes and colours of a product: remove, deactivate, restore and rename them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ OUTCOMES: Mapping[Change, str] = {
     "restored": "taken back into use",
 }
 
-Done = Callable[[Product, str], NoReturn]
+ReportDone = Callable[[Product, str], NoReturn]
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A colour or a size in a list, with what is on hand of it."""
+    """A colour or a size with its quantity on hand."""
 
     name: str
     code: str
@@ -35,13 +35,13 @@ class _Part:
     state: str
 
 
-def show(product: Product, *, editable: bool, done: Done) -> None:
-    """The lists, and for whoever may edit what to do with them. `done` closes the dialog and says what was done."""
+def show(product: Product, *, editable: bool, done: ReportDone) -> None:
+    """Draws the lists, with forms to change them if `editable`. `done` closes the dialog and shows a sentence."""
     try:
         with session.read() as connection:
             matrix = product_queries.matrix(connection, product_id=product.id)
-    except Refused as gone:
-        st.caption(formats.plain(str(gone)))
+    except Refused as refusal:
+        st.caption(formats.plain(str(refusal)))
         return
     _list("Colours", [_colour_part(matrix, colour) for colour in matrix.colours])
     if editable and matrix.colours:
@@ -81,15 +81,15 @@ def _colour_part(matrix: Matrix, colour: Colour) -> _Part:
 
 def _size_part(matrix: Matrix, size: str) -> _Part:
     on_hand = sum(quantity for (_, name), quantity in matrix.cells.items() if name == size)
-    return _Part(size, "", on_hand, "Out of use" if _is_out(matrix, size) else "")
+    return _Part(size, "", on_hand, "Out of use" if _is_inactive(matrix, size) else "")
 
 
-def _is_out(matrix: Matrix, size: str) -> bool:
+def _is_inactive(matrix: Matrix, size: str) -> bool:
     cells = {cell for cell in matrix.cells if cell[1] == size}
     return bool(cells) and cells <= matrix.inactive
 
 
-def _change_colour(matrix: Matrix, done: Done) -> None:
+def _change_colour(matrix: Matrix, done: ReportDone) -> None:
     colours = {colour.id: colour for colour in matrix.colours}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = colours[
@@ -109,18 +109,18 @@ def _change_colour(matrix: Matrix, done: Done) -> None:
         _switch_colour(matrix, chosen, done)
 
 
-def _rename(matrix: Matrix, colour: Colour, name: str, done: Done) -> None:
+def _rename(matrix: Matrix, colour: Colour, name: str, done: ReportDone) -> None:
     try:
         with feedback.refusals():
             with session.write("rename colour", of=(colour.id, name)) as connection:
                 product_matrix.edit_colour(connection, colour_id=colour.id, version=colour.version, color=name)
             done(matrix.product, f"{matrix.product.sku} {colour.color} is called {name.strip()} now.")
     except StaleEdit as stale:
-        now = f" It is called {stale.theirs.color} now." if stale.theirs else " It is gone."
-        st.error(formats.plain(f"{stale}{now}"), icon=":material/sync_problem:")
+        hint = f" It is called {stale.theirs.color} now." if stale.theirs else " It is gone."
+        st.error(formats.plain(f"{stale}{hint}"), icon=":material/sync_problem:")
 
 
-def _switch_colour(matrix: Matrix, colour: Colour, done: Done) -> None:
+def _switch_colour(matrix: Matrix, colour: Colour, done: ReportDone) -> None:
     product = matrix.product
     outcome: Change = "restored"
     with feedback.refusals():
@@ -135,19 +135,19 @@ def _switch_colour(matrix: Matrix, colour: Colour, done: Done) -> None:
         done(product, f"{product.sku} {colour.color} was {OUTCOMES[outcome]}.")
 
 
-def _change_size(matrix: Matrix, done: Done) -> None:
+def _change_size(matrix: Matrix, done: ReportDone) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         size = st.selectbox("Size", list(matrix.product.sizes), key=f"shape_size_{matrix.product.id}")
-        out = _is_out(matrix, size)
-        switch = st.button("Take back into use" if out else "Remove", key="shape_size_switch")
+        is_inactive = _is_inactive(matrix, size)
+        switch = st.button("Take back into use" if is_inactive else "Remove", key="shape_size_switch")
     if switch:
-        _switch_size(matrix.product, size, out, done)
+        _switch_size(matrix.product, size, is_inactive, done)
 
 
-def _switch_size(product: Product, size: str, out: bool, done: Done) -> None:
+def _switch_size(product: Product, size: str, is_inactive: bool, done: ReportDone) -> None:
     outcome: Change = "restored"
     with feedback.refusals():
-        if out:
+        if is_inactive:
             with session.write("take size back into use", of=(product.id, size)) as connection:
                 product_matrix.restore_size(connection, product_id=product.id, size=size)
         else:

@@ -1,4 +1,4 @@
-"""Downloads: links to the server's own routes, which ask who is there, record the export and stream it."""
+"""Downloads: links to routes of the server that authenticate the browser, record the export and stream the file."""
 
 from urllib.parse import urlencode
 
@@ -18,7 +18,7 @@ from ui.shared import cookies
 
 
 def links(filters: Filters, total: int) -> None:
-    """The filtered records as CSV and as Excel; all of them, not the page."""
+    """Draws the links to all filtered records, as CSV and as Excel."""
     query = urlencode(filters_to_query(filters), doseq=True)
     for format, icon in (("csv", ":material/csv:"), ("xlsx", ":material/table:")):
         st.link_button(
@@ -32,14 +32,14 @@ def links(filters: Filters, total: int) -> None:
 
 
 def routes() -> list[Route]:
-    """The routes behind the links."""
+    """The routes that the links lead to."""
     return exports.routes(startup.current, authenticate=signed_in)
 
 
 async def is_live(request: Request) -> bool:
-    """Whether `request` comes from a browser that is signed in."""
+    """Whether `request` comes from a browser with a live session."""
 
-    def asked() -> bool:
+    def check() -> bool:
         actor = signed_in(request)
         if actor is None:
             return False
@@ -49,11 +49,11 @@ async def is_live(request: Request) -> bool:
         except Refused:
             return False
 
-    return await anyio.to_thread.run_sync(asked)
+    return await anyio.to_thread.run_sync(check)
 
 
 def signed_in(request: Request) -> SignedIn | None:
-    """The session of the browser that sent `request`: its own cookie and the sign-in cookie, both."""
+    """The session that the browser and sign-in cookies of `request` name; None without either cookie."""
     secret = request.cookies.get(BROWSER_COOKIE)
-    said = cookies.read(request.cookies.get(SIGN_IN_COOKIE))
-    return sessions.actor(secret, said.email, said.session_id) if secret and said else None
+    sign_in = cookies.decode(request.cookies.get(SIGN_IN_COOKIE))
+    return sessions.actor(secret, sign_in.email, sign_in.session_id) if secret and sign_in else None

@@ -1,4 +1,4 @@
-"""What a person sees of an error that no page caught: its sentence, or an id under which the log has the rest."""
+"""Shows errors that no page caught: a refusal as its sentence, anything else as the id of its log entry."""
 
 import logging
 import secrets
@@ -12,18 +12,18 @@ log = logging.getLogger(__name__)
 
 
 def show(error: Exception) -> bool:
-    """Shows a refusal, such as a lost database, as its sentence; logs anything else under an id, and shows the id.
+    """Shows a refusal, such as a lost database, as its sentence; logs anything else under an id and shows the id.
 
-    For st.App's on_script_error: True says that the error has been shown.
+    The on_script_error of st.App; it returns True, which tells Streamlit that the error has been shown.
     """
     if isinstance(error, Refused):
         log.info("refused by %s: %s", error.rule, error)
         st.error(formats.plain(str(error)), icon=":material/block:")
         return True
-    number = secrets.token_hex(4)
-    log.error("error %s", number, exc_info=error)
+    error_id = secrets.token_hex(4)
+    log.error("error %s", error_id, exc_info=error)
     st.error(
-        f"Something went wrong, and nothing was saved by this step. Try again; if it stays, report error {number}.",
+        f"Something went wrong, and nothing was saved by this step. Try again; if it stays, report error {error_id}.",
         icon=":material/error:",
     )
     return True

@@ -1,6 +1,6 @@
-"""The settings of Streamlit on which safety rests, as they are in effect, however they were given.
+"""Checks the effective values of the Streamlit settings that security depends on.
 
-`.streamlit/config.toml` sets them; an environment variable, a flag or another config.toml can undo that.
+`.streamlit/config.toml` sets them; an environment variable, a flag or another config.toml can override it.
 """
 
 import ipaddress
@@ -18,7 +18,7 @@ from ui import BROWSER_HEADER
 
 Option = Callable[[str], Any]
 
-# What each must be, and what it means if it is not.
+# The safe value of each setting, and the consequence of any other.
 EXPECTED: dict[str, tuple[Any, str]] = {
     "server.enableXsrfProtection": (True, "another site's page can send files in a user's name"),
     "server.enableCORS": (True, "other sites' pages may read what this app answers"),
@@ -34,39 +34,41 @@ EXPECTED: dict[str, tuple[Any, str]] = {
     "runner.fastReruns": (False, "a second click can make the same change once more"),
     "global.e2eTest": (False, "anybody can stop the server"),
 }
-LARGEST_UPLOAD = 50  # MB
+MAX_UPLOAD = 50  # MB
 
 
 def weakened(option: Option, *, demo: bool) -> list[str]:
-    """A sentence for each setting that makes the app less safe than it comes. Raises StartError for one it cannot do
-    without."""
+    """A warning for each setting that is less safe than the default.
+
+    Raises StartError if the setting that binds a tab to its browser is replaced.
+    """
     _require_browser_header(option)
-    found = [
+    warnings = [
         f"{name} is {json.dumps(option(name))}, not {json.dumps(wanted)}: {meaning}."
         for name, (wanted, meaning) in EXPECTED.items()
         if option(name) != wanted
     ]
-    if not 0 < option("server.maxUploadSize") <= LARGEST_UPLOAD:
-        found.append(
+    if not 0 < option("server.maxUploadSize") <= MAX_UPLOAD:
+        warnings.append(
             f"server.maxUploadSize is {option('server.maxUploadSize')} MB: a few uploads can fill the memory; "
-            f"{LARGEST_UPLOAD} is plenty."
+            f"{MAX_UPLOAD} is plenty."
         )
     if not is_local(option("server.address")) and not option("server.sslCertFile"):
-        found.append(
+        warnings.append(
             f"server.address is {json.dumps(option('server.address'))} and no certificate is set: who can read the "
             "network can read passwords, unless a proxy on this machine speaks HTTPS."
         )
     if re.search(r"[*/]", os.environ.get("FORWARDED_ALLOW_IPS", "")):
-        found.append(
+        warnings.append(
             "FORWARDED_ALLOW_IPS is more than addresses of proxies: whoever connects from there can name any address "
             "as theirs, which goes on the record and escapes the count of failed sign-ins."
         )
     if demo and not is_local(option("server.address")):
-        found.append(
+        warnings.append(
             f"server.address is {json.dumps(option('server.address'))} and the demo is on: its accounts, an admin's "
             "too, have a password that everybody knows. Set BACKSTITCH_DEMO=no before this is more than a demo."
         )
-    return found
+    return warnings
 
 
 def _require_browser_header(option: Option) -> None:
@@ -79,7 +81,7 @@ def _require_browser_header(option: Option) -> None:
 
 
 def is_local(address: str | None) -> bool:
-    """Whether a server that listens there is reached from this machine only."""
+    """Whether a server that listens on `address` can be reached from this machine only."""
     try:
         return address == "localhost" or ipaddress.ip_address(address or "0.0.0.0").is_loopback
     except ValueError:
@@ -87,6 +89,6 @@ def is_local(address: str | None) -> bool:
 
 
 def hosts() -> Iterable[str]:
-    """The host names that the app is served under, apart from this machine's."""
-    named = (st.get_option("server.address"), st.get_option("browser.serverAddress"))
-    return [*startup.current().settings.hosts, *(name.lower() for name in named if name)]
+    """The host names of the app, apart from this machine's own names."""
+    configured = (st.get_option("server.address"), st.get_option("browser.serverAddress"))
+    return [*startup.current().settings.hosts, *(name.lower() for name in configured if name)]

@@ -1,7 +1,7 @@
-"""What stands before every page, download and connection: the browser's secret, the gate, the headers.
+"""Middleware for every page, download and connection: the browser's cookie, the gate, the security headers.
 
-Streamlit checks less by itself: it takes any address it is called by, lets every page on this machine connect, and
-hands a live session to whoever knows its id.
+Streamlit by itself accepts any host name, connections from any page on this machine, and resumes a live session for
+any client that knows its id.
 """
 
 import base64
@@ -24,8 +24,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ui import BROWSER_COOKIE, BROWSER_HEADER
 
 HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
-YEAR = 365 * 24 * 3600  # seconds
-# The only pages with inline scripts that are served: by package, which need not run for it, and path.
+COOKIE_LIFETIME = 365 * 24 * 3600  # seconds
+# The only pages with inline scripts: the package, which need not be imported, and the path in it.
 PAGES_WITH_SCRIPTS = {
     "streamlit": "static/index.html",
     "extra_streamlit_components": "CookieManager/frontend/build/index.html",
@@ -35,11 +35,11 @@ Authenticate = Callable[[Request], Awaitable[bool]]
 
 
 class BrowserCookie:
-    """Gives a browser that has none a random cookie which no script can read, and tells Streamlit whose it is.
+    """Gives each browser a random cookie that no script can read, and tells Streamlit which browser sends a request.
 
-    Sessions in the database are bound to it (`backstitch.accounts.sessions.actor`), so the sign-in cookie,
-    which a script can read, opens nothing by itself. Streamlit is given its digest in a header that no client
-    can set (`server.trustedUserHeaders`), and then resumes a tab for the browser only that opened it.
+    Sessions in the database are bound to this cookie (`backstitch.accounts.sessions.actor`), so the sign-in cookie,
+    which a script can read, opens nothing by itself. Streamlit gets the digest of the cookie in a header that no client
+    can set (`server.trustedUserHeaders`), and then resumes a tab only for the browser that opened it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -50,41 +50,41 @@ class BrowserCookie:
         if scope["type"] not in {"http", "websocket"}:
             await self.app(scope, receive, send)
             return
-        known = HTTPConnection(scope).cookies.get(BROWSER_COOKIE)
-        # Without the cookie no two connections are of the same browser.
-        digest = hashlib.sha256((known or secrets.token_urlsafe(32)).encode("utf-8", "surrogateescape")).hexdigest()
+        secret = HTTPConnection(scope).cookies.get(BROWSER_COOKIE)
+        # Without the cookie, each connection counts as another browser.
+        digest = hashlib.sha256((secret or secrets.token_urlsafe(32)).encode("utf-8", "surrogateescape")).hexdigest()
         name = BROWSER_HEADER.lower().encode()
         headers = [(key, value) for key, value in scope["headers"] if key.lower() != name]
         scope = {**scope, "headers": [*headers, (name, digest.encode())]}
 
         async def send_with_cookie(message: Message) -> None:
-            if message["type"] == "http.response.start" and not known:
+            if message["type"] == "http.response.start" and not secret:
                 headers = MutableHeaders(scope=message)
-                # A page that the browser has kept is as good as a new one, and may be older than its cookies.
+                # A 304 confirms a cached page, which may be older than the browser's cookies.
                 if message["status"] == 304 or headers.get("content-type", "").startswith("text/html"):
-                    headers.append("set-cookie", _cookie())
+                    headers.append("set-cookie", _new_cookie())
             await send(message)
 
         await self.app(scope, receive, send_with_cookie)
 
 
-def _cookie() -> str:
+def _new_cookie() -> str:
     cookie: SimpleCookie = SimpleCookie()
     cookie[BROWSER_COOKIE] = secrets.token_urlsafe(32)
     morsel = cookie[BROWSER_COOKIE]
     morsel["httponly"] = True
-    # Strict would not send it along a link from a mail or from the identity provider; the browser would get a new one,
-    # and its session would be lost.
+    # With Strict the browser would not send it when it follows a link from a mail or from the identity provider; it
+    # would get a new cookie and lose its session.
     morsel["samesite"] = "Lax"
     morsel["path"] = "/"
-    morsel["max-age"] = YEAR
+    morsel["max-age"] = COOKIE_LIFETIME
     return morsel.OutputString()
 
 
 class Gate:
-    """Refuses other host names, connections from other origins, the metrics, and files for who is signed out.
+    """Refuses other host names, connections from other origins, the metrics, and files to clients that are signed out.
 
-    `hosts` tells the names that the app is served under, `authenticate` whether a request is of a live session.
+    `hosts` returns the host names of the app; `authenticate` whether a request belongs to a live session.
     """
 
     def __init__(self, app: ASGIApp, *, hosts: Callable[[], Iterable[str]], authenticate: Authenticate) -> None:
@@ -93,7 +93,7 @@ class Gate:
         self.authenticate = authenticate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on, or answers that it is refused, and why."""
+        """Passes the request on, or answers with a refusal and its cause."""
         if scope["type"] not in {"http", "websocket"}:
             await self.app(scope, receive, send)
             return
@@ -101,7 +101,7 @@ class Gate:
         if refusal is None:
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
-            # Before it was accepted, which the browser sees as 403.
+            # Closed before it is accepted, which the browser sees as 403.
             await send({"type": "websocket.close", "code": 1008})
         else:
             status, sentence = refusal
@@ -113,41 +113,42 @@ class Gate:
             return 400, "Backstitch is not served under this address. Its administrator can add it to BACKSTITCH_HOSTS."
         if scope["type"] == "websocket":
             origin = headers.get("origin")
-            if origin is not None and not _is_of(origin, headers.get("host", ""), secure=scope["scheme"] == "wss"):
+            if origin is not None and not _is_same_origin(
+                origin, headers.get("host", ""), secure=scope["scheme"] == "wss"
+            ):
                 return 403, "Connections from other sites are refused."
             return None
         path = re.sub("/+", "/", scope["path"])
         if re.search(r"/_stcore/(metrics|agent)(/|$)", path):
             return 404, "Not found."
-        # Pictures of the sign-in page are for everybody; whatever else is held for a page, and what is sent to one,
-        # is not.
-        # Under server.baseUrlPath a path begins with that; in /static/media are the fonts.
-        held = re.search(r"(?<!/static)/media/", path) and not path.endswith((".svg", ".png"))
-        guarded = (held or re.search(r"/_stcore/upload_file/", path)) and scope["method"] != "OPTIONS"
-        if guarded and not await self.authenticate(Request(scope, receive)):
+        # The pictures of the sign-in page are public; other media files and uploads need a live session. With
+        # server.baseUrlPath set, every path begins with it; /static/media holds the fonts.
+        is_private_media = re.search(r"(?<!/static)/media/", path) and not path.endswith((".svg", ".png"))
+        needs_session = (is_private_media or re.search(r"/_stcore/upload_file/", path)) and scope["method"] != "OPTIONS"
+        if needs_session and not await self.authenticate(Request(scope, receive)):
             return 401, "Sign in first."
         return None
 
 
-def _is_of(origin: str, host: str, *, secure: bool) -> bool:
+def _is_same_origin(origin: str, host: str, *, secure: bool) -> bool:
     try:
         parts = urlsplit(origin)
-    except ValueError:  # brackets around what is no address
+    except ValueError:  # brackets around a text that is no address
         return False
-    # Whoever sits on the way can put a page of their own in place of one that came over plain HTTP. The other way
-    # round is a proxy that does not say that it speaks HTTPS.
+    # An attacker on the network can replace a page that comes over plain HTTP, so it must not connect over wss. A page
+    # over HTTPS may connect over ws: behind a proxy that does not say that it speaks HTTPS.
     return parts.netloc.lower() == host.lower() and not (secure and parts.scheme != "https")
 
 
 def is_allowed(host: str, names: Iterable[str]) -> bool:
     """Whether `host`, a Host header, is one of `names`, this machine, or a plain address.
 
-    What is refused are names of strangers that lead here, by which a page of theirs would reach this app.
+    Other names are refused: an attacker's name that resolves to this server would let a page of theirs reach this app.
     """
-    parts = HOST.fullmatch(host)
-    if parts is None:
+    match = HOST.fullmatch(host)
+    if match is None:
         return False
-    name = parts["name"].strip("[]").lower()
+    name = match["name"].strip("[]").lower()
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -156,9 +157,9 @@ def is_allowed(host: str, names: Iterable[str]) -> bool:
 
 
 class SecurityHeaders:
-    """Tells the browser what the pages may do: nothing that Backstitch does not need.
+    """Adds the headers by which the browser allows pages only what Backstitch needs.
 
-    Cookies that come over HTTPS, Streamlit's too, are never to be sent without it.
+    Cookies set over HTTPS, Streamlit's too, get the attribute Secure, so that they are never sent without it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -177,26 +178,26 @@ class SecurityHeaders:
                 for name, value in _headers(host if HOST.fullmatch(host) else "").items():
                     headers[name] = value
                 if scope["scheme"] == "https":
-                    message["headers"] = [_secured(header) for header in message["headers"]]
+                    message["headers"] = [_with_secure(header) for header in message["headers"]]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
 
 
-def _secured(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+def _with_secure(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
     name, value = header
-    is_open = name.lower() == b"set-cookie" and not re.search(rb";\s*secure\s*(;|$)", value, re.IGNORECASE)
-    return (name, value + b"; Secure") if is_open else header
+    lacks_secure = name.lower() == b"set-cookie" and not re.search(rb";\s*secure\s*(;|$)", value, re.IGNORECASE)
+    return (name, value + b"; Secure") if lacks_secure else header
 
 
 @cache
 def _inline_scripts() -> str:
-    """The inline scripts of the packages' pages, as CSP names them: by their hashes."""
+    """The hashes of the inline scripts of the packages' pages, as sources for a CSP."""
     hashes = []
     for package, path in PAGES_WITH_SCRIPTS.items():
-        found = find_spec(package)
-        assert found is not None and found.origin is not None
-        page = Path(found.origin).parent / path
+        spec = find_spec(package)
+        assert spec is not None and spec.origin is not None
+        page = Path(spec.origin).parent / path
         for script in re.findall(r"<script>(.*?)</script>", page.read_text(encoding="utf-8"), re.DOTALL):
             digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
             hashes.append(f"'sha256-{digest}'")

@@ -1,4 +1,4 @@
-"""The sign-in cookie: whose it is and of which session, if this installation signed it and its time is not over."""
+"""The sign-in cookie: a signed token that names a user and a session until it expires."""
 
 import time
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from backstitch import installation, startup
 
 @dataclass(frozen=True)
 class SignIn:
-    """Who signed in, and the session that came of it: the cookie of an earlier one must not open a later one."""
+    """The user and the session of a sign-in; without the session an old cookie would open a later session."""
 
     email: str
     session_id: int
 
 
-def issued(sign_in: SignIn, until: datetime) -> str:
-    """The cookie, as `read` takes it until then."""
+def encode(sign_in: SignIn, until: datetime) -> str:
+    """The signed token, which `decode` accepts `until` then."""
     claims = {"username": sign_in.email, "session": sign_in.session_id, "exp_date": until.timestamp()}
     return jwt.encode(claims, _key(), algorithm="HS256")
 
 
-def read(token: object) -> SignIn | None:
-    """What a sign-in cookie says; None for one that is missing, not ours, over, or odd in any way."""
+def decode(token: object) -> SignIn | None:
+    """The sign-in that a token names; None for one that is missing, signed elsewhere, expired or malformed."""
     if not isinstance(token, str):
         return None
     try:

@@ -1,4 +1,4 @@
-"""What is open on a page: it stays so over a rerun, and closes when the page is left, however it is left."""
+"""Dialogs that stay open over a rerun, and close when the user leaves the page by any way."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _KEYS: set[str] = set()
 
 @dataclass(frozen=True)
 class Dialog:
-    """A dialog, or a question `within` another one; the session keeps what it is open for under `key`."""
+    """A dialog, or a question `within` another one; the session state keeps its subject under `key`."""
 
     key: str
     within: str = ""
@@ -19,16 +19,16 @@ class Dialog:
     def __post_init__(self) -> None:
         _KEYS.add(self.key)
 
-    def open(self, what: object) -> None:
-        """Opens the dialog for `what`, such as a record as it was read, in place of what is open.
+    def open(self, subject: object) -> None:
+        """Opens the dialog for `subject`, such as a record as it was read, and closes any other dialog.
 
-        Two quick clicks can ask for two dialogs, and Streamlit draws one, or an error.
+        Two quick clicks can open two dialogs, of which Streamlit draws one, or an error.
         """
         _close(_KEYS - {self.within})
-        st.session_state[self.key] = what
+        st.session_state[self.key] = subject
 
     def opened(self) -> Any:
-        """What the dialog is open for, None while it is closed."""
+        """The subject of the dialog, None while it is closed."""
         return st.session_state.get(self.key)
 
     def close(self) -> None:
@@ -37,7 +37,7 @@ class Dialog:
 
 
 def close_all() -> None:
-    """Closes what is open. The browser's Back button tells no dialog that it is dismissed."""
+    """Closes every dialog: the browser's Back button does not call `on_dismiss`."""
     _close(_KEYS)
 
 

@@ -1,4 +1,4 @@
-"""How values look on screen: money, dates, quantities; and frames of the library's records."""
+"""Formats of values on screen: money, dates, quantities; and data frames of records."""
 
 import re
 from collections.abc import Iterable
@@ -25,25 +25,30 @@ def today() -> date:
 
 
 def currency() -> str:
-    """The sign of the business's currency."""
+    """The symbol of the business's currency."""
     return startup.current().settings.currency
 
 
 def money_format() -> str:
-    """A number format of column_config for the business's currency."""
+    """The number format of a column of money, for column_config."""
     return f"{currency()} %,.2f"
 
 
 def frame(records: Iterable[Any], kind: type) -> pd.DataFrame:
-    """A DataFrame of frozen dataclasses, one column per field, also when there are none."""
+    """A DataFrame of dataclass instances with a column per field of `kind`, also when there are no instances."""
     return pd.DataFrame([vars(record) for record in records], columns=[field.name for field in fields(kind)])
 
 
-def counted(count: int, thing: str) -> str:
-    """`1 piece`, `12 pieces`."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+def counted(count: int, noun: str) -> str:
+    """`1 piece`, `12 pieces`, `3 entries`."""
+    return f"{count:,} {noun if count == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """The regular plural of an English noun."""
+    return re.sub(r"(?<=[^aeiou])y$", "ie", noun) + "s"
 
 
 def plain(text: str) -> str:
-    """`text` as Markdown that shows it as it is: names and SKUs come from data and may look like markup."""
+    """`text` escaped for Markdown: names and SKUs come from data and may look like markup."""
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|$:~^=&@/])", r"\\\1", text)

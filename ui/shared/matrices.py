@@ -1,4 +1,4 @@
-"""The stock matrix as a table, and the grid in which quantities per size are entered."""
+"""The stock matrix as a table, and the grid to enter quantities per size."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ from ui.shared import typed_grid
 from ui.shared.typed_grid import Shape
 
 TOTAL, QUANTITY = "Total", "Quantity"
-LOW = "↓"  # stands before a figure at or below the reorder level
+LOW = "↓"  # the mark before a figure at or below the reorder level
 
 
 def styled(matrix: Matrix) -> Styler:
-    """Colours down, sizes across in the product's order, totals; low cells marked, zeros dimmed, gaps grey.
+    """The stock matrix with its totals, colours down, sizes across; low cells marked, zeros dimmed, gaps grey.
 
-    A cell out of use is a gap in the figures; the table says which of the two it is.
+    A cell out of use is shown as a gap, like one that does not exist.
     """
     names = row_names(matrix)
     sizes = list(matrix.product.sizes)
@@ -59,7 +59,7 @@ def _cell_styles(table: pd.DataFrame, *, reorder_level: int) -> pd.DataFrame:
 
 
 def selected_cell(matrix: Matrix, state: DataframeState) -> tuple[Colour, str] | None:
-    """The colour and size that are selected in the matrix; None for nothing, and for a total."""
+    """The colour and size of the selected cell; None for no selection, and for a total."""
     for row, size in state.selection.cells:
         if row < len(matrix.colours) and size in matrix.product.sizes:
             return matrix.colours[row], size
@@ -68,13 +68,13 @@ def selected_cell(matrix: Matrix, state: DataframeState) -> tuple[Colour, str] |
 
 def columns(matrix: Matrix) -> dict[str, Any]:
     """column_config of the matrix."""
-    # Without a format of their own: the table brings the figures as they are shown, low ones with their mark.
+    # No format here: the table brings its figures formatted, with a mark before low ones.
     quantities = {size: st.column_config.NumberColumn(size, width="small") for size in (*matrix.product.sizes, TOTAL)}
     return {"Colour": st.column_config.TextColumn("Colour", pinned=True), **quantities}
 
 
 def row_names(matrix: Matrix) -> list[str]:
-    """The colours' names; with the code where two colours share a name, or one is called like the totals."""
+    """The colours' names; with the code where two colours share a name, or one has the name of the totals."""
     names = [TOTAL, *(colour.color for colour in matrix.colours)]
     return [
         f"{colour.color} ({colour.colour_code})" if names.count(colour.color) > 1 else colour.color
@@ -83,15 +83,15 @@ def row_names(matrix: Matrix) -> list[str]:
 
 
 def shape(matrix: Matrix) -> Shape:
-    """The colours in use by their codes, and the sizes, for a grid to type into."""
+    """The shape of a grid to type into: the colours in use by their codes, and the sizes."""
     names = zip(matrix.colours, row_names(matrix), strict=True)
     return Shape({colour.colour_code: name for colour, name in names if colour.is_active}, matrix.product.sizes)
 
 
 def entry_grid(matrix: Matrix, colour_code: str, *, key: str) -> dict[str, object]:
-    """A row of quantities to fill in, a column per size the colour comes in; returns size -> what was typed.
+    """Draws a row to enter quantities, with a column per size of the colour; returns the typed texts by size.
 
-    The widget holds nobody back: a negative or fractional figure arrives, and is refused with a sentence.
+    The grid accepts any text, so that a negative or fractional figure can be refused with a sentence.
     """
     in_use = matrix.cells.keys() - matrix.inactive
     sizes = [size for size in matrix.product.sizes if (colour_code, size) in in_use]
@@ -105,7 +105,7 @@ def entry_grid(matrix: Matrix, colour_code: str, *, key: str) -> dict[str, objec
         key,
         Shape({QUANTITY: QUANTITY}, tuple(sizes)),
         lambda cell: "",
-        of=(matrix.product.id, colour_code),
+        subject=(matrix.product.id, colour_code),
         alt="Quantity per size",
     )
     return {size: text for (_, size), text in typed.items()}

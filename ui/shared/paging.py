@@ -1,39 +1,39 @@
-"""Pages of a list that is read by key: page 40 costs what page 1 costs."""
+"""Buttons to turn the pages of a list that is read by key, so that page 40 costs what page 1 costs."""
 
 from typing import Any
 
 import streamlit as st
 
 
-def starts(name: str, of: object, *, first: Any = None) -> tuple[Any, ...]:
-    """Where each page of the list so far began; the last one is open. Another `of`, such as filters, begins anew."""
+def starts(name: str, subject: object, *, first: Any = None) -> tuple[Any, ...]:
+    """The keys at which the pages so far start, the last one open. Another `subject`, such as filters, starts anew."""
     kept = st.session_state.get(_key(name))
-    if kept is None or kept[0] != of:
-        kept = st.session_state[_key(name)] = of, (first,)
+    if kept is None or kept[0] != subject:
+        kept = st.session_state[_key(name)] = subject, (first,)
     pages: tuple[Any, ...] = kept[1]
     return pages
 
 
 def buttons(
-    name: str, of: object, pages: tuple[Any, ...], following: Any, *, labels: tuple[str, str] = ("Newer", "Older")
+    name: str, subject: object, pages: tuple[Any, ...], next_start: Any, *, labels: tuple[str, str] = ("Newer", "Older")
 ) -> None:
-    """The buttons to the page before and the page after, which begins at `following`; None: there is none.
+    """Draws the buttons to the previous page and to the next one, which starts at `next_start`; None: there is none.
 
-    A button knows where it leads when it is drawn, so that a second click before the next run leads to the same page.
+    A button gets its page when it is drawn, so that a second click before the next run leads to the same page.
     """
-    back, on = labels
+    previous_label, next_label = labels
     if len(pages) > 1:
-        _button(name, back, ":material/chevron_left:", of, pages[:-1])
-    if following is not None:
-        _button(name, on, ":material/chevron_right:", of, (*pages, following))
+        _button(name, previous_label, ":material/chevron_left:", subject, pages[:-1])
+    if next_start is not None:
+        _button(name, next_label, ":material/chevron_right:", subject, (*pages, next_start))
 
 
-def _button(name: str, label: str, icon: str, of: object, pages: tuple[Any, ...]) -> None:
-    st.button(label, icon=icon, key=f"{name}_{label.lower()}", on_click=_turn, args=(name, of, pages))
+def _button(name: str, label: str, icon: str, subject: object, pages: tuple[Any, ...]) -> None:
+    st.button(label, icon=icon, key=f"{name}_{label.lower()}", on_click=_turn, args=(name, subject, pages))
 
 
-def _turn(name: str, of: object, pages: tuple[Any, ...]) -> None:
-    st.session_state[_key(name)] = of, pages
+def _turn(name: str, subject: object, pages: tuple[Any, ...]) -> None:
+    st.session_state[_key(name)] = subject, pages
 
 
 def _key(name: str) -> str:

@@ -117,7 +117,7 @@ def resume() -> Person | None:
     """The person of this tab, or of the browser's cookie after a reload; None when nobody is signed in."""
     email, session_id = st.session_state.get("username"), None
     if not email and not st.session_state.get("logout"):
-        cookie = cookies.read(st.context.cookies.get(SIGN_IN_COOKIE))
+        cookie = cookies.decode(st.context.cookies.get(SIGN_IN_COOKIE))
         email, session_id = (cookie.email, cookie.session_id) if cookie else (None, None)
     if not email:
         return None
@@ -152,7 +152,7 @@ def keep_cookie(library: stauth.Authenticate) -> None:
     it before it works."""
     if st.session_state.get("cookie_due"):
         until = datetime.now(UTC) + startup.current().settings.session_lifetime
-        token = cookies.issued(cookies.SignIn(st.session_state["username"], current().session_id), until)
+        token = cookies.encode(cookies.SignIn(st.session_state["username"], current().session_id), until)
         if library_patches.set_cookie(library, token, until=until, secure=_over_https()):
             del st.session_state["cookie_due"]
 

@@ -1,7 +1,7 @@
-"""Single sign-on: an OpenID Connect provider says who somebody is; who may come in, `accounts.users` says.
+"""Single sign-on: an OpenID Connect provider identifies the person; `accounts.users` decides who may sign in.
 
-Optional: offered where Streamlit's secrets have a section `auth` (docs/operations.md). What comes of it is a session
-like any other, on the same record.
+Optional: offered where Streamlit's secrets have a section `auth` (docs/operations.md). It opens a session like any
+other, recorded in the same way.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def is_configured() -> bool:
 
 
 def require_secret() -> None:
-    """Raises StartError where a provider is named, and the secret that signs what it said could be guessed."""
+    """Raises StartError if a provider is configured with a cookie_secret that is short enough to be guessed."""
     if is_configured() and len(str(st.secrets["auth"].get("cookie_secret") or "")) < SHORTEST_SECRET:
         raise StartError(
             "The cookie_secret of the section auth in Streamlit's secrets.toml is too short to be a secret, and who "
@@ -34,25 +34,25 @@ def require_secret() -> None:
 
 
 def offer(sign_in_as: Callable[[Assertion], str | None]) -> bool:
-    """Draws the button that leads to the provider; True once who comes back from there is signed in."""
-    said = assertion(st.user.to_dict(), datetime.now(UTC))
-    if isinstance(said, Assertion) and st.session_state.get("assertion_tried") != said.identity:
-        # Once: a provider's word is good for one sign-in.
-        st.session_state["assertion_tried"] = said.identity
-        cause = sign_in_as(said)
+    """Draws the button that leads to the provider; True once the person who returns from there is signed in."""
+    claim = assertion(st.user.to_dict(), datetime.now(UTC))
+    if isinstance(claim, Assertion) and st.session_state.get("assertion_tried") != claim.identity:
+        # Once: an assertion is good for one sign-in.
+        st.session_state["assertion_tried"] = claim.identity
+        cause = sign_in_as(claim)
         if cause is None:
             return True
         if cause != ASSERTION_USED:
-            said = f"No active user here has the address {said.email}. Ask an admin to add you."
-    if isinstance(said, str):
-        st.error(formats.plain(said), icon=":material/block:")
+            claim = f"No active user here has the address {claim.email}. Ask an admin to add you."
+    if isinstance(claim, str):
+        st.error(formats.plain(claim), icon=":material/block:")
     if st.button("Sign in with single sign-on", icon=":material/login:", key="single_sign_on"):
         st.login()
     return False
 
 
 def assertion(user: dict[str, Any], now: datetime) -> Assertion | str | None:
-    """What the provider says of `st.user`; a sentence where that is not enough, None where it said nothing new."""
+    """The provider's assertion in `st.user`; a sentence if it does not suffice, None if there is no recent one."""
     issued = user.get("iat")
     if user.get("is_logged_in") is not True or not isinstance(issued, int | float):
         return None
@@ -60,7 +60,7 @@ def assertion(user: dict[str, Any], now: datetime) -> Assertion | str | None:
     if abs(now - issued_at) > FRESH:
         return None
     email = user.get("email")
-    # What the database cannot keep it would leave out, and find somebody else.
+    # The database would drop characters that it cannot store, and find another user.
     if not isinstance(email, str) or not email.isprintable() or user.get("email_verified") is not True:
         return "The identity provider has not verified your email address. Sign in with a password, or ask an admin."
     identity = "\n".join(str(user.get(claim, "")) for claim in ("iss", "sub", "iat", "nonce", "jti", "at_hash"))
@@ -68,10 +68,10 @@ def assertion(user: dict[str, Any], now: datetime) -> Assertion | str | None:
 
 
 def sign_out() -> None:
-    """Forgets after a sign-out what the provider said, and tells it where it wants to be told.
+    """Forgets the provider's assertion after a sign-out, and signs out at the provider if it offers that.
 
-    The browser then leaves the page, so nothing may be left for it to do; and a run that starts at once would take back
-    what tells it to.
+    This makes the browser leave the page: call it when the browser has nothing left to do, and start no rerun, which
+    would cancel it.
     """
     if is_configured() and st.user.to_dict().get("is_logged_in") is True:
         st.logout()

@@ -1,7 +1,6 @@
-"""A grid of texts to type into. What was typed outlives another page, and another shape of the product.
+"""A grid of texts to type into, which keeps its texts over a visit to another page and a change of its rows or columns.
 
-Streamlit forgets a grid that is not on the screen, and one whose rows or columns are not what they were: then the grid
-is drawn anew, filled with what was typed.
+Streamlit forgets a grid that is off the screen, or whose rows or columns change; this draws it anew with the texts.
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -17,7 +16,7 @@ _GRIDS = "typed_grids"
 
 @dataclass(frozen=True)
 class Shape:
-    """The rows, by what names them for good, such as a colour code, with their labels; and the columns."""
+    """The rows, a label by a permanent id such as a colour code; and the columns."""
 
     rows: Mapping[str, str]
     columns: tuple[str, ...]
@@ -25,26 +24,33 @@ class Shape:
 
 @dataclass
 class _Grid:
-    """What is known of a grid; `typed` are the texts that are not what the grid was made with."""
+    """The state of a grid; `typed` are the texts that differ from those that its caller gave it."""
 
-    of: Hashable
-    asked: Shape
-    drawn: Shape  # with the rows and columns that are gone, but were typed into
+    subject: Hashable
+    requested: Shape
+    drawn: Shape  # `requested`, and removed rows and columns that hold a typed text
     round: int = 0
     changed: bool = False
-    seed: dict[Cell, str] = field(default_factory=dict)
+    initial: dict[Cell, str] = field(default_factory=dict)
     typed: dict[Cell, str] = field(default_factory=dict)
 
 
 def show(
-    name: str, shape: Shape, text: Callable[[Cell], str], *, of: Hashable, alt: str, heading: str = "", gap: str = ""
+    name: str,
+    shape: Shape,
+    text: Callable[[Cell], str],
+    *,
+    subject: Hashable,
+    alt: str,
+    heading: str = "",
+    gap: str = "",
 ) -> dict[Cell, str]:
-    """The grid with `text` in its cells; returns the texts of the cells that are neither empty nor a `gap`.
+    """Draws the grid with `text` in its cells; returns the texts of the cells that are neither empty nor a `gap`.
 
-    A cell that is gone meanwhile stays as long as there is a text of the person in it, so that nothing is left out
-    unseen. `of` says what the texts are about: none is taken for another one in the run that changes it.
+    A removed cell stays while it holds a typed text, so that no text is left out unseen. `subject` identifies what the
+    texts are for, such as a product: in the run that changes it, the grid starts empty.
     """
-    grid = _grid(name, shape, of)
+    grid = _grid(name, shape, subject)
     if grid.changed:
         st.info("The sizes or colours were changed meanwhile. What you typed is still there.", icon=":material/sync:")
     edited = st.data_editor(
@@ -53,7 +59,7 @@ def show(
         height="content",
         placeholder="",
         alt=alt,
-        # Text columns: a number column would drop a minus sign or a letter in silence.
+        # Text columns: a number column would silently drop a minus sign or a letter.
         column_config={
             **({heading: st.column_config.TextColumn(heading, pinned=True)} if heading else {}),
             **{column: st.column_config.TextColumn(column, width="small") for column in grid.drawn.columns},
@@ -69,59 +75,59 @@ def show(
 
 
 def typed_into(name: str) -> dict[Cell, str]:
-    """What was typed into the grid up to this run, without the texts it was made with."""
+    """The texts typed into the grid up to this run, without those that its caller gave it."""
     grid = st.session_state.get(_GRIDS, {}).get(name)
-    return _with_news(name, grid) if grid else {}
+    return _with_pending_edits(name, grid) if grid else {}
 
 
-def forget(name: str) -> None:
-    """Forgets the grids whose names start with this one, with what was typed into them."""
+def forget(prefix: str) -> None:
+    """Forgets the grids whose names start with `prefix`, and the texts typed into them."""
     grids = st.session_state.get(_GRIDS, {})
-    st.session_state[_GRIDS] = {known: grid for known, grid in grids.items() if not known.startswith(name)}
+    st.session_state[_GRIDS] = {known: grid for known, grid in grids.items() if not known.startswith(prefix)}
 
 
-def _grid(name: str, shape: Shape, of: Hashable) -> _Grid:
+def _grid(name: str, shape: Shape, subject: Hashable) -> _Grid:
     grids: dict[str, _Grid] = st.session_state.setdefault(_GRIDS, {})
     grid = grids.get(name)
-    if grid is None or grid.of != of:
+    if grid is None or grid.subject != subject:
         if grid:
             st.session_state.pop(_key(name, grid), None)
-        grid = _Grid(of, shape, shape)
-    elif grid.asked != shape:
-        kept = _with_news(name, grid)
-        texts = [cell for cell, typed in kept.items() if typed]
-        grid = _Grid(
-            of, shape, _grown(shape, grid.drawn, texts), grid.round + 1, bool(kept) or grid.changed, kept, kept
-        )
-    elif _key(name, grid) not in st.session_state:  # drawn anew, after another page or another product
-        grid = replace(grid, changed=False, seed=grid.typed)
+        grid = _Grid(subject, shape, shape)
+    elif grid.requested != shape:
+        typed = _with_pending_edits(name, grid)
+        cells = [cell for cell, typed_text in typed.items() if typed_text]
+        drawn = _extended(shape, grid.drawn, cells)
+        changed = bool(typed) or grid.changed
+        grid = _Grid(subject, shape, drawn, grid.round + 1, changed, initial=typed, typed=typed)
+    elif _key(name, grid) not in st.session_state:  # the last run was of another page or another product
+        grid = replace(grid, changed=False, initial=grid.typed)
     grids[name] = grid
     return grid
 
 
-def _grown(shape: Shape, before: Shape, texts: list[Cell]) -> Shape:
-    """The shape with the rows and columns of these cells that it has not any more."""
-    rows = {row: before.rows[row] for row, _ in texts if row not in shape.rows}
-    columns = dict.fromkeys(column for _, column in texts if column not in shape.columns)
+def _extended(shape: Shape, drawn: Shape, cells: list[Cell]) -> Shape:
+    """The shape with those rows and columns of `cells` that it lacks."""
+    rows = {row: drawn.rows[row] for row, _ in cells if row not in shape.rows}
+    columns = dict.fromkeys(column for _, column in cells if column not in shape.columns)
     return Shape({**shape.rows, **rows}, (*shape.columns, *columns))
 
 
-def _with_news(name: str, grid: _Grid) -> dict[Cell, str]:
-    """What was typed, with what the browser has just brought: the grid has not been drawn in this run yet."""
+def _with_pending_edits(name: str, grid: _Grid) -> dict[Cell, str]:
+    """The typed texts with the browser's latest edits, which Streamlit merges only when this run draws the grid."""
     rows = list(grid.drawn.rows)
     state = st.session_state.get(_key(name, grid))
-    news = {
-        (rows[place], column): "" if value is None else str(value).strip()
-        for place, cells in (state["edited_rows"] if state else {}).items()
+    pending = {
+        (rows[index], column): "" if value is None else str(value).strip()
+        for index, cells in (state["edited_rows"] if state else {}).items()
         for column, value in cells.items()
     }
-    return grid.typed | news
+    return grid.typed | pending
 
 
 def _frame(grid: _Grid, text: Callable[[Cell], str], heading: str) -> pd.DataFrame:
     rows, columns = grid.drawn.rows, list(grid.drawn.columns)
     return pd.DataFrame(
-        [[grid.seed.get(cell, text(cell)) for cell in ((row, column) for column in columns)] for row in rows],
+        [[grid.initial.get(cell, text(cell)) for cell in ((row, column) for column in columns)] for row in rows],
         index=pd.Index(list(rows.values()), name=heading),
         columns=columns,
         dtype="string",

@@ -1,4 +1,4 @@
-"""Two edits of one record: what stands now beside what was opened and what was to be saved."""
+"""Two edits of one record: the stored version beside the one that was opened and the one to be saved."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -11,24 +11,29 @@ from backstitch.errors import StaleEdit
 from ui.shared import formats
 
 
+def show_stale(stale: StaleEdit) -> None:
+    """Shows the sentence that somebody else changed or deleted the record."""
+    st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
+
+
 def show(
     stale: StaleEdit,
-    found: Sequence[Mapping[str, str]],
+    differences: Sequence[Mapping[str, str]],
     *,
-    what: str = "record",
-    again: Callable[..., None],
+    noun: str = "record",
+    reopen: Callable[..., None],
     args: tuple[Any, ...],
 ) -> None:
-    """Says that somebody else was first, with what differs, and offers the record as it stands now; `again` opens it.
+    """Shows that somebody else was first, with the differences, and a button that opens the stored version by `reopen`.
 
-    `found` is of `rows`, and empty where the record is gone: then there is nothing to open.
+    `differences` come from `rows`; they are empty for a deleted record, which cannot be opened.
     """
-    st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
-    if not found:
+    show_stale(stale)
+    if not differences:
         return
-    alt = f"The {what} as it stands now, as you opened it, and as you would have saved it"
-    st.dataframe(found, hide_index=True, height="content", alt=alt)
-    st.button(f"Edit the {what} as it stands now", key="edit_again", on_click=again, args=args)
+    alt = f"The {noun} as it stands now, as you opened it, and as you would have saved it"
+    st.dataframe(differences, hide_index=True, height="content", alt=alt)
+    st.button(f"Edit the {noun} as it stands now", key="edit_again", on_click=reopen, args=args)
 
 
 def rows(
@@ -38,17 +43,17 @@ def rows(
     opened: Mapping[str, object],
     yours: Mapping[str, object],
 ) -> list[dict[str, str]]:
-    """The fields of `labels` in which the three differ, with what each says; `now` is None for a deleted record."""
-    found = []
+    """A row per field of `labels` in which the three versions differ; `now` is None for a deleted record."""
+    differences = []
     for name, label in labels.items():
-        there, read, mine = "Deleted" if now is None else text(now[name]), text(opened[name]), text(yours[name])
-        if not there == read == mine:
-            found.append({"Field": label, "Now": there, "When you opened it": read, "Yours": mine})
-    return found
+        current, before, entered = "Deleted" if now is None else text(now[name]), text(opened[name]), text(yours[name])
+        if not current == before == entered:
+            differences.append({"Field": label, "Now": current, "When you opened it": before, "Yours": entered})
+    return differences
 
 
 def text(value: object) -> str:
-    """A value of a record as a person reads it."""
+    """A value of a record as text for a person."""
     if value is None:
         return ""
     if isinstance(value, bool):

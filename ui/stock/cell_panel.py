@@ -1,4 +1,4 @@
-"""A cell of the stock matrix, opened: the proof of its stock, its movements, and what a manager can do to it."""
+"""The panel of a cell of the stock matrix: the proof of its stock, its movements, adjustments and the switch."""
 
 from datetime import date
 
@@ -17,7 +17,7 @@ from ui.shared import formats, session
 
 
 def show(matrix: Matrix, colour: Colour, size: str, choice: str, *, editable: bool) -> None:
-    """The panel below the matrix. `choice` is how the product stands in the filter of the audit report."""
+    """Draws the panel. `choice` is the label of the product in the filter of the audit report."""
     cell = (colour.colour_code, size)
     st.subheader(formats.plain(f"{colour.color} · {size}"))
     if cell not in matrix.cells:
@@ -39,7 +39,7 @@ def _proof(product_id: int, colour_code: str, size: str) -> None:
     first = financial_year.first_day(financial_year.financial_year(formats.today()))
     with session.read() as connection:
         proofs = stock_reports.stock_proof(connection, product_id=product_id, first=first)
-    (proof,) = [found for found in proofs if (found.colour_code, found.size) == (colour_code, size)]
+    (proof,) = [candidate for candidate in proofs if (candidate.colour_code, candidate.size) == (colour_code, size)]
     if proof.holds:
         st.markdown(f":material/check_circle: {_equation(proof, first)}")
     else:
@@ -51,9 +51,9 @@ def _proof(product_id: int, colour_code: str, size: str) -> None:
 
 
 def _equation(proof: CellProof, first: date) -> str:
-    sign = "−" if proof.adjustments < 0 else "+"
+    operator = "−" if proof.adjustments < 0 else "+"
     return (
-        f"Opening {proof.opening:,} on {first:%d %b %Y} + inward {proof.inward:,} − sales {proof.sales:,} {sign} "
+        f"Opening {proof.opening:,} on {first:%d %b %Y} + inward {proof.inward:,} − sales {proof.sales:,} {operator} "
         f"adjustments {abs(proof.adjustments):,} = **{proof.on_hand:,} on hand**."
     )
 
@@ -88,7 +88,7 @@ def _movements(product_id: int, colour_code: str, size: str) -> None:
 
 def _adjust(matrix: Matrix, colour: Colour, size: str, choice: str) -> None:
     product = matrix.product
-    # A form of its own for each cell: what was typed for one is not meant for another.
+    # Each cell has a form of its own: a text typed for one is not meant for another.
     key = f"{product.id}_{colour.colour_code}_{size}_{st.session_state.get('adjusted', 0)}"
     with st.form(f"adjust_{key}", border=False):
         typed = adjustment_fields.show(f"adjust_{{}}_{key}")
@@ -96,8 +96,8 @@ def _adjust(matrix: Matrix, colour: Colour, size: str, choice: str) -> None:
     if not submitted:
         return
     with feedback.refusals():
-        change, cell = typed.change(size), (product.id, colour.colour_code, size)
-        made = Adjustment(*cell, change, typed.date, typed.kind(), typed.note)
+        change, cell = typed.signed_quantity(size), (product.id, colour.colour_code, size)
+        made = Adjustment(*cell, change, typed.date, typed.required_reason(), typed.note)
         with session.write("adjust stock", reason=adjustments.combined_reason(made.reason, made.note)) as connection:
             adjustments.adjust(connection, adjustments=[made])
         st.session_state["adjusted"] = st.session_state.get("adjusted", 0) + 1
@@ -109,7 +109,7 @@ def _adjust(matrix: Matrix, colour: Colour, size: str, choice: str) -> None:
 
 
 def _switch(matrix: Matrix, colour: Colour, size: str, choice: str) -> None:
-    """Takes an empty cell out of use, a cell out of use back, and makes one that is not there."""
+    """Draws the button that takes an empty cell out of use, takes it back, or adds a missing cell."""
     cell = (colour.colour_code, size)
     in_use = cell in matrix.cells and cell not in matrix.inactive
     if in_use and matrix.cells[cell]:

@@ -10,46 +10,46 @@ from backstitch.inventory.products.queries import Matrix
 from backstitch.inventory.stock import count as stock_count
 from backstitch.inventory.stock.count import Count
 from ui import feedback
-from ui.shared import days, formats, session
+from ui.shared import days, formats, session, versions
 from ui.shared.typed_grid import Cell
 from ui.stock import count_sheet
 
-SHOWN = 5  # sentences on wrong figures
+MESSAGE_LIMIT = 5  # messages about wrong counts
 
 
 def show(matrix: Matrix, books: Mapping[Cell, int], typed: Mapping[Cell, str], choice: str) -> None:
-    """What the counts amount to so far. `choice` is the product in the filter of the audit report."""
-    counts, wrong = count_sheet.counts(matrix, books, typed)
-    if wrong:
-        more = f" {len(wrong) - SHOWN:,} more like this." if len(wrong) > SHOWN else ""
-        st.error(formats.plain(" ".join(wrong[:SHOWN]) + more), icon=":material/block:")
+    """Draws the result of the counts so far. `choice` is the product's label in the filter of the audit report."""
+    counts, errors = count_sheet.counts(matrix, books, typed)
+    if errors:
+        more = f" {len(errors) - MESSAGE_LIMIT:,} more like this." if len(errors) > MESSAGE_LIMIT else ""
+        st.error(formats.plain(" ".join(errors[:MESSAGE_LIMIT]) + more), icon=":material/block:")
     if not counts:
         st.caption("Type what you counted; leave empty what you did not count. 0 is a count.")
         return
-    different = stock_count.differences(counts)
-    _summary(counts, different)
-    if different:
-        _table(matrix, different)
-    if different and not wrong:
+    differences = stock_count.differences(counts)
+    _summary(counts, differences)
+    if differences:
+        _table(matrix, differences)
+    if differences and not errors:
         _form(matrix, counts, choice)
     with st.container(horizontal=True):
         st.button("Clear the counts", key="take_clear", on_click=count_sheet.clear, args=(matrix.product.id,))
 
 
-def _summary(counts: Sequence[Count], different: Sequence[Count]) -> None:
-    missing = -sum(count.difference for count in different if count.difference < 0)
-    beyond = sum(count.difference for count in different if count.difference > 0)
+def _summary(counts: Sequence[Count], differences: Sequence[Count]) -> None:
+    missing = -sum(count.difference for count in differences if count.difference < 0)
+    surplus = sum(count.difference for count in differences if count.difference > 0)
     counted = f"**{formats.counted(len(counts), 'cell')} counted**"
-    if not different:
+    if not differences:
         st.markdown(f":material/check_circle: {counted}, all as the books say. There is nothing to post.")
         return
-    found = [f"{formats.counted(missing, 'piece')} missing"] if missing else []
-    found += [f"{formats.counted(beyond, 'piece')} more than in the books"] if beyond else []
-    differ = "1 differs" if len(different) == 1 else f"{len(different):,} differ"
-    st.markdown(f"{counted}, {differ}: {', '.join(found)}.")
+    parts = [f"{formats.counted(missing, 'piece')} missing"] if missing else []
+    parts += [f"{formats.counted(surplus, 'piece')} more than in the books"] if surplus else []
+    number = "1 differs" if len(differences) == 1 else f"{len(differences):,} differ"
+    st.markdown(f"{counted}, {number}: {', '.join(parts)}.")
 
 
-def _table(matrix: Matrix, different: Sequence[Count]) -> None:
+def _table(matrix: Matrix, differences: Sequence[Count]) -> None:
     st.dataframe(
         [
             {
@@ -58,11 +58,11 @@ def _table(matrix: Matrix, different: Sequence[Count]) -> None:
                 "counted": count.counted,
                 "difference": count.difference,
             }
-            for count in different
+            for count in differences
         ],
         key="take_differences",
         hide_index=True,
-        height="content" if len(different) <= 12 else 460,
+        height="content" if len(differences) <= 12 else 460,
         alt="Cells whose count is not what the books say",
         column_config={
             "cell": "Colour and size",
@@ -93,11 +93,11 @@ def _form(matrix: Matrix, counts: Sequence[Count], choice: str) -> None:
                 on_record={"product": choice},
             )
     except StaleEdit as stale:
-        _show_both(matrix, counts, stale)
+        _show_conflict(matrix, counts, stale)
 
 
-def _show_both(matrix: Matrix, counts: Sequence[Count], stale: StaleEdit) -> None:
-    st.error(formats.plain(str(stale)), icon=":material/sync_problem:")
+def _show_conflict(matrix: Matrix, counts: Sequence[Count], stale: StaleEdit) -> None:
+    versions.show_stale(stale)
     counted = {(count.colour_code, count.size): count.counted for count in counts}
     st.dataframe(
         [
@@ -120,4 +120,4 @@ def _show_both(matrix: Matrix, counts: Sequence[Count], stale: StaleEdit) -> Non
         },
     )
     st.caption("Count these cells again, correct the sheet, and compare it with the stock as it is now.")
-    st.button("Compare with the stock now", key="take_compare", on_click=count_sheet.compare_with_now, args=(matrix,))
+    st.button("Compare with the stock now", key="take_compare", on_click=count_sheet.reload_books, args=(matrix,))

@@ -1,6 +1,6 @@
-"""The sheet of a stock-take: a grid to type counts into, kept while the person looks at other pages.
+"""The sheet of a stock-take: a grid to type counts into, kept while the user visits other pages.
 
-What the books said when the counting began is kept with it: a movement since then would make the count wrong.
+It keeps the book quantities of the start of the count, too: a movement since then would make the count wrong.
 """
 
 from collections.abc import Mapping
@@ -14,21 +14,21 @@ from backstitch.inventory.stock.count import Count
 from ui.shared import matrices, typed_grid
 from ui.shared.typed_grid import Cell
 
-GAP = "·"  # stands in a cell that cannot be counted
-LARGEST = 2_147_483_647
+GAP = "·"  # the text of a cell that cannot be counted
+MAX_COUNT = 2_147_483_647
 
 
-def began(matrix: Matrix) -> Mapping[Cell, int]:
-    """What the books said when the counting began: with the first count they stand still."""
+def opening_books(matrix: Matrix) -> Mapping[Cell, int]:
+    """The book quantities at the start of the count, that is before the first count was typed."""
     key = f"take_began_{matrix.product.id}"
     if not typed_grid.typed_into(_name(matrix.product.id)):
         st.session_state[key] = dict(matrix.cells)
-    began: Mapping[Cell, int] = st.session_state[key]
-    return began
+    books: Mapping[Cell, int] = st.session_state[key]
+    return books
 
 
-def compare_with_now(matrix: Matrix) -> None:
-    """Takes the books as they stand now for the counts that were typed."""
+def reload_books(matrix: Matrix) -> None:
+    """Replaces the book quantities by those of now; the typed counts stay."""
     st.session_state[f"take_began_{matrix.product.id}"] = dict(matrix.cells)
 
 
@@ -39,7 +39,7 @@ def clear(product_id: int) -> None:
 
 
 def show_books(matrix: Matrix, books: Mapping[Cell, int]) -> None:
-    """The books as they stood when the counting began."""
+    """Draws the book quantities at the start of the count."""
     st.dataframe(
         _books(matrix, books),
         key="take_books_table",
@@ -49,14 +49,14 @@ def show_books(matrix: Matrix, books: Mapping[Cell, int]) -> None:
 
 
 def show(matrix: Matrix) -> dict[Cell, str]:
-    """The grid; returns what was typed, by colour code and size, without the cells left empty."""
+    """Draws the grid; returns the typed texts by colour code and size, without empty cells."""
     in_use = matrix.cells.keys() - matrix.inactive
     with st.container(key="take_sheet"):
         return typed_grid.show(
             _name(matrix.product.id),
             matrices.shape(matrix),
             lambda cell: "" if cell in in_use else GAP,
-            of=matrix.product.id,
+            subject=matrix.product.id,
             heading="Counted",
             alt="Counted pieces, colours down, sizes across",
             gap=GAP,
@@ -64,18 +64,18 @@ def show(matrix: Matrix) -> dict[Cell, str]:
 
 
 def counts(matrix: Matrix, books: Mapping[Cell, int], typed: Mapping[Cell, str]) -> tuple[list[Count], list[str]]:
-    """The cells that were counted, and a sentence for each figure that is none."""
-    found, wrong = [], []
+    """The valid counts, and an error message for each text that is no count."""
+    valid, errors = [], []
     for (code, size), text in typed.items():
         try:
-            found.append(Count(code, size, _on_hand(matrix, books, (code, size)), _whole(text)))
+            valid.append(Count(code, size, _on_hand(matrix, books, (code, size)), _parse_count(text)))
         except Refused as refusal:
-            wrong.append(f"{name(matrix, (code, size))}: {refusal}")
-    return found, wrong
+            errors.append(f"{name(matrix, (code, size))}: {refusal}")
+    return valid, errors
 
 
 def name(matrix: Matrix, cell: Cell) -> str:
-    """A cell as the sheet names it: `Navy Blue · M`."""
+    """The name of a cell: `Navy Blue · M`."""
     names = dict(zip((colour.colour_code for colour in matrix.colours), matrices.row_names(matrix), strict=True))
     return f"{names.get(cell[0], cell[0])} · {cell[1]}"
 
@@ -86,12 +86,12 @@ def _on_hand(matrix: Matrix, books: Mapping[Cell, int], cell: Cell) -> int:
     return books[cell]
 
 
-def _whole(text: str) -> int:
+def _parse_count(text: str) -> int:
     digits = text.replace(",", "").strip()
     if not digits.isascii() or not digits.isdecimal():
         raise Refused(f"“{text}” is not a whole number of 0 or more.", rule="not_a_count")
-    if len(digits) > 12 or int(digits) > LARGEST:
-        raise Refused(f"“{text}” is too large. The largest quantity is {LARGEST:,}.", rule="22003")
+    if len(digits) > 12 or int(digits) > MAX_COUNT:
+        raise Refused(f"“{text}” is too large. The largest quantity is {MAX_COUNT:,}.", rule="22003")
     return int(digits)
 
 

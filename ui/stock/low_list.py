@@ -1,4 +1,4 @@
-"""What Home and the low-stock page share: the list of low cells, its file, and where a row leads."""
+"""The list of low cells on Home and the low-stock page: its columns, its row buttons and its file."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -13,13 +13,13 @@ from backstitch.inventory.stock import low_file as low_stock_file
 from backstitch.inventory.stock.reports import LowCell
 from ui.shared import formats, session
 
-SHOWN, ALL = 500, 1_000_000
-CHOSEN = "low_chosen"
+DISPLAY_LIMIT, ALL = 500, 1_000_000
+CLICKED_ROW = "low_chosen"
 MATRIX, GOODS_IN = "../pages/stock.py", "../pages/inward.py"
 
 
-def found(low: Sequence[LowCell], search: str, *, to_order: bool) -> list[LowCell]:
-    """The cells with every word of `search`; `to_order` leaves those out that need none."""
+def filtered(low: Sequence[LowCell], search: str, *, to_order: bool) -> list[LowCell]:
+    """The cells that contain every word of `search`; with `to_order`, only those with a suggested quantity."""
     words = search.lower().split()
     return [
         cell
@@ -30,7 +30,7 @@ def found(low: Sequence[LowCell], search: str, *, to_order: bool) -> list[LowCel
 
 
 def columns(button: str, low: Sequence[LowCell]) -> dict[str, Any]:
-    """column_config of the list, with a button per row that leads to its stock matrix."""
+    """The column_config of the list, with a button per row that opens its stock matrix."""
     return {
         "sku": st.column_config.TextColumn("SKU", pinned=True),
         "name": st.column_config.TextColumn("Name", width="medium"),
@@ -45,22 +45,22 @@ def columns(button: str, low: Sequence[LowCell]) -> dict[str, Any]:
 
 
 def row_button(key: str, low: Sequence[LowCell], page: str) -> Any:
-    """A button per row of `low` that leads to the page with the row's product chosen."""
+    """A column with a button per row of `low`, which opens the page with the row's product chosen."""
 
-    def choose() -> None:
-        # Of the list that was clicked: the next run reads another one, in which the row may be another product.
-        st.session_state[CHOSEN] = page, low[st.session_state[key].row]
+    def note_click() -> None:
+        # The cell, not the row number: the next run reads the list again, and the row may be another product.
+        st.session_state[CLICKED_ROW] = page, low[st.session_state[key].row]
 
-    return st.column_config.ButtonColumn("", key=key, type="tertiary", on_click=choose)
+    return st.column_config.ButtonColumn("", key=key, type="tertiary", on_click=note_click)
 
 
 def download(low: Sequence[LowCell], search: str, *, to_order: bool) -> None:
-    """All of the list as CSV, for whoever may take it away."""
+    """Draws the button to download the list as CSV, if the user may export it."""
     person = session.current()
     if not person.user.may(Permission.READ_TRAIL):
         return
     name = f"backstitch_low_stock_{formats.today():%Y-%m-%d}.csv"
-    # The file is made when it is asked for: then it goes on the record, too.
+    # The file is made, and its export recorded, when the user clicks.
     make = partial(
         low_stock_file.export,
         startup.current().database,
@@ -82,9 +82,9 @@ def download(low: Sequence[LowCell], search: str, *, to_order: bool) -> None:
     )
 
 
-def follow() -> None:
-    """Goes where the button leads that was just clicked; first of all, since the list may be empty by now."""
-    page, cell = st.session_state.pop(CHOSEN, (None, None))
+def open_clicked_row() -> None:
+    """Opens the page of the row button just clicked. Call it first of all: the list may be empty by now."""
+    page, cell = st.session_state.pop(CLICKED_ROW, (None, None))
     if page == MATRIX:
         st.switch_page(page, query_params={"stock_product": product_queries.choice_label(cell.sku, cell.name)})
     if page == GOODS_IN:

@@ -1,4 +1,4 @@
-"""My account: sessions, password, what happened; and the password that comes before everything else."""
+"""My account: sessions, password, account events; and the form for a first password before any page."""
 
 from datetime import timedelta
 from typing import Any
@@ -24,8 +24,8 @@ def labels(tab: AppTest) -> list[str]:
     return [field.label for field in tab.text_input]
 
 
-def telephone(clone: Clone, role: Role) -> None:
-    """The user of a role, signed in on another device too."""
+def sign_in_on_second_device(clone: Clone, role: Role) -> None:
+    """Signs the user of a role in on a second device."""
     browser = Browser(secret="telephone", address="203.0.113.5", user_agent=ANDROID)
     hour = timedelta(hours=1)
     assert sessions.sign_in(clone.app, email=email_of(role), password=PASSWORD, browser=browser, lifetime=hour)
@@ -43,8 +43,8 @@ def change(tab: AppTest, old: str, new: str, again: str) -> AppTest:
     return click(tab, f"password_save_{tab.session_state['password_round']}")
 
 
-def test_the_page_lists_where_one_is_signed_in_and_what_happened(open_page: Open, clone: Clone) -> None:
-    telephone(clone, Role.VIEWER)
+def test_the_page_lists_the_sessions_and_the_account_events(open_page: Open, clone: Clone) -> None:
+    sign_in_on_second_device(clone, Role.VIEWER)
     tab = open_page("account", Role.VIEWER)
     assert [title.value for title in tab.title] == ["My account"]
     listed, happened = (table.value for table in tab.dataframe)
@@ -64,10 +64,10 @@ def test_the_page_names_the_version_to_everybody(open_page: Open) -> None:
     assert captions[-1] == f"Backstitch {__version__}"
 
 
-def test_a_session_is_signed_out_from_another_one(open_page: Open, clone: Clone) -> None:
-    telephone(clone, Role.MANAGER)
+def test_a_session_can_be_ended_from_another_session(open_page: Open, clone: Clone) -> None:
+    sign_in_on_second_device(clone, Role.MANAGER)
     tab = open_page("account", Role.MANAGER)
-    tab.session_state[account_forms.ENDING] = own_sessions(clone, Role.MANAGER)[1]
+    tab.session_state[account_forms.SESSION_TO_END] = own_sessions(clone, Role.MANAGER)[1]
     run(tab)
     assert sentences(tab.success) == ["Chrome on Android is signed out."]
     assert [s.is_this for s in own_sessions(clone, Role.MANAGER)] == [True]
@@ -75,9 +75,9 @@ def test_a_session_is_signed_out_from_another_one(open_page: Open, clone: Clone)
 
 def test_signing_out_this_session_or_everywhere_leads_to_the_sign_in(open_page: Open, clone: Clone) -> None:
     tab = open_page("account", Role.ANALYST)
-    tab.session_state[account_forms.ENDING] = own_sessions(clone, Role.ANALYST)[0]
+    tab.session_state[account_forms.SESSION_TO_END] = own_sessions(clone, Role.ANALYST)[0]
     assert labels(run(tab)) == SIGN_IN
-    telephone(clone, Role.MANAGER)
+    sign_in_on_second_device(clone, Role.MANAGER)
     tab = open_page("account", Role.MANAGER)
     assert labels(click(tab, "sign_out_everywhere")) == SIGN_IN
     with clone.superuser() as psql:
@@ -89,10 +89,10 @@ def test_signing_out_this_session_or_everywhere_leads_to_the_sign_in(open_page: 
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.ADMIN])
-def test_the_password_is_changed_with_the_old_one_and_ends_the_other_sessions(
+def test_a_password_change_needs_the_old_password_and_ends_the_other_sessions(
     open_page: Open, clone: Clone, role: Role
 ) -> None:
-    telephone(clone, role)
+    sign_in_on_second_device(clone, role)
     tab = open_page("account", role)
     for old, new, again, sentence in (
         ("wrong", NEW, NEW, "The present password is not right. Nothing was changed."),
@@ -120,7 +120,9 @@ def first_sign_in(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("page", ["products", "account", "audit"])
-def test_a_password_of_an_admin_is_replaced_before_anything_else(signed_out: AppTest, shop: Shop, page: str) -> None:
+def test_a_password_set_by_an_admin_is_replaced_before_any_page_shows(
+    signed_out: AppTest, shop: Shop, page: str
+) -> None:
     shop.product()
     first_sign_in(shop)
     tab = signed_out

@@ -32,8 +32,8 @@ def in_navigation() -> dict[str, str]:
     return {entry.file: entry.permission.name for entries in SECTIONS.values() for entry in entries}
 
 
-def asked_by_page(page: str) -> str | None:
-    """The permission that a page asks for in its first statement, before it does anything at all."""
+def required_by_page(page: str) -> str | None:
+    """The permission that the first statement of a page requires."""
     body = ast.parse((PROJECT / "pages" / f"{page}.py").read_text()).body
     first = next(
         node
@@ -56,7 +56,7 @@ def _is_constant(node: ast.stmt) -> bool:
     )
 
 
-# The table of the design, page by page: a page that asks for less, in both places alike, is found by this alone.
+# The table of the design: only this finds a page that requires too little in the navigation and in its file alike.
 NEEDED = {
     "account": "OWN_ACCOUNT",
     "audit": "READ_TRAIL",
@@ -67,12 +67,12 @@ NEEDED = {
 }
 
 
-def test_what_a_page_asks_for_is_what_its_content_needs() -> None:
+def test_each_page_requires_the_permission_that_its_content_needs() -> None:
     assert in_navigation() == {page: NEEDED.get(page, "SEE_INVENTORY") for page in PAGES}
 
 
-def test_every_page_is_in_the_navigation_and_asks_for_the_same_permission_first_of_all() -> None:
-    assert in_navigation() == {page: asked_by_page(page) for page in PAGES}
+def test_every_page_is_in_the_navigation_and_its_first_statement_requires_the_same_permission() -> None:
+    assert in_navigation() == {page: required_by_page(page) for page in PAGES}
 
 
 def test_the_table_of_permissions_is_the_one_of_the_design() -> None:
@@ -91,15 +91,15 @@ def test_every_page_is_offered_to_the_roles_that_may_open_it_and_refuses_the_oth
     offered: list[str] = []
     navigation: Any = st.navigation
 
-    def noting(sections: dict[str, list[Any]], **options: Any) -> Any:
+    def record_pages(sections: dict[str, list[Any]], **options: Any) -> Any:
         offered.extend(Path(str(page._page)).stem for pages in sections.values() for page in pages)
         return navigation(sections, **options)
 
-    monkeypatch.setattr(st, "navigation", noting)
+    monkeypatch.setattr(st, "navigation", record_pages)
     open_page("products", role)
     may_open = {page for page in PAGES if may(role, Permission[in_navigation()[page]])}
     assert set(offered) == may_open
-    # The page itself refuses, whoever lets him in: nothing of it is drawn.
+    # The page itself refuses, too, and draws nothing, even if the navigation lets the user in.
     for page in set(PAGES) - may_open:
         script = ALONE.format(role=role.value, page=PROJECT / "pages" / f"{page}.py")
         tab = run(AppTest.from_string(script, default_timeout=30))
@@ -108,17 +108,17 @@ def test_every_page_is_offered_to_the_roles_that_may_open_it_and_refuses_the_oth
         assert drawn == [], page
 
 
-def test_the_navigation_of_who_is_signed_out_names_no_page(
+def test_the_navigation_names_no_page_to_a_user_who_is_signed_out(
     signed_out: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offered: list[Any] = []
     navigation: Any = st.navigation
 
-    def noting(pages: list[Any], **options: Any) -> Any:
+    def record_pages(pages: list[Any], **options: Any) -> Any:
         offered.extend(pages)
         return navigation(pages, **options)
 
-    monkeypatch.setattr(st, "navigation", noting)
+    monkeypatch.setattr(st, "navigation", record_pages)
     run(signed_out)
     assert {(page.title, page.icon) for page in offered} == {("Sign in", "")} and len(offered) == len(PAGES)
 
@@ -130,7 +130,7 @@ def test_a_page_without_a_person_shows_nothing_at_all(service: Service) -> None:
         assert [list(part) for part in (tab.title, tab.dataframe, tab.markdown, tab.button)] == [[], [], [], []]
 
 
-# What the database grants, whichever page asks: on which tables a role can change anything at all.
+# The tables that each role can change by the grants of the database.
 WRITABLE = """
     select role, n.nspname || '.' || c.relname
     from unnest(%s::text[]) role, pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -138,7 +138,7 @@ WRITABLE = """
         and (has_any_column_privilege('backstitch_' || role, c.oid, 'insert, update')
              or has_table_privilege('backstitch_' || role, c.oid, 'delete, truncate, trigger'))
 """
-# Who may call what, of the functions that change something or tell about others.
+# The roles that may call each function that changes data or reads about other users.
 CALLABLE = """
     select role from unnest(%s::text[]) role
     where has_function_privilege('backstitch_' || role, %s::regprocedure, 'execute')
@@ -172,7 +172,7 @@ def test_the_database_grants_each_role_what_the_table_says_and_no_more(clone: Cl
             allowed = {"inventory"} if may(role, Permission.EDIT_INVENTORY) else set()
             assert schemas == allowed | ({"accounts"} if may(role, Permission.MANAGE_USERS) else set())
         assert {table for table in writable["admin"] if table.startswith("accounts.")} == {"accounts.users"}
-        # What an admin sets for everybody, and what an editor writes.
+        # The settings of an admin, and the data of an editor.
         assert {*writable["manager"]} < {*writable["admin"]}
         assert {"inventory.products", "inventory.inward_logs", "inventory.sales_logs"} <= writable["manager"]
         assert "inventory.reason_policies" not in writable["manager"]

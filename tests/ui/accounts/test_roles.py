@@ -1,4 +1,4 @@
-"""Every page for every role: what shows, what is disabled, and what is not there."""
+"""Every page for every role: what is shown, disabled and absent."""
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -64,7 +64,7 @@ def listed(tab: AppTest) -> list[str]:
     return [str(label) for label in tab.dataframe[0].value["open"]]
 
 
-def test_the_products_open_for_editing_or_for_a_look(open_page: Open, stocked: Shop) -> None:
+def test_products_open_for_editing_or_for_viewing(open_page: Open, stocked: Shop) -> None:
     assert [listed(open_page("products", role)) for role in Role] == [
         [EDIT],
         [EDIT],
@@ -74,7 +74,7 @@ def test_the_products_open_for_editing_or_for_a_look(open_page: Open, stocked: S
 
 
 @pytest.mark.parametrize("role", READERS)
-def test_a_product_that_is_open_for_a_look_has_every_field_disabled(open_page: Open, stocked: Shop, role: Role) -> None:
+def test_a_product_opened_for_viewing_has_every_field_disabled(open_page: Open, stocked: Shop, role: Role) -> None:
     tab = open_page("products", role)
     tab.session_state["product_dialog"] = stocked.read_product()
     run(tab)
@@ -97,7 +97,7 @@ def test_a_product_that_is_open_for_a_look_has_every_field_disabled(open_page: O
 
 @pytest.mark.parametrize("role", READERS)
 @pytest.mark.parametrize("page", ["inward", "sales", "adjustments"])
-def test_an_entry_does_not_open_for_those_who_may_not_edit(
+def test_an_entry_does_not_open_for_users_who_may_not_edit(
     open_page: Open, stocked: Shop, page: str, role: Role
 ) -> None:
     tab = open_page(page, role)
@@ -108,7 +108,7 @@ def test_an_entry_does_not_open_for_those_who_may_not_edit(
 
 
 @pytest.mark.parametrize("role", OF_THE_TRAIL)
-def test_all_but_viewers_reach_the_trail(open_page: Open, stocked: Shop, role: Role) -> None:
+def test_every_role_except_viewer_reaches_the_trail(open_page: Open, stocked: Shop, role: Role) -> None:
     links = [link.value for link in open_page("stock", role).page_link]
     assert links == ["All changes to AN201"]
     tab = open_page("audit", role)
@@ -124,7 +124,7 @@ def test_a_viewer_has_no_audit_report_and_no_link_to_it(open_page: Open, stocked
 
 
 def person(role: str) -> Person:
-    """The user of a role, as `ui/main.py` would have found him."""
+    """The user of a role, as `ui/main.py` finds the user."""
     actor = sessions.actor(BROWSER, email_of(Role(role)))
     with startup.current().database.read(actor) as connection:
         user = sessions.current_user(connection)
@@ -132,7 +132,7 @@ def person(role: str) -> Person:
     return Person(user, actor, session_id=1)
 
 
-def test_a_person_whose_role_was_taken_away_signs_in_anew_at_the_next_click(open_page: Open, stocked: Shop) -> None:
+def test_a_user_whose_role_was_changed_must_sign_in_again_at_the_next_click(open_page: Open, stocked: Shop) -> None:
     tab = open_page("audit", Role.ANALYST)
     stocked.run("update accounts.users set role = 'viewer' where role = 'analyst'")
     run(tab)

@@ -1,4 +1,4 @@
-"""Where a browser is, as proxies and systems of both kinds of addresses tell it: SAFETY row 16."""
+"""The address of a browser, in the forms that proxies and systems report it: SAFETY row 16."""
 
 import pytest
 from streamlit.runtime.context import ContextProxy
@@ -11,12 +11,12 @@ from tests.ui.shop import run
 @pytest.mark.parametrize(
     ("reported", "kept"),
     [
-        ("::ffff:198.51.100.7", "198.51.100.7"),  # as one of a /64, all of IPv4 would be locked with it
+        ("::ffff:198.51.100.7", "198.51.100.7"),  # the /64 of the mapped form holds all of IPv4: all would be locked
         ("fe80::7%eth0", "fe80::7"),
         ("::ffff:127.0.0.1", None),
     ],
 )
-def test_an_address_counts_as_the_one_that_it_stands_for(
+def test_a_mapped_or_scoped_address_counts_as_the_plain_address(
     signed_out: AppTest, clone: Clone, monkeypatch: pytest.MonkeyPatch, reported: str, kept: str | None
 ) -> None:
     monkeypatch.setattr(ContextProxy, "ip_address", property(lambda self: reported))

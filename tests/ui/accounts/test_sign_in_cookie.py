@@ -1,4 +1,4 @@
-"""What the sign-in library is given, and what its cookie opens: SAFETY rows 21 to 23."""
+"""The arguments of the sign-in library, and the sessions that its cookie opens: SAFETY rows 21 to 23."""
 
 import re
 from datetime import timedelta
@@ -43,7 +43,7 @@ def session(clone: Clone) -> int:
 
 
 def shows(tab: AppTest, monkeypatch: pytest.MonkeyPatch, token: str, browser: str = BROWSER) -> str:
-    """`sign-in`, or who is signed in, to a browser that sends these cookies."""
+    """`sign-in`, or the signed-in user, as shown to a browser that sends these cookies."""
     cookies = {BROWSER_COOKIE: browser, SIGN_IN_COOKIE: token}
     monkeypatch.setattr(ContextProxy, "cookies", property(lambda self: cookies))
     run(tab)
@@ -53,7 +53,7 @@ def shows(tab: AppTest, monkeypatch: pytest.MonkeyPatch, token: str, browser: st
     return str(tab.text[0].value)
 
 
-def test_a_good_cookie_in_its_own_browser_is_resumed_and_in_another_is_not(
+def test_a_valid_cookie_resumes_the_session_in_its_own_browser_only(
     signed_out: AppTest, key: str, session: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = jwt.encode(GOOD | {"session": session}, key, "HS256")
@@ -62,10 +62,10 @@ def test_a_good_cookie_in_its_own_browser_is_resumed_and_in_another_is_not(
     assert shows(fresh, monkeypatch, token) == "Manager Rao · manager"
 
 
-def test_the_cookies_of_an_earlier_sign_in_open_no_later_one(
+def test_the_cookies_of_an_earlier_sign_in_do_not_open_a_later_session(
     signed_out: AppTest, key: str, session: int, monkeypatch: pytest.MonkeyPatch, clone: Clone
 ) -> None:
-    # The token is made of the browser and the user, so it is the same again.
+    # The token derives from the browser and the user, so both sessions have the same one.
     actor = clone.actor(Role.MANAGER)
     sessions.sign_out(clone.app, actor)
     sessions.sign_in(
@@ -86,7 +86,7 @@ def test_the_cookies_of_an_earlier_sign_in_open_no_later_one(
     assert shows(fresh, monkeypatch, token) == "Manager Rao · manager"
 
 
-def test_of_browsers_that_refuse_cookies_each_tab_is_one_of_its_own(
+def test_each_tab_of_a_browser_that_refuses_cookies_counts_as_another_browser(
     signed_out: AppTest, key: str, session: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(signed_out)
@@ -120,7 +120,7 @@ def test_of_browsers_that_refuse_cookies_each_tab_is_one_of_its_own(
     ],
     ids=str,
 )
-def test_a_cookie_with_odd_content_is_please_sign_in(
+def test_a_cookie_with_malformed_content_leads_to_the_sign_in(
     signed_out: AppTest, key: str, session: int, monkeypatch: pytest.MonkeyPatch, claims: dict[str, Any]
 ) -> None:
     token = jwt.encode({"session": session} | claims, key, "HS256")
@@ -128,7 +128,7 @@ def test_a_cookie_with_odd_content_is_please_sign_in(
 
 
 @pytest.mark.parametrize("how", ["alg=none", "another key", "the library's default key", "HS512", "cut", "noise", ""])
-def test_a_cookie_that_was_not_signed_here_is_please_sign_in(
+def test_a_cookie_that_was_signed_elsewhere_leads_to_the_sign_in(
     signed_out: AppTest, key: str, session: int, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     good = GOOD | {"session": session}
@@ -144,24 +144,24 @@ def test_a_cookie_that_was_not_signed_here_is_please_sign_in(
     assert shows(signed_out, monkeypatch, tokens[how]) == "sign-in"
 
 
-def test_the_library_gets_fresh_credentials_of_nobody_else_and_the_key_of_the_installation(
+def test_the_library_gets_the_credentials_of_no_other_user_and_the_key_of_the_installation(
     signed_out: AppTest, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[dict[str, Any]] = []
     made: Any = stauth.Authenticate
 
-    def noting(credentials: dict[str, Any], **options: Any) -> Any:
+    def record_call(credentials: dict[str, Any], **options: Any) -> Any:
         given.append({"credentials": credentials, "users": dict(credentials["usernames"])} | options)
         return made(credentials, **options)
 
-    monkeypatch.setattr(stauth, "Authenticate", noting)
+    monkeypatch.setattr(stauth, "Authenticate", record_call)
     for _ in range(2):
         run(signed_out)
     first, second = given
     assert first["users"] == second["users"] == {} and first["credentials"] is not second["credentials"]
     assert all(call["cookie_key"] == key and len(key) >= 43 for call in given)
     assert all("api_key" not in call and call["auto_hash"] is False for call in given)
-    # Of everybody here it learns of the one who signs in, and of no password.
+    # The library learns the name of the user who signs in, of no other user, and no password.
     for field, typed in zip(signed_out.text_input, (MANAGER, PASSWORD), strict=True):
         field.set_value(typed)
     signed_out.button[0].click()
@@ -173,7 +173,7 @@ def test_the_library_gets_fresh_credentials_of_nobody_else_and_the_key_of_the_in
 
 
 @pytest.mark.parametrize(("origin", "secure"), [("https://shop.example.com", True), ("http://localhost:8501", False)])
-def test_a_sign_in_over_https_is_kept_for_https_only(
+def test_the_cookie_of_a_sign_in_over_https_is_sent_over_https_only(
     signed_out: AppTest, monkeypatch: pytest.MonkeyPatch, clone: Clone, origin: str, secure: bool
 ) -> None:
     given: list[Any] = []
@@ -189,10 +189,10 @@ def test_a_sign_in_over_https_is_kept_for_https_only(
     assert given
     for name, token, options in given:
         assert (name, options["secure"]) == (SIGN_IN_COOKIE, secure)
-        assert cookies.read(token) == cookies.SignIn(MANAGER, session)
+        assert cookies.decode(token) == cookies.SignIn(MANAGER, session)
 
 
-def test_what_mails_or_shows_secrets_is_never_used() -> None:
+def test_library_functions_that_mail_or_show_secrets_are_never_used() -> None:
     never = re.compile(
         r"forgot_|register_user|guest_login|api_key|send_(email|password)|two_factor|experimental_|_hint\b"
     )

@@ -23,20 +23,20 @@ def _sign_in(tab: AppTest, email: str, password: str) -> AppTest:
     return tab.button[0].click().run()
 
 
-def test_the_first_thing_anybody_sees_is_the_sign_in(signed_out: AppTest) -> None:
+def test_a_new_tab_shows_the_sign_in_and_nothing_else(signed_out: AppTest) -> None:
     signed_out.run()
     assert not signed_out.exception
     assert [field.label for field in signed_out.text_input] == ["Email", "Password"]
     assert not signed_out.dataframe
 
 
-def test_the_right_password_opens_the_first_page(signed_out: AppTest) -> None:
+def test_the_right_password_opens_home(signed_out: AppTest) -> None:
     _sign_in(signed_out.run(), email_of(Role.MANAGER), PASSWORD)
     assert not signed_out.exception
     assert [title.value for title in signed_out.title] == ["Home"]
 
 
-def test_a_session_is_of_its_browser_and_ends_as_the_settings_say(
+def test_a_session_is_bound_to_its_browser_and_ends_as_configured(
     signed_out: AppTest, service: Service, clone: Clone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = {"session_lifetime": timedelta(hours=3), "session_idle": timedelta(minutes=20)}
@@ -50,7 +50,7 @@ def test_a_session_is_of_its_browser_and_ends_as_the_settings_say(
     assert found == (*limits.values(), "Firefox")
 
 
-def test_an_address_is_taken_whatever_its_case_and_the_spaces_around_it(signed_out: AppTest) -> None:
+def test_an_email_is_accepted_in_any_case_and_with_spaces_around_it(signed_out: AppTest) -> None:
     _sign_in(signed_out.run(), f"  {email_of(Role.MANAGER).upper()} ", PASSWORD)
     assert [title.value for title in signed_out.title] == ["Home"]
 
@@ -80,11 +80,11 @@ def test_an_unknown_user_and_one_without_a_password_get_the_same_sentence_as_a_w
 
 def test_after_five_failures_the_page_says_how_long_to_wait(signed_out: AppTest) -> None:
     signed_out.run()
-    said = [
+    messages = [
         _sign_in(signed_out, email_of(Role.MANAGER), password).error[0].value for password in ["x"] * 5 + [PASSWORD]
     ]
     wrong = "Email or password is not right. Check both and try again."
-    assert said == [wrong] * 4 + ["Too many sign-ins have failed. Try again in 1 minute."] * 2
+    assert messages == [wrong] * 4 + ["Too many sign-ins have failed. Try again in 1 minute."] * 2
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_demo_accounts_are_shown_only_where_there_is_demo_data_and_to_this_machi
     assert not any("demo" in text.value.lower() for text in signed_out.markdown)
 
 
-def test_a_demo_that_could_not_be_loaded_is_said_on_the_sign_in_page_and_to_an_admin_on_home(
+def test_a_failed_load_of_the_demo_is_shown_on_the_sign_in_page_and_to_an_admin_on_home(
     signed_out: AppTest, open_page: Open, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signed_out.run()

@@ -38,14 +38,14 @@ def is_signed_in(clone: Clone, role: Role) -> bool:
     return sessions.mark_seen(clone.app, clone.actor(role))
 
 
-def leads_to(tab: AppTest) -> str:
-    """What the link beside the sentence filters the report to."""
+def report_filters(tab: AppTest) -> str:
+    """The filters of the link beside the message."""
     (link,) = [link for link in tab.page_link if link.value == "View in audit report"]
     return str(link.proto.query_string)
 
 
 def one_time(tab: AppTest) -> str:
-    """The password that the dialog shows until the admin has it."""
+    """The password that the dialog shows until the admin confirms it."""
     (shown,) = [code.value for code in tab.code]
     assert len(shown) == 19 and [code.value for code in run(tab).code] == [shown]
     assert not click(tab, "one_time_password_noted").code and shown not in str(tab)
@@ -53,7 +53,7 @@ def one_time(tab: AppTest) -> str:
 
 
 def done(shop: Shop, operation: str) -> list[tuple[object, ...]]:
-    """What an operation left in the trail."""
+    """The records of an operation in the trail."""
     return shop.run(
         "select username, action, entity, reason, old_values, new_values from audit.trail where operation = %s "
         "order by id",
@@ -64,7 +64,7 @@ def done(shop: Shop, operation: str) -> list[tuple[object, ...]]:
 ADMIN = email_of(Role.ADMIN)
 
 
-def test_the_list_says_who_there_is_and_who_is_signed_in(open_page: Open, shop: Shop) -> None:
+def test_the_page_lists_the_users_and_their_sessions(open_page: Open, shop: Shop) -> None:
     shop.run("update accounts.users set is_active = false where role = 'viewer'")
     shop.run("update accounts.users set must_change_password = true where role = 'analyst'")
     tab = open_page("users", Role.ADMIN)
@@ -84,7 +84,7 @@ def test_a_user_is_added_with_a_password_shown_once(open_page: Open, clone: Clon
     tab.text_input(key="new_user_email").set_value("asha@example.com")
     tab.selectbox(key="new_user_role").set_value(Role.MANAGER)
     tab.text_input(key="new_user_reason").set_value("new in the Pune shop")
-    assert leads_to(click(tab, "new_user_save")) == "type=User"
+    assert report_filters(click(tab, "new_user_save")) == "type=User"
     password = one_time(tab)
     made = line(clone, "asha@example.com")
     assert (made.name, made.role, made.is_active, made.must_change_password) == (
@@ -108,9 +108,7 @@ def test_a_user_is_added_with_a_password_shown_once(open_page: Open, clone: Clon
         ("  ", "asha@example.com", "A user needs a name."),
     ],
 )
-def test_a_user_that_cannot_be_is_refused_with_a_sentence(
-    open_page: Open, name: str, email: str, sentence: str
-) -> None:
+def test_an_invalid_user_is_refused_with_a_sentence(open_page: Open, name: str, email: str, sentence: str) -> None:
     tab = click(open_page("users", Role.ADMIN), "add_user")
     tab.text_input(key="new_user_name").set_value(name)
     tab.text_input(key="new_user_email").set_value(email)
@@ -126,7 +124,7 @@ def test_a_role_is_changed_with_a_reason_and_ends_the_sessions(open_page: Open, 
     tab.text_input(key=f"edit_user_reason_{manager.id}").set_value("leaves the shop")
     click(tab, "edit_user_save")
     assert sentences(tab.success) == ["Manager Rao was saved. Every session of theirs was signed out."]
-    assert leads_to(tab) == "type=User"
+    assert report_filters(tab) == "type=User"
     assert not is_signed_in(clone, Role.MANAGER)
     written = done(shop, "edit user")
     assert (ADMIN, "UPDATE", "User", "leaves the shop", {"role": "manager"}, {"role": "viewer"}) in written
@@ -144,7 +142,7 @@ def test_a_user_edited_meanwhile_is_not_overwritten(open_page: Open, clone: Clon
 def test_a_user_is_deactivated_and_taken_back(open_page: Open, clone: Clone, shop: Shop) -> None:
     tab = click(opened(open_page, clone, Role.MANAGER), "edit_user_active")
     assert sentences(tab.success) == ["Manager Rao was deactivated."]
-    assert leads_to(tab) == "type=User"
+    assert report_filters(tab) == "type=User"
     assert not is_signed_in(clone, Role.MANAGER) and not try_sign_in(clone, email_of(Role.MANAGER), PASSWORD)
     tab = click(opened(open_page, clone, Role.MANAGER), "edit_user_active")
     assert sentences(tab.success) == ["Manager Rao was taken back into use."]
@@ -184,12 +182,12 @@ def test_an_admin_ends_one_session_or_all_of_a_user(open_page: Open, clone: Clon
     tab = open_page("users", Role.ADMIN)
     with clone.app.read(clone.actor(Role.ADMIN)) as connection:
         listed = sessions.live_sessions(connection, everybody=True)
-    tab.session_state[account_forms.ENDING] = next(s for s in listed if s.email == email_of(Role.VIEWER))
+    tab.session_state[account_forms.SESSION_TO_END] = next(s for s in listed if s.email == email_of(Role.VIEWER))
     assert sentences(run(tab).success) == ["Unknown browser is signed out."]
     assert not is_signed_in(clone, Role.VIEWER) and is_signed_in(clone, Role.MANAGER)
     tab = click(opened(open_page, clone, Role.MANAGER), "edit_user_sign_out")
     assert sentences(tab.success) == ["2 sessions of Manager Rao signed out."]
-    assert leads_to(tab) == "type=Session"
+    assert report_filters(tab) == "type=Session"
     assert not is_signed_in(clone, Role.MANAGER)
 
 
@@ -201,12 +199,12 @@ def test_the_last_admin_stays_an_admin(open_page: Open, clone: Clone) -> None:
     tab.selectbox(key=f"edit_user_role_{admin.id}").set_value(Role.MANAGER)
     tab.text_input(key=f"edit_user_reason_{admin.id}").set_value("tired")
     assert sentences(click(tab, "edit_user_save").error) == [last]
-    # Nor does the dialog offer to reset one's own password, or to forget oneself.
+    # The dialog does not let admins reset their own password or forget themselves, either.
     assert {"edit_user_reset", "forget_save"}.isdisjoint({button.key for button in tab.button})
 
 
 def test_a_person_is_forgotten_with_a_reason(open_page: Open, clone: Clone) -> None:
-    with clone.superuser() as psql:  # asked for once, even where a rule wants one for what becomes of the name
+    with clone.superuser() as psql:  # the form asks for the reason once, although a rule demands one, too
         psql.execute("insert into inventory.reason_policies (entity, field) values ('User', 'email')")
     manager = line(clone, email_of(Role.MANAGER))
     tab = opened(open_page, clone, Role.MANAGER)

@@ -1,4 +1,4 @@
-"""The Audit report: filters by hand and from the URL, pages, charts, and who sees what."""
+"""The Audit report: filters by hand and from the URL, pages, charts, and the records that each role sees."""
 
 import itertools
 import json
@@ -22,11 +22,11 @@ NOTHING = "Nothing is on the record for these filters. Widen the period, or clea
 @pytest.fixture
 def product(shop: Shop) -> int:
     """AN201 with goods in and out, and another product beside it."""
-    made = shop.product(sizes=["S"], colours=["Red"])
-    shop.receive(made, S=5)
-    shop.sell(made, S=1)
+    product_id = shop.product(sizes=["S"], colours=["Red"])
+    shop.receive(product_id, S=5)
+    shop.sell(product_id, S=1)
     shop.product("KT-1", "Kurta", sizes=["M"], colours=[])
-    return made
+    return product_id
 
 
 def rows(tab: AppTest, *columns: str) -> list[tuple[Any, ...]]:
@@ -49,7 +49,7 @@ OF_AN201 = [
 ]
 
 
-def test_the_report_tells_who_did_what_in_names_newest_first(open_page: Open, product: int) -> None:
+def test_the_report_lists_changes_with_names_newest_first(open_page: Open, product: int) -> None:
     tab = open_page("audit", Role.MANAGER, product="AN201 · Leggings")
     assert counted(tab) == "**7** records · times in Asia/Kolkata"
     assert rows(tab, "action", "type", "record", "change") == OF_AN201
@@ -57,11 +57,11 @@ def test_the_report_tells_who_did_what_in_names_newest_first(open_page: Open, pr
         ("Manager Rao", "seed", "Browser, 192.0.2.7", "")
     }
     assert [caption.value for caption in tab.caption] == ["1 to 7 of 7, newest first"]
-    # Not the abbreviation of today, which half a year ago may have been another.
+    # Not the abbreviation of the zone, which may differ between today and half a year ago.
     assert json.loads(tab.dataframe[0].proto.columns)["time"]["label"] == "Time (Asia/Kolkata)"
 
 
-# --- who sees what ----------------------------------------------------------------------------------------
+# --- roles ------------------------------------------------------------------------------------------------
 
 
 def test_a_manager_sees_the_inventory_and_himself_but_not_the_accounts_of_others(open_page: Open, product: int) -> None:
@@ -87,7 +87,7 @@ def test_admins_and_analysts_see_the_accounts_of_everybody(open_page: Open, prod
 # --- filters ----------------------------------------------------------------------------------------------
 
 
-def test_the_filters_offer_words_and_every_product_even_a_deactivated_one(
+def test_the_filters_offer_labels_and_every_product_also_a_deactivated_one(
     open_page: Open, shop: Shop, product: int
 ) -> None:
     shop.run("update inventory.products set is_active = false where sku = 'KT-1'")
@@ -143,7 +143,7 @@ def test_a_link_carries_every_filter(
         assert counted(tab) == f"**{len(found)}** record{plural} · times in Asia/Kolkata"
 
 
-def test_what_is_chosen_by_hand_narrows_the_report(open_page: Open, product: int) -> None:
+def test_filters_chosen_by_hand_narrow_the_report(open_page: Open, product: int) -> None:
     tab = open_page("audit", Role.ANALYST)
     tab.selectbox(key="period").set_value("Today")
     tab.selectbox(key="product").set_value(product)
@@ -165,9 +165,7 @@ def test_clear_all_goes_back_to_the_default_report(open_page: Open, product: int
     assert len(rows(tab, "time")) == len(rows(open_page("audit", Role.ANALYST), "time"))
 
 
-def test_a_link_with_choices_that_are_not_there_shows_the_report_without_them_and_says_so(
-    open_page: Open, product: int
-) -> None:
+def test_a_link_with_unknown_filters_shows_the_report_without_them_and_warns(open_page: Open, product: int) -> None:
     wrong = {"period": "Some day", "user": ["Nobody", "Admin Rao"], "action": "CREATE", "type": "Spaceship"}
     tab = open_page("audit", Role.MANAGER, **wrong, product="1")
     assert not tab.error
@@ -184,7 +182,7 @@ def test_a_link_with_choices_that_are_not_there_shows_the_report_without_them_an
     assert len(run(tab).warning) == 4 and not click(tab, "audit_clear").warning
 
 
-def test_two_people_of_one_name_are_told_apart(open_page: Open, shop: Shop, product: int) -> None:
+def test_two_users_with_the_same_name_are_shown_with_their_emails(open_page: Open, shop: Shop, product: int) -> None:
     shop.run("update accounts.users set name = 'Manager Rao' where role = 'viewer'")
     tab = open_page("audit", Role.ANALYST, user="Manager Rao (viewer@example.com)")
     assert tab.multiselect(key="user").options == [
@@ -206,7 +204,7 @@ def test_two_people_of_one_name_are_told_apart(open_page: Open, shop: Shop, prod
     ],
     ids=["no day", "no last day", "the wrong way round"],
 )
-def test_an_invalid_custom_period_says_what_is_missing(
+def test_an_incomplete_custom_period_says_what_is_missing(
     open_page: Open, product: int, first: date | None, last: date | None, sentence: str
 ) -> None:
     tab = open_page("audit", Role.ANALYST)
@@ -250,7 +248,7 @@ def test_the_downloads_carry_the_filters_of_the_screen(open_page: Open, shop: Sh
 
 @pytest.fixture
 def many(shop: Shop, product: int) -> int:
-    """130 changes of a price, all in one transaction, so that ties are in play."""
+    """130 changes of a price in one transaction, so that their times are equal."""
     shop.run(
         "do $$ begin for n in 1..130 loop update inventory.products set unit_price = 1000 + n where sku = 'AN201'; "
         "end loop; end $$"
@@ -338,16 +336,16 @@ def test_without_an_edit_the_charts_say_so(open_page: Open, product: int) -> Non
 
 
 @pytest.mark.parametrize("period", ["Today", "Last 30 days", "This month", "This financial year", "All time"])
-def test_the_charts_stand_for_every_period(open_page: Open, product: int, period: str) -> None:
+def test_the_charts_are_drawn_for_every_period(open_page: Open, product: int, period: str) -> None:
     tab = charts(open_page("audit", Role.ADMIN, period=period))
     assert len(tab.get("vega_lite_chart")) == 5 and not tab.error
 
 
-def click_bar(tab: AppTest, place: int, **bar: str) -> AppTest:
-    """The chart at this place, after a click on a bar."""
+def click_bar(tab: AppTest, index: int, **bar: str) -> AppTest:
+    """The tab after a click on a bar of the chart with this index."""
     states = tab._tree.get_widget_states()
     states.widgets.add(
-        id=tab.get("vega_lite_chart")[place].proto.id, string_value=json.dumps({"selection": {"clicked": [bar]}})
+        id=tab.get("vega_lite_chart")[index].proto.id, string_value=json.dumps({"selection": {"clicked": [bar]}})
     )
     tab._run(states)
     assert not tab.exception
@@ -378,19 +376,17 @@ def test_a_click_on_a_bar_narrows_the_report_and_shows_its_records(open_page: Op
     assert len(tab.get("vega_lite_chart")) == 5
 
 
-def test_every_bar_has_its_label_and_days_of_two_years_have_their_year(
-    open_page: Open, shop: Shop, product: int
-) -> None:
-    def spec(tab: AppTest, place: int) -> Any:
-        return json.loads(tab.get("vega_lite_chart")[place].proto.spec)
+def test_every_bar_has_a_label_and_days_of_two_years_show_the_year(open_page: Open, shop: Shop, product: int) -> None:
+    def spec(tab: AppTest, index: int) -> Any:
+        return json.loads(tab.get("vega_lite_chart")[index].proto.spec)
 
     def day_format(tab: AppTest) -> str:
         return str(spec(tab, 0)["layer"][0]["encoding"]["x"]["axis"]["format"])
 
     tab = charts(open_page("audit", Role.ADMIN, period="Today"))
     assert day_format(tab) == "%d %b"
-    for place in (1, 2, 3):
-        drawn = spec(tab, place)
+    for index in (1, 2, 3):
+        drawn = spec(tab, index)
         assert drawn["height"] == {"step": 18} and drawn["encoding"]["y"]["axis"]["labelOverlap"] is False
     shop.run("select audit.make_partitions('2025-12-01', 1)")
     shop.run("update audit.records set recorded_at = '2025-12-31T12:00:00Z' where entity = 'SalesLog'")

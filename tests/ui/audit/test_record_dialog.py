@@ -1,4 +1,4 @@
-"""A record of the report, opened: what changed, the circumstances, and what the same step did as well."""
+"""The dialog of a record: its changes, its circumstances, and the other records of its transaction."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -65,7 +65,9 @@ def test_an_edit_shows_the_changed_fields_only_old_beside_new(open_page: Open, s
     assert not tab.expander
 
 
-def test_what_was_added_shows_its_values_and_what_came_with_it(open_page: Open, shop: Shop, product: int) -> None:
+def test_a_created_record_shows_its_values_and_the_other_records_of_its_transaction(
+    open_page: Open, shop: Shop, product: int
+) -> None:
     shop.receive(product, S=5)
     tab = opened(open_page, newest(shop, entities=("InwardLog",)))
     values, facts, together = tables(tab)
@@ -88,7 +90,7 @@ def test_what_was_added_shows_its_values_and_what_came_with_it(open_page: Open, 
     ]
 
 
-def test_what_was_deleted_shows_what_it_was(open_page: Open, shop: Shop, product: int) -> None:
+def test_a_deleted_record_shows_its_old_values(open_page: Open, shop: Shop, product: int) -> None:
     shop.receive(product, S=5)
     shop.run("delete from inventory.inward_logs")
     tab = opened(open_page, newest(shop, actions=("DELETE",)))

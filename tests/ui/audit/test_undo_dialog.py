@@ -1,4 +1,4 @@
-"""Undo as a person meets it: after a write, in a record of the report, in an operation."""
+"""The places that offer an undo: after a write, in a record of the report, in an operation."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -35,7 +35,9 @@ def product(shop: Shop) -> int:
     return shop.product(sizes=["S", "L"], colours=["Red"])
 
 
-def test_a_write_can_be_undone_where_it_was_said_and_so_can_the_undo(open_page: Open, shop: Shop, product: int) -> None:
+def test_a_change_can_be_undone_beside_its_message_and_so_can_the_undo(
+    open_page: Open, shop: Shop, product: int
+) -> None:
     tab = open_page("inward", Role.MANAGER)
     type_in_grid(tab, "inward_grid_0", S="4", L="12")
     choose_or_type(tab, "inward_stakeholder", "Mill")
@@ -94,7 +96,9 @@ def test_a_record_of_another_user_offers_its_undo_to_admins_only(
         assert shop.read_product(product).name == "Leggings"
 
 
-def test_an_operation_is_undone_with_what_was_changed_since_named(open_page: Open, shop: Shop, product: int) -> None:
+def test_the_undo_of_an_operation_names_the_records_that_were_changed_since(
+    open_page: Open, shop: Shop, product: int
+) -> None:
     shop.receive(product, S=5, L=6)
     with shop.clone.app.read(shop.clone.actor(Role.MANAGER)) as connection:
         operation = operations(connection, filters=last_day(), size=1).operations[0]
@@ -111,7 +115,7 @@ def test_an_operation_is_undone_with_what_was_changed_since_named(open_page: Ope
     assert shop.stock(product) == {("RED", "L"): 7}
 
 
-def test_a_step_that_has_no_way_back_offers_no_undo_and_its_record_says_why(
+def test_an_operation_that_cannot_be_undone_offers_no_undo_and_its_record_says_why(
     open_page: Open, shop: Shop, product: int
 ) -> None:
     with shop.clone.app.transaction(shop.clone.actor(Role.MANAGER), operation="take order") as connection:

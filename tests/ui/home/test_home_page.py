@@ -1,4 +1,4 @@
-"""Home: what needs attention, as links; first steps where there is nothing yet."""
+"""Home: links to what needs attention, and first steps in an empty shop."""
 
 import json
 

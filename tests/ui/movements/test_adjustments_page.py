@@ -1,4 +1,4 @@
-"""The Adjustments page: what was corrected, by reason; an entry corrected and deleted, and every refusal."""
+"""The Adjustments page: its log, the correction and the deletion of entries, and every refusal."""
 
 from urllib.parse import parse_qsl
 
@@ -22,22 +22,22 @@ DONE = """
 @pytest.fixture
 def product(shop: Shop) -> int:
     """AN201 with five pieces in red, size S, of which two were damaged; then one was found again."""
-    made = shop.product()
-    shop.receive(made, S=5)
-    shop.adjust(made, -2, "damaged", note="torn")
-    shop.adjust(made, 1)
-    return made
+    product_id = shop.product()
+    shop.receive(product_id, S=5)
+    shop.adjust(product_id, -2, "damaged", note="torn")
+    shop.adjust(product_id, 1)
+    return product_id
 
 
-def opening(open_page: Open, shop: Shop, place: int = 1) -> AppTest:
-    """The dialog of an entry: the damaged pieces, the older of the two."""
+def opening(open_page: Open, shop: Shop, index: int = 1) -> AppTest:
+    """Opens the dialog of an entry; by default the older one, the damaged pieces."""
     tab = open_page("adjustments", Role.MANAGER)
-    tab.session_state["entry_dialog"] = shop.adjustments()[place]
+    tab.session_state["entry_dialog"] = shop.adjustments()[index]
     return run(tab)
 
 
 def typed(tab: AppTest) -> list[object]:
-    """What stands in the fields of the dialog."""
+    """The values of the fields in the dialog."""
     names = ("of_pieces", "of_reason", "of_date", "of_note")
     return [tab.radio[0].value, *(field(tab, f"adjustment_{name}").value for name in names)]
 
@@ -69,7 +69,7 @@ def test_an_empty_log_says_so_and_where_an_adjustment_is_made(open_page: Open) -
     assert [link.proto.page for link in tab.page_link] == ["stock", "stock-take"]
 
 
-def test_home_leads_to_the_adjustments_of_today_whatever_was_chosen_on_the_visit_before(
+def test_home_leads_to_the_adjustments_of_today_without_the_filters_of_an_earlier_visit(
     open_page: Open, shop: Shop, product: int
 ) -> None:
     today = formats.today()
@@ -90,7 +90,7 @@ def test_home_leads_to_the_adjustments_of_today_whatever_was_chosen_on_the_visit
     assert len(listed(tab).value) == 2
 
 
-def test_a_corrected_entry_moves_the_stock_and_is_on_the_record_with_why(
+def test_a_corrected_entry_moves_the_stock_and_is_recorded_with_its_reason(
     open_page: Open, shop: Shop, product: int
 ) -> None:
     tab = opening(open_page, shop)
@@ -98,7 +98,7 @@ def test_a_corrected_entry_moves_the_stock_and_is_on_the_record_with_why(
     assert sentences(saving(tab, pieces="3").error) == [
         "This change needs a reason. Say why, and save again; nothing was saved."
     ]
-    # It is asked for in the dialog itself, and not once more.
+    # The dialog has a field for the reason, so the refusal draws none.
     assert [box.key for box in tab.text_input if box.key == "reason_lacking"] == [] and shop.run(DONE) == []
     saving(tab, "counted again", pieces="3", reason="theft or loss", note=" from the van ")
     assert sentences(tab.success) == ["Stock adjustment 1 of AN201 was saved."]
@@ -156,7 +156,7 @@ def test_the_second_of_two_tabs_is_refused_and_sees_both_versions(open_page: Ope
     assert len(shop.run(DONE)) == 1 and shop.stock(product) == {("RED", "S"): 5}
 
 
-def test_a_deleted_entry_gives_back_what_it_took(open_page: Open, shop: Shop, product: int) -> None:
+def test_deleting_an_adjustment_reverses_its_change_of_stock(open_page: Open, shop: Shop, product: int) -> None:
     first, second = opening(open_page, shop), opening(open_page, shop)
     for tab in (first, second):
         field(tab, "adjustment_reason").set_value("entered twice")
@@ -168,7 +168,7 @@ def test_a_deleted_entry_gives_back_what_it_took(open_page: Open, shop: Shop, pr
     assert (old["quantity"], new) == (-2, None) and shop.stock(product) == {("RED", "S"): 6}
 
 
-def test_selected_entries_are_deleted_in_one_step_which_says_what_it_does_to_the_stock(
+def test_selected_entries_are_deleted_in_one_step_that_names_its_effect_on_the_stock(
     open_page: Open, shop: Shop, product: int
 ) -> None:
     tab = click(select(open_page("adjustments", Role.MANAGER), 0, 1), "delete_selected")

@@ -1,4 +1,4 @@
-"""The grid of quantities on Inward and Sales while a colleague changes the product that it is for."""
+"""The grid of quantities on Inward and Sales while a colleague changes its product."""
 
 import time
 
@@ -15,7 +15,7 @@ NOTHING = "Enter a quantity for at least one size. Nothing was saved."
 
 @pytest.fixture
 def filled(open_page: Open, shop: Shop) -> AppTest:
-    """Teal of the leggings, 4 S and 2 L, not sent yet."""
+    """The form with 4 S and 2 L of teal leggings, not saved yet."""
     shop.receive(shop.product(sizes=["S", "M", "L"], colours=["Red", "Teal"]), S=1)
     tab = open_page("inward", Role.MANAGER)
     tab.selectbox(key="inward_colour_1").set_value("TEAL")
@@ -29,9 +29,7 @@ def sending(tab: AppTest) -> AppTest:
     return click(tab, "inward_save_0")
 
 
-def test_what_is_typed_is_sent_at_once_and_a_second_click_writes_nothing_and_complains_of_nothing(
-    filled: AppTest, shop: Shop
-) -> None:
+def test_quantities_are_saved_and_a_second_click_writes_and_reports_nothing(filled: AppTest, shop: Shop) -> None:
     grid, save = filled.data_editor[0].proto, filled.button(key="inward_save_0")
     assert (grid.form_id, grid.ignore_rerun, save.proto.is_form_submitter) == ("", False, False)
     filled.selectbox(key="inward_stakeholder").set_value("Mill")
@@ -49,7 +47,7 @@ def test_what_is_typed_is_sent_at_once_and_a_second_click_writes_nothing_and_com
     assert shop.stock(1) == {("RED", "S"): 1, ("TEAL", "S"): 4, ("TEAL", "L"): 2}
 
 
-def test_quantities_are_recorded_although_sizes_came_and_went_meanwhile(filled: AppTest, shop: Shop) -> None:
+def test_quantities_are_recorded_although_sizes_were_added_and_removed_meanwhile(filled: AppTest, shop: Shop) -> None:
     shop.run("delete from inventory.product_color_stocks where size = 'M'")
     shop.run("update inventory.products set sizes = '{XS,S,L}'")
     shop.colours(1, "Azure")
@@ -57,7 +55,7 @@ def test_quantities_are_recorded_although_sizes_came_and_went_meanwhile(filled: 
     assert filled.data_editor[0].value.to_dict("index") == {"Quantity": {"XS": "", "S": "", "L": ""}}
 
 
-def test_a_quantity_for_a_size_that_is_gone_is_refused_and_still_there(filled: AppTest, shop: Shop) -> None:
+def test_a_quantity_for_a_removed_size_is_refused_and_stays_in_the_grid(filled: AppTest, shop: Shop) -> None:
     shop.run("delete from inventory.product_color_stocks where size = 'L'")
     shop.run("update inventory.products set sizes = '{S,M}'")
     assert sentences(sending(filled).error) == [
@@ -69,7 +67,7 @@ def test_a_quantity_for_a_size_that_is_gone_is_refused_and_still_there(filled: A
     assert sentences(sending(filled).success) == ["Recorded 4 pieces of AN201 Teal in: S 4."]
 
 
-def test_quantities_of_a_colour_that_is_gone_are_not_recorded_for_another_one(filled: AppTest, shop: Shop) -> None:
+def test_quantities_for_a_removed_colour_are_not_recorded_for_another_one(filled: AppTest, shop: Shop) -> None:
     shop.run("update inventory.product_colors set is_active = false where colour_code = 'TEAL'")
     sending(filled)
     assert [warning.value for warning in filled.warning] == [

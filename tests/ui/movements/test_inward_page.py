@@ -1,4 +1,4 @@
-"""The Inward page: goods in by grid, their correction, and every refusal with its sentence."""
+"""The Inward page: goods in by grid, corrections, deletions, and every refusal with its sentence."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -68,7 +68,7 @@ def test_without_products_the_page_says_where_to_add_one(open_page: Open) -> Non
     assert not tab.data_editor
 
 
-def test_an_empty_log_promises_entries_to_those_who_may_make_them(open_page: Open, shop: Shop) -> None:
+def test_an_empty_log_tells_editors_that_their_entries_will_appear(open_page: Open, shop: Shop) -> None:
     shop.product()
     for page, moved in (("inward", "come in"), ("sales", "gone out")):
         empty = f"Nothing has {moved} here yet."
@@ -108,7 +108,7 @@ def test_names_used_before_are_offered_and_new_ones_are_taken(open_page: Open, s
 # --- recording --------------------------------------------------------------------------------------------
 
 
-def test_goods_in_move_the_stock_and_are_on_the_record_with_user_and_operation(open_page: Open, shop: Shop) -> None:
+def test_goods_in_move_the_stock_and_are_recorded_with_user_and_operation(open_page: Open, shop: Shop) -> None:
     product = shop.product()
     shop.receive(product, S=5)
     tab = click(filled_in(open_page, product, S="4", L=" 12 "), "inward_save_0")
@@ -172,14 +172,14 @@ def test_a_wrong_quantity_is_refused_with_a_sentence_and_writes_nothing(
     assert shop.trail() == [] and shop.stock(product) == {}
 
 
-def test_one_wrong_cell_holds_back_the_right_ones(open_page: Open, shop: Shop) -> None:
+def test_one_wrong_cell_blocks_the_whole_entry(open_page: Open, shop: Shop) -> None:
     product = shop.product()
     tab = click(filled_in(open_page, product, S="4", M="-1"), "inward_save_0")
     assert sentences(tab.error) == ["The quantity for size M is negative. Nothing was saved."]
     assert shop.trail() == []
 
 
-def test_the_name_of_who_sent_the_goods_is_asked_for(open_page: Open, shop: Shop) -> None:
+def test_the_supplier_is_required(open_page: Open, shop: Shop) -> None:
     product = shop.product()
     tab = filled_in(open_page, product, S="4")
     tab.selectbox(key="inward_stakeholder").set_value(None)
@@ -187,11 +187,11 @@ def test_the_name_of_who_sent_the_goods_is_asked_for(open_page: Open, shop: Shop
     assert shop.trail() == []
 
 
-def test_a_colour_that_was_taken_away_meanwhile_is_refused(open_page: Open, shop: Shop) -> None:
+def test_a_quantity_for_a_cell_removed_meanwhile_is_refused(open_page: Open, shop: Shop) -> None:
     product = shop.product()
     tab = filled_in(open_page, product, S="4")
-    # Between the run that drew the form and the click, somebody removes the cell: the page reads it again
-    # and keeps what was typed for the cell that is gone, so that it is refused rather than left out.
+    # Between the run that drew the form and the click, somebody removes the cell: the page keeps the text of the
+    # removed cell, so that it is refused rather than left out.
     shop.run("delete from inventory.product_color_stocks where colour_code = 'RED' and size = 'S'")
     click(tab, "inward_save_0")
     assert not tab.success
@@ -221,7 +221,7 @@ def test_the_log_narrows_to_a_product_and_to_days_with_both_ends(open_page: Open
     assert not tab.dataframe and len(tab.info) == 1
 
 
-def test_the_logs_narrow_to_a_product_that_is_out_of_use_by_now(open_page: Open, shop: Shop) -> None:
+def test_the_logs_narrow_to_a_deactivated_product(open_page: Open, shop: Shop) -> None:
     kurta = shop.product("KT-1", "Kurta")
     shop.receive(shop.product(), S=2)
     shop.receive(kurta, S=3)
@@ -234,7 +234,7 @@ def test_the_logs_narrow_to_a_product_that_is_out_of_use_by_now(open_page: Open,
         assert run(tab).dataframe[-1].value[["sku", "quantity"]].values.tolist() == [["KT-1", moved]]
 
 
-def test_a_hundred_entries_show_and_more_on_request(open_page: Open, shop: Shop) -> None:
+def test_the_log_shows_a_hundred_entries_and_more_on_request(open_page: Open, shop: Shop) -> None:
     product = shop.product()
     shop.run(
         "insert into inventory.inward_logs (product_id, colour_code, size, quantity, date, stakeholder_name) "
@@ -246,7 +246,7 @@ def test_a_hundred_entries_show_and_more_on_request(open_page: Open, shop: Shop)
     assert [caption.value for caption in tab.caption] == ["The newest 100 entries."]
     assert len(listed(click(tab, "log_more"))) == 150
     assert not tab.caption
-    # What was asked for is more of this list, not of every list.
+    # “Show more” counts for this list only, not for every list.
     tab.selectbox(key="inward_log_category").set_value("Supply")
     assert len(listed(run(tab))) == 100
     tab.switch_page("../pages/sales.py")
@@ -331,7 +331,7 @@ def test_the_second_of_two_tabs_is_refused_and_sees_both_versions(open_page: Ope
 
 
 @pytest.mark.parametrize("button", ["edit_inward_save", "edit_inward_delete"])
-def test_an_entry_that_is_gone_is_said_to_be_gone(open_page: Open, shop: Shop, button: str) -> None:
+def test_saving_or_deleting_an_already_deleted_entry_is_refused(open_page: Open, shop: Shop, button: str) -> None:
     shop.receive(shop.product(), S=5)
     first, second = opening(open_page, shop), opening(open_page, shop)
     click(first, "edit_inward_delete")
@@ -344,7 +344,7 @@ def test_an_entry_that_is_gone_is_said_to_be_gone(open_page: Open, shop: Shop, b
 # --- deleting ---------------------------------------------------------------------------------------------
 
 
-def test_a_deleted_entry_takes_its_stock_with_it(open_page: Open, shop: Shop) -> None:
+def test_deleting_an_inward_entry_takes_its_pieces_out_of_stock(open_page: Open, shop: Shop) -> None:
     product = shop.product()
     shop.receive(product, S=5)
     tab = click(opening(open_page, shop), "edit_inward_delete")
@@ -372,7 +372,7 @@ def test_a_deleted_entry_takes_its_stock_with_it(open_page: Open, shop: Shop) ->
     )
 
 
-def test_an_entry_whose_goods_are_sold_is_not_deleted(open_page: Open, shop: Shop) -> None:
+def test_an_entry_whose_goods_are_sold_cannot_be_deleted(open_page: Open, shop: Shop) -> None:
     product = shop.product()
     shop.receive(product, S=5)
     shop.sell(product, S=1)

@@ -1,4 +1,4 @@
-"""The Inward and the Sales log: filters, the quick look-up, deleting what is selected, and sales that orders wrote."""
+"""The Inward and the Sales log: filters, the quick look-up, deletion of selected entries, sales of orders."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -25,13 +25,13 @@ def listed(tab: AppTest) -> Any:
 
 
 def select(tab: AppTest, *rows: int) -> AppTest:
-    """The rows ticked as in the browser; returns the tab after its run."""
+    """Selects rows as the browser does; returns the tab after its run."""
     tab.session_state[listed(tab).key] = {"selection": {"rows": list(rows), "columns": [], "cells": []}}
     return run(tab)
 
 
 def dispatched(shop: Shop, product: int, quantity: int) -> None:
-    """An order of this many in red, size S, on its way."""
+    """Dispatches an order of `quantity` pieces in red, size S."""
     with shop.clone.app.transaction(shop.clone.actor(Role.MANAGER), operation=SEED) as connection:
         customer = party_commands.create_customer(connection, details=CustomerDetails("Mehta Stores"))
         order = order_commands.create_order(
@@ -45,11 +45,11 @@ def dispatched(shop: Shop, product: int, quantity: int) -> None:
 @pytest.fixture
 def product(shop: Shop) -> int:
     """AN201 with nine pieces in red, size S, in two entries of the mill, and one size M of Arvind's."""
-    made = shop.product()
-    shop.receive(made, S=5)
-    shop.receive(made, S=4)
-    shop.receive(made, M=1, stakeholder="Arvind Mills")
-    return made
+    product_id = shop.product()
+    shop.receive(product_id, S=5)
+    shop.receive(product_id, S=4)
+    shop.receive(product_id, M=1, stakeholder="Arvind Mills")
+    return product_id
 
 
 def test_selected_goods_in_are_deleted_in_one_step_after_a_question_that_counts_the_pieces(
@@ -72,7 +72,9 @@ def test_selected_goods_in_are_deleted_in_one_step_after_a_question_that_counts_
     assert shop.run(STEPS, "delete inward entries") == [("entered twice", "DELETE", 2), ("entered twice", "UPDATE", 2)]
 
 
-def test_a_bulk_deletion_that_cannot_be_is_refused_whole(open_page: Open, shop: Shop, product: int) -> None:
+def test_a_bulk_deletion_with_an_invalid_or_stale_entry_is_refused_whole(
+    open_page: Open, shop: Shop, product: int
+) -> None:
     shop.sell(product, S=6)
     tab = click(click(select(open_page("inward", Role.MANAGER), 0, 2), "delete_selected"), "delete_entries_confirm")
     assert sentences(tab.error) == ["There is not enough stock for this. Nothing was saved."]
@@ -95,7 +97,7 @@ def test_a_selection_does_not_pass_to_other_entries(open_page: Open, shop: Shop,
     assert not [text.value for text in tab.text if "selected" in text.value]
 
 
-def test_whoever_may_only_look_selects_nothing(open_page: Open, product: int) -> None:
+def test_a_viewer_cannot_select_entries(open_page: Open, product: int) -> None:
     tab = open_page("inward", Role.VIEWER)
     assert not listed(tab).proto.selection_mode and "open" not in listed(tab).proto.column_order
 
@@ -139,7 +141,9 @@ def _texts(tab: AppTest) -> list[str]:
     return [text.value for text in tab.text]
 
 
-def test_a_sale_that_an_order_wrote_is_marked_and_stays(open_page: Open, shop: Shop, product: int) -> None:
+def test_a_sale_of_a_dispatched_order_is_marked_and_cannot_be_changed(
+    open_page: Open, shop: Shop, product: int
+) -> None:
     shop.sell(product, S=1)
     dispatched(shop, product, 3)
     tab = open_page("sales", Role.MANAGER)
@@ -160,7 +164,7 @@ def test_a_sale_that_an_order_wrote_is_marked_and_stays(open_page: Open, shop: S
     assert [entry.quantity for entry in shop.sales()] == [3] and shop.stock(product)["RED", "S"] == 6
 
 
-def test_a_product_goes_only_where_it_may_and_in_what_is_in_use(open_page: Open, shop: Shop) -> None:
+def test_the_sales_form_offers_allowed_parties_and_cells_in_use_only(open_page: Open, shop: Shop) -> None:
     product = shop.product()
     shop.receive(product, S=5)
     shop.run("update inventory.products set allowed_stores = '{Bandra}', allowed_agencies = '{Kapoor}'")
@@ -175,7 +179,7 @@ def test_a_product_goes_only_where_it_may_and_in_what_is_in_use(open_page: Open,
     assert tab.data_editor[0].value.columns.to_list() == ["S", "M"]
 
 
-def test_a_reason_is_asked_for_where_the_policy_says_so_and_is_on_the_record(open_page: Open, shop: Shop) -> None:
+def test_a_reason_is_required_where_a_rule_demands_it_and_is_recorded(open_page: Open, shop: Shop) -> None:
     product = shop.product()
     shop.receive(product, M=1)
     shop.run("insert into inventory.reason_policies (entity, field) values ('InwardLog', '*')")

@@ -1,4 +1,4 @@
-"""The Sales page: goods out by grid, their correction, and every refusal with its sentence."""
+"""The Sales page: goods out by grid, corrections, deletions, and every refusal with its sentence."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ NOT_ENOUGH = "There is not enough stock for this. Nothing was saved."
 @pytest.fixture
 def product(shop: Shop) -> int:
     """AN201 with five pieces in red, size S."""
-    made = shop.product()
-    shop.receive(made, S=5)
-    return made
+    product_id = shop.product()
+    shop.receive(product_id, S=5)
+    return product_id
 
 
 def listed(tab: AppTest) -> list[tuple[Any, ...]]:
@@ -58,7 +58,7 @@ def test_without_products_the_page_says_where_to_add_one(open_page: Open) -> Non
     ]
 
 
-def test_goods_out_move_the_stock_and_are_on_the_record_with_user_and_operation(
+def test_goods_out_move_the_stock_and_are_recorded_with_user_and_operation(
     open_page: Open, shop: Shop, product: int
 ) -> None:
     tab = filled_in(open_page, product, S="5")
@@ -89,19 +89,21 @@ def test_goods_out_move_the_stock_and_are_on_the_record_with_user_and_operation(
     )
 
 
-def test_more_than_there_is_cannot_be_sold(open_page: Open, shop: Shop, product: int) -> None:
+def test_a_sale_of_more_than_the_stock_is_refused(open_page: Open, shop: Shop, product: int) -> None:
     tab = click(filled_in(open_page, product, S="6"), "sales_save_0")
     assert sentences(tab.error) == [NOT_ENOUGH]
     assert shop.stock(product) == {("RED", "S"): 5} and shop.sales() == [] and shop.trail() == []
 
 
-def test_one_size_that_is_short_holds_back_the_others(open_page: Open, shop: Shop, product: int) -> None:
+def test_one_size_short_of_stock_blocks_the_whole_entry(open_page: Open, shop: Shop, product: int) -> None:
     tab = click(filled_in(open_page, product, S="1", M="1"), "sales_save_0")
     assert sentences(tab.error) == [NOT_ENOUGH]
     assert shop.stock(product) == {("RED", "S"): 5} and shop.sales() == [] and shop.trail() == []
 
 
-def test_what_somebody_else_sold_meanwhile_is_not_sold_again(open_page: Open, shop: Shop, product: int) -> None:
+def test_pieces_that_somebody_else_sold_meanwhile_cannot_be_sold_again(
+    open_page: Open, shop: Shop, product: int
+) -> None:
     tab = filled_in(open_page, product, S="5")
     shop.sell(product, S=1)
     assert sentences(click(tab, "sales_save_0").error) == [NOT_ENOUGH]
@@ -117,7 +119,7 @@ def test_a_wrong_quantity_is_refused_with_a_sentence_and_writes_nothing(
     assert shop.stock(product) == {("RED", "S"): 5} and shop.trail() == []
 
 
-def test_the_store_is_asked_for(open_page: Open, shop: Shop, product: int) -> None:
+def test_the_store_is_required(open_page: Open, shop: Shop, product: int) -> None:
     tab = filled_in(open_page, product, S="1")
     tab.selectbox(key="sales_store").set_value(None)
     assert sentences(click(tab, "sales_save_0").error) == ["Say which store the goods went to."]
@@ -137,7 +139,7 @@ def test_a_correction_moves_the_stock_by_the_difference(open_page: Open, shop: S
     }
 
 
-def test_a_correction_to_more_than_there_is_is_refused(open_page: Open, shop: Shop, product: int) -> None:
+def test_a_correction_to_more_than_the_stock_is_refused(open_page: Open, shop: Shop, product: int) -> None:
     shop.sell(product, S=3)
     assert sentences(saving(opening(open_page, shop), quantity="6").error) == [NOT_ENOUGH]
     assert shop.stock(product) == {("RED", "S"): 2} and shop.trail() == []
@@ -161,7 +163,7 @@ def test_the_second_of_two_tabs_is_refused_and_sees_both_versions(open_page: Ope
     assert (field(second, "sale_quantity").value, field(second, "sale_store").value) == ("2", "Bandra")
 
 
-def test_a_deleted_sale_brings_its_stock_back(open_page: Open, shop: Shop, product: int) -> None:
+def test_deleting_a_sale_returns_its_pieces_to_stock(open_page: Open, shop: Shop, product: int) -> None:
     shop.sell(product, S=1)
     tab = click(opening(open_page, shop), "edit_sale_delete")
     assert sentences(tab.success) == ["Sales entry 1 was deleted; 1 piece of AN201 Red S came back into stock."]

@@ -35,7 +35,7 @@ def customer(shop: Shop, name: str = "Mehta Stores") -> int:
     return seeded(shop, lambda connection: party_commands.create_customer(connection, details=CustomerDetails(name)))
 
 
-def test_what_goes_out_of_use_while_an_order_is_entered_is_said(open_page: Open, shop: Shop) -> None:
+def test_choices_that_go_out_of_use_while_an_order_is_entered_get_a_warning(open_page: Open, shop: Shop) -> None:
     draft(shop)
     customer(shop, "Other")
     tab = click(open_page("orders", Role.MANAGER), "new_order")
@@ -78,7 +78,7 @@ def written(shop: Shop) -> list[tuple[Any, ...]]:
 
 
 def taking(open_page: Open, product: int, cells: dict[int, dict[str, str]], **fields: object) -> AppTest:
-    """The form for a new order, filled in and sent; `cells` by row of the grid."""
+    """Fills in and saves the form for a new order; `cells` by row of the grid."""
     tab = click(open_page("orders", Role.MANAGER), "new_order")
     tab.multiselect(key="order_products_new_1").set_value([product] if product else [])
     run(tab)
@@ -95,7 +95,7 @@ def taking(open_page: Open, product: int, cells: dict[int, dict[str, str]], **fi
 
 
 @pytest.mark.parametrize("role", Role)
-def test_every_role_sees_the_orders_and_only_editors_can_do_something(open_page: Open, shop: Shop, role: Role) -> None:
+def test_every_role_sees_the_orders_and_only_editors_can_change_them(open_page: Open, shop: Shop, role: Role) -> None:
     assert next(iter(open_page("orders", role).info)).value.startswith("No orders yet.")
     order_id = draft(shop)
     tab = open_page("orders", role, order=str(order_id))
@@ -106,12 +106,12 @@ def test_every_role_sees_the_orders_and_only_editors_can_do_something(open_page:
             *(["new_order", "order_confirmed", "order_copy", "order_delete", "order_edit"] if editor else []),
         ]
     )
-    # A download goes on the record, and the database lets those write it who can read it.
+    # A download is recorded, and the database lets only readers of the trail write that record.
     assert len(tab.get("download_button")) == (0 if role is Role.VIEWER else 1)
     assert [sub.value for sub in tab.subheader] == ["Draft 1 · Mehta Stores"]
 
 
-def test_an_order_that_is_gone_is_said_to_be_gone(open_page: Open) -> None:
+def test_a_link_to_a_deleted_order_says_that_it_does_not_exist(open_page: Open) -> None:
     tab = open_page("orders", Role.MANAGER, order="77")
     assert [error.value for error in tab.error] == ["This order does not exist any more."]
     assert not click(tab, "order_back").error
@@ -197,7 +197,7 @@ def editing(open_page: Open, shop: Shop, role: Role = Role.MANAGER, **cells: str
     return tab
 
 
-def test_of_two_changes_of_one_order_the_second_is_refused_and_sees_both(open_page: Open, shop: Shop) -> None:
+def test_the_second_of_two_changes_to_an_order_is_refused_and_shows_both(open_page: Open, shop: Shop) -> None:
     draft(shop)
     first, second = editing(open_page, shop, S="5"), editing(open_page, shop, Role.ADMIN, S="7", M="1")
     assert sentences(click(first, "order_save").success) == ["Draft 1 was saved."]
@@ -217,7 +217,7 @@ def test_of_two_changes_of_one_order_the_second_is_refused_and_sees_both(open_pa
     assert [line.quantity for line in read(shop).lines] == [5]
 
 
-def test_an_order_is_confirmed_and_dispatched_and_short_stock_is_said_before(open_page: Open, shop: Shop) -> None:
+def test_an_order_is_confirmed_and_dispatched_after_a_warning_of_short_stock(open_page: Open, shop: Shop) -> None:
     draft(shop, quantity=3)
     shop.receive(1, S=2)
     tab = click(click(open_page("orders", Role.MANAGER, order="1"), "order_confirmed"), "order_step_go")
@@ -257,7 +257,8 @@ def test_many_orders_are_confirmed_copied_and_deleted_at_once(open_page: Open, s
         ("2026-27/1", "Mehta Stores", 3),
     ]
     before = written(shop)
-    tab.session_state["order_step"] = Step("dispatched", versions, ["Draft 1", "Draft 2"])  # as they were read before
+    # The versions are those read before the change.
+    tab.session_state["order_step"] = Step("dispatched", versions, ["Draft 1", "Draft 2"])
     click(run(tab), "order_step_go")
     assert sentences(tab.error) == ["Somebody else changed or deleted 2 of these orders meanwhile. Nothing was saved."]
     assert list(tab.dataframe[-1].value["Status now"]) == ["Confirmed", "Confirmed"] and written(shop) == before
@@ -268,7 +269,7 @@ def test_many_orders_are_confirmed_copied_and_deleted_at_once(open_page: Open, s
     assert {operation for operation, _, _ in written(shop)} == {"copy orders", "confirm orders", "delete drafts"}
 
 
-def test_the_order_sheet_is_on_the_record_before_it_leaves(shop: Shop) -> None:
+def test_the_export_of_an_order_sheet_is_recorded_before_the_download(shop: Shop) -> None:
     draft(shop)
     database, actor = shop.clone.app, shop.clone.actor(Role.ANALYST)
     made = order_sheet.export(database, actor, order_id=1, company=Company("Aarna"), currency="₹")
@@ -283,7 +284,7 @@ def test_the_order_sheet_is_on_the_record_before_it_leaves(shop: Shop) -> None:
     assert (details["file_name"], details["pieces"], details["bytes"]) == (made.file_name, 3, len(made.content))
 
 
-def test_an_agency_goes_with_the_order(open_page: Open, shop: Shop) -> None:
+def test_an_order_keeps_its_agency(open_page: Open, shop: Shop) -> None:
     product = shop.product()
     customer(shop)
     seeded(shop, lambda connection: party_commands.create_agency(connection, details=AgencyDetails("Kapoor & Sons")))
@@ -291,9 +292,7 @@ def test_an_agency_goes_with_the_order(open_page: Open, shop: Shop) -> None:
     assert read(shop).summary.agency == "Kapoor & Sons"
 
 
-def test_an_unfinished_order_stays_while_another_page_is_looked_at_until_it_is_discarded(
-    open_page: Open, shop: Shop
-) -> None:
+def test_an_unsaved_order_survives_a_visit_to_another_page_until_it_is_discarded(open_page: Open, shop: Shop) -> None:
     product = shop.product()
     customer(shop)
     tab = click(open_page("orders", Role.MANAGER), "new_order")
@@ -330,7 +329,7 @@ def test_an_unfinished_order_stays_while_another_page_is_looked_at_until_it_is_d
     assert tab.text_input(key=f"order_note_1_{order.version}_3").value == "before Diwali"
 
 
-def test_what_is_ordered_stays_when_a_colleague_changes_the_colours_meanwhile(open_page: Open, shop: Shop) -> None:
+def test_typed_quantities_stay_when_a_colleague_changes_colours_and_sizes(open_page: Open, shop: Shop) -> None:
     draft(shop)
     tab = run(editing(open_page, shop, S="5", M="1"))
     shop.run("update inventory.product_colors set color = 'Crimson' where colour_code = 'RED'")
@@ -342,7 +341,7 @@ def test_what_is_ordered_stays_when_a_colleague_changes_the_colours_meanwhile(op
     }
     shop.run("delete from inventory.product_color_stocks where size = 'M'")
     shop.run("update inventory.products set sizes = '{S,L}'")
-    # The size is gone, what was typed is not: it is refused rather than left out.
+    # The size was removed, its text was not: it is refused rather than left out.
     assert sentences(click(tab, "order_save").error) == [
         "The product does not come in this colour and size. Add them to the product first."
     ]
@@ -351,11 +350,11 @@ def test_what_is_ordered_stays_when_a_colleague_changes_the_colours_meanwhile(op
     assert [(line.colour_code, line.size, line.quantity) for line in read(shop).lines] == [("RED", "S", 5)]
 
 
-def test_the_filters_of_the_list_are_as_they_were_after_a_look_at_another_page(open_page: Open, shop: Shop) -> None:
+def test_the_filters_of_the_list_survive_a_visit_to_another_page(open_page: Open, shop: Shop) -> None:
     draft(shop)
     draft(shop, store="Bandra")
     tab = visit(visit(open_page("orders", Role.VIEWER), "home"), "orders")
-    # Without a choice too: “All” is one, not the lack of it.
+    # “All” survives, too: it is a choice like any other.
     chosen = [tab.selectbox(key=f"order_{name}_filter") for name in ("customer", "agency")]
     assert [box.value for box in chosen] == [0, 0] and len(tab.dataframe[0].value) == 2
     tab.selectbox(key="order_customer_filter").set_value(2)
@@ -364,7 +363,7 @@ def test_the_filters_of_the_list_are_as_they_were_after_a_look_at_another_page(o
     assert tab.dataframe[0].value["store"].to_list() == ["Bandra"]
 
 
-def test_a_link_to_another_order_leads_there_and_what_is_being_entered_is_kept(open_page: Open, shop: Shop) -> None:
+def test_a_link_to_another_order_opens_it_and_keeps_the_unsaved_form(open_page: Open, shop: Shop) -> None:
     draft(shop)
     tab = click(open_page("orders", Role.MANAGER), "new_order")
     tab.multiselect(key="order_products_new_1").set_value([1])
@@ -386,7 +385,7 @@ def test_a_link_to_another_order_leads_there_and_what_is_being_entered_is_kept(o
     assert (tab.subheader[0].value, sentences(tab.info)) == ("Change Draft 1", [])
 
 
-def test_a_link_to_the_order_that_is_being_changed_leads_to_the_change(open_page: Open, shop: Shop) -> None:
+def test_a_link_to_the_order_being_changed_opens_its_form(open_page: Open, shop: Shop) -> None:
     draft(shop)
     tab = run(editing(open_page, shop, S="7"))
     visit(visit(tab, "home"), "orders", order="1")

@@ -81,7 +81,7 @@ def test_every_role_sees_the_parties_and_only_editors_can_change_them(
 
 
 @pytest.mark.parametrize("word", PAGES)
-def test_a_party_is_added_as_it_is_written_and_found_again(open_page: Open, shop: Shop, word: str) -> None:
+def test_a_party_is_added_in_normal_form_and_the_search_finds_no_other(open_page: Open, shop: Shop, word: str) -> None:
     assert open_page(PAGES[word], Role.VIEWER).info[0].value == f"No {PAGES[word]} yet."
     mobile = "phone" if word == "customer" else "owner_mobile"
     days = "payment_days" if word == "customer" else "days_of_payment"
@@ -129,8 +129,8 @@ def test_a_wrong_party_is_refused_with_a_sentence_and_writes_nothing(
             "days": "payment_days" if customer else "days_of_payment",
         }
         tab = adding(open_page, word, **{names.get(name, name): value for name, value in fields.items()})
-        (said,) = sentences(tab.error)
-        assert said.endswith(sentence) and not tab.success
+        (message,) = sentences(tab.error)
+        assert message.endswith(sentence) and not tab.success
     assert written(shop) == []
 
 
@@ -141,7 +141,7 @@ def test_a_likely_duplicate_is_shown_before_anything_is_saved(open_page: Open, s
     assert [warning.value for warning in tab.warning] == [f"This {word} may be the same. Nothing was saved yet."]
     assert tab.dataframe[-1].value.to_dict("records") == [{word.capitalize(): "Mehta & Co", "Same": "GSTIN"}]
     assert written(shop) == []
-    # What is typed after the warning is what is saved, unless it is like yet another one.
+    # The texts typed after the warning are saved, unless they match yet another party.
     party(shop, word, "Nair Stores")
     tab.text_input(key=f"edit_{word}_{NAMES[word]}_new").set_value("Nair Stores")
     assert written(shop) == [] and not click(tab, f"{word}_anyway").success
@@ -154,7 +154,7 @@ def test_a_likely_duplicate_is_shown_before_anything_is_saved(open_page: Open, s
 
 
 @pytest.mark.parametrize("word", PAGES)
-def test_of_two_edits_of_one_party_the_second_is_refused_and_sees_both(open_page: Open, shop: Shop, word: str) -> None:
+def test_the_second_of_two_edits_of_a_party_is_refused_and_shows_both(open_page: Open, shop: Shop, word: str) -> None:
     read = party(shop, word)
     first, second = opening(open_page, word, read), opening(open_page, word, read, Role.ADMIN)
     assert sentences(saving(first, word, read, address="1, Main Road").success) == ["Mehta & Co was saved."]
@@ -173,7 +173,7 @@ def test_of_two_edits_of_one_party_the_second_is_refused_and_sees_both(open_page
 
 
 @pytest.mark.parametrize("word", PAGES)
-def test_an_unused_party_is_deleted_and_a_used_one_only_deactivated(open_page: Open, shop: Shop, word: str) -> None:
+def test_an_unused_party_can_be_deleted_and_a_used_one_only_deactivated(open_page: Open, shop: Shop, word: str) -> None:
     unused, used = party(shop, word, "Unused"), party(shop, word, "Used")
     customer = used.id if word == "customer" else party(shop, "customer").id
     details = OrderDetails(customer, DAY, agency_id=None if word == "customer" else used.id)

@@ -1,4 +1,4 @@
-"""The Paste page: rows checked and shown with their problems, written in one go, and replaced only on a clear yes."""
+"""The Paste page: rows are checked, shown with their problems, written in one go, and replace entries after a yes."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -21,7 +21,7 @@ HOSTILE = "<b>:red[x]</b> $a$ [l](http://x)"
 
 
 def day(ago: int = 0) -> str:
-    """A date as Excel copies it."""
+    """A date in the format in which Excel copies it."""
     return f"{formats.today() - timedelta(days=ago):%d/%m/%Y}"
 
 
@@ -39,7 +39,7 @@ def pasted(tab: AppTest, *lines: str, kind: Kind = Kind.INWARD, product: int | N
 
 
 def table(tab: AppTest, key: str) -> list[tuple[Any, ...]]:
-    """The rows of one of the page's tables, known by a column of its own; none where it is not there."""
+    """The rows of the table that has the column `key`; none without such a table."""
     column = {"paste_problems": "Problem", "paste_changes": "Will be", "paste_gone": "Entry", "paste_rows": "Colour"}[
         key
     ]
@@ -51,7 +51,7 @@ def can_write(tab: AppTest) -> bool:
     return any(button.key == "paste_write" and not button.disabled for button in tab.button)
 
 
-def test_analysts_and_viewers_have_no_such_page_and_an_empty_paste_says_what_to_do(open_page: Open, shop: Shop) -> None:
+def test_analysts_and_viewers_cannot_paste_and_an_empty_paste_says_what_to_do(open_page: Open, shop: Shop) -> None:
     for role in (Role.ANALYST, Role.VIEWER):
         tab = open_page("products", role)
         with pytest.raises(ValueError, match="Could not find a navigation page"):
@@ -65,7 +65,7 @@ def test_analysts_and_viewers_have_no_such_page_and_an_empty_paste_says_what_to_
     assert not tab.dataframe and shop.trail() == []
 
 
-def test_problems_are_listed_by_row_and_column_and_marked_until_they_are_put_right(open_page: Open, shop: Shop) -> None:
+def test_problems_are_listed_by_row_and_column_and_marked_until_they_are_corrected(open_page: Open, shop: Shop) -> None:
     product = shop.product()
     good, wrong = f"{day()}\tRed\t4\t\t2\tSupply\tMill", f"{day()}\tPink\t-1\t\t2.5\tSupply\t{HOSTILE}"
     tab = pasted(open_page("paste", Role.MANAGER), HEADER, good, wrong, product=product)
@@ -99,7 +99,7 @@ def test_problems_are_listed_by_row_and_column_and_marked_until_they_are_put_rig
     assert tab.text_area[0].value == "" and not tab.dataframe
 
 
-def test_stored_rows_are_listed_and_deleted_only_after_a_yes(open_page: Open, shop: Shop) -> None:
+def test_existing_entries_are_shown_and_replaced_only_after_a_yes(open_page: Open, shop: Shop) -> None:
     product = shop.product()
     tab = open_page("paste", Role.MANAGER)
     click(
@@ -149,7 +149,7 @@ def test_a_file_of_products_shows_what_changes_and_asks_why_prices_do(open_page:
     tab = open_page("paste", Role.ADMIN)
     tab.segmented_control(key="paste_kind").set_value(Kind.PRODUCTS)
     run(tab)
-    # The example of the template, under another header, after a change of the stored product.
+    # The example of the template with another header, after a change of the stored product.
     data = b"SKU;Name;Price;Colours;Sizes\nAN201;;599;;\nNEW-1;New kurta;899;Navy:NV;S-L\n"
     tab.file_uploader[0].set_value(("products.csv", data, "text/csv"))
     click(tab, "paste_check")
@@ -170,7 +170,7 @@ def test_a_file_of_products_shows_what_changes_and_asks_why_prices_do(open_page:
     ]
 
 
-def test_a_workbook_and_a_block_at_once_are_not_guessed_between(open_page: Open, shop: Shop) -> None:
+def test_a_workbook_and_a_block_at_once_are_refused(open_page: Open, shop: Shop) -> None:
     tab = open_page("paste", Role.MANAGER)
     workbook = paste_template.workbook(Kind.INWARD, today=formats.today())
     tab.file_uploader[0].set_value(("goods.xlsx", workbook, "application/octet-stream"))

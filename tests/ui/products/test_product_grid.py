@@ -1,4 +1,4 @@
-"""Products edited in the grid: only changed cells are written, all of them or none, and nobody is overwritten."""
+"""The grid of products: it writes changed cells only, all or none, and overwrites no change of others."""
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -91,7 +91,7 @@ def test_a_wrong_cell_refuses_the_whole_grid_with_a_sentence(
     assert shop.trail() == []
 
 
-def test_a_grid_over_what_others_changed_is_refused_shown_and_can_be_kept(open_page: Open, shop: Shop) -> None:
+def test_a_grid_over_changes_of_others_is_refused_and_its_texts_can_be_kept(open_page: Open, shop: Shop) -> None:
     shop.product()
     shop.product("KT-1", "Kurta")
     tab = typing(open_page, {"name": "Tights"}, {"category": "Kurta"})
@@ -108,7 +108,9 @@ def test_a_grid_over_what_others_changed_is_refused_shown_and_can_be_kept(open_p
     assert shop.read_product(2).category == "Kurta"
 
 
-def test_what_is_kept_stays_with_its_product_although_others_went_and_moved(open_page: Open, shop: Shop) -> None:
+def test_kept_texts_stay_with_their_product_although_other_products_were_deleted_or_renamed(
+    open_page: Open, shop: Shop
+) -> None:
     for sku in ("AN201", "BL-1", "KT-1", "TP-1"):
         shop.product(sku, colours=[])
     tab = typing(open_page, {"name": "Tights"}, {"category": "Blouse"}, {}, {"category": "Top"})

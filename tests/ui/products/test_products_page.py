@@ -48,7 +48,7 @@ def test_without_products_the_page_says_how_to_get_the_first(open_page: Open) ->
     assert not tab.dataframe
 
 
-def test_the_list_tells_price_colours_sizes_and_stock_by_sku(open_page: Open, shop: Shop) -> None:
+def test_the_list_has_price_colours_sizes_and_stock_by_sku(open_page: Open, shop: Shop) -> None:
     kurta = shop.product("KT-1", "Kurta", category="Kurta", unit_price=None, reorder_level=3, colours=["Teal"])
     shop.product("AN201", "Leggings", category="Leggings", colours=[])
     shop.receive(kurta, "TEAL", S=4, M=3)
@@ -90,7 +90,7 @@ def test_the_list_tells_price_colours_sizes_and_stock_by_sku(open_page: Open, sh
     ("search", "found"),
     [("kurta", ["KT-1", "KT_2"]), ("kt_", ["KT_2"]), ("%", []), ("  an2 ", ["AN201"]), ("O'Neil \\ x", [])],
 )
-def test_the_search_is_for_text_in_sku_name_and_category(
+def test_the_search_finds_text_in_sku_name_and_category(
     open_page: Open, shop: Shop, search: str, found: list[str]
 ) -> None:
     shop.product("AN201", "Leggings")
@@ -124,7 +124,7 @@ def test_a_category_narrows_the_list(open_page: Open, shop: Shop) -> None:
     assert shown(run(tab), "sku") == [("KT-1",)]
 
 
-def test_fifty_products_make_a_page(open_page: Open, shop: Shop) -> None:
+def test_a_page_has_fifty_products(open_page: Open, shop: Shop) -> None:
     shop.run(
         "insert into inventory.products (sku, name, sizes) "
         "select 'KT-' || to_char(n, 'FM000'), 'Kurta', '{S}' from generate_series(1, 101) n"
@@ -145,7 +145,7 @@ def test_fifty_products_make_a_page(open_page: Open, shop: Shop) -> None:
 # --- add --------------------------------------------------------------------------------------------------
 
 
-def test_a_new_product_gets_its_colours_and_an_empty_matrix_on_the_record(open_page: Open, shop: Shop) -> None:
+def test_a_new_product_gets_its_colours_and_an_empty_matrix_and_is_recorded(open_page: Open, shop: Shop) -> None:
     tab = adding(
         open_page,
         sku=" KT-1 ",
@@ -359,7 +359,7 @@ def test_a_deactivated_product_leaves_the_list_and_comes_back(open_page: Open, s
     ]
 
 
-def test_a_product_that_is_gone_is_said_to_be_gone(open_page: Open, shop: Shop) -> None:
+def test_saving_a_deleted_product_says_that_it_does_not_exist(open_page: Open, shop: Shop) -> None:
     shop.product(colours=[])
     tab = opening(open_page, shop)
     shop.run("delete from inventory.products")
@@ -380,7 +380,9 @@ def test_a_session_that_ends_while_a_form_is_open_leads_to_the_sign_in(open_page
 # --- sizes and colours ------------------------------------------------------------------------------------
 
 
-def test_unused_colours_are_deleted_used_ones_can_be_restored_and_stock_stays(open_page: Open, shop: Shop) -> None:
+def test_unused_sizes_and_colours_are_removed_and_used_ones_deactivated_and_restored(
+    open_page: Open, shop: Shop
+) -> None:
     product = shop.product(sizes=["S", "M"], colours=["Red", "Teal"])
     shop.receive(product, S=2)
     tab = opening(open_page, shop)
@@ -424,7 +426,7 @@ def test_a_colour_is_renamed_and_a_blank_name_refused(open_page: Open, shop: Sho
     assert [(row[4], row[5]) for row in shop.trail()] == [({"color": "Red"}, {"color": "Wine"})]
 
 
-def test_colours_take_codes_and_a_product_its_stores_and_agencies(open_page: Open, shop: Shop) -> None:
+def test_a_product_is_added_with_colour_codes_and_allowed_stores(open_page: Open, shop: Shop) -> None:
     tab = click(open_page("products", Role.MANAGER), "add_product")
     tab.text_input(key="new_sku").set_value("KT-1")
     tab.text_input(key="new_name").set_value("Kurta")

@@ -1,4 +1,4 @@
-"""The Reasons page: an admin says which changes ask for a reason; every form can then be answered."""
+"""The Reasons page: an admin decides which changes demand a reason; every form can then take one."""
 
 from streamlit.testing.v1 import AppTest
 
@@ -15,7 +15,7 @@ DONE = """
     select username, operation, reason, action, new_values from audit.trail
     where entity = 'ReasonPolicy' and operation is not null order by id
 """
-LACKING = "This change needs a reason. Say why, and save again; nothing was saved."
+REASON_MISSING = "This change needs a reason. Say why, and save again; nothing was saved."
 
 
 def rules(tab: AppTest) -> list[tuple[str, str]]:
@@ -25,18 +25,18 @@ def rules(tab: AppTest) -> list[tuple[str, str]]:
 def asking(tab: AppTest, entity: str, field: str, why: str = "") -> AppTest:
     tab.selectbox(key="reason_entity").set_value(entity)
     run(tab).selectbox(key=f"reason_field_{entity}").set_value(field)
-    asked = len(rules(tab))
-    tab.text_input(key=f"reason_rule_why_{asked}").set_value(why)
-    return click(tab, f"reason_rule_save_{asked}")
+    count = len(rules(tab))
+    tab.text_input(key=f"reason_rule_why_{count}").set_value(why)
+    return click(tab, f"reason_rule_save_{count}")
 
 
-def test_an_admin_asks_for_a_reason_and_for_none_and_both_are_on_the_record(open_page: Open, shop: Shop) -> None:
+def test_an_admin_adds_and_switches_off_a_rule_and_both_are_recorded(open_page: Open, shop: Shop) -> None:
     tab = open_page("reasons", Role.ADMIN)
     first = [("Product", "Unit price"), ("Stock adjustment", "Every change"), ("User", "Role")]
     assert rules(tab) == first
     assert tab.selectbox(key="reason_entity").options[:3] == ["Agency", "Customer", "Inward entry"]
     tab.selectbox(key="reason_entity").set_value("User")
-    # Nobody could set a password any more if every change of a user, or of the password, asked for a reason.
+    # A rule for every change of a user, or for the password, would keep everybody from setting a password.
     assert run(tab).selectbox(key="reason_field_User").options == ["Email", "Name", "Active"]
     asking(tab, "InwardLog", "quantity", "audit of October")
     assert sentences(tab.success) == ["Inward entry, Quantity: a reason is asked for from now on."]
@@ -61,32 +61,32 @@ def test_an_admin_asks_for_a_reason_and_for_none_and_both_are_on_the_record(open
     ]
 
 
-def test_a_form_without_a_field_for_it_asks_for_the_reason_that_a_rule_wants(open_page: Open, shop: Shop) -> None:
+def test_a_form_without_a_reason_field_asks_for_the_reason_that_a_rule_demands(open_page: Open, shop: Shop) -> None:
     shop.run("insert into inventory.reason_policies (entity, field) values ('Customer', '*')")
     tab = adding(open_page, "customer")
-    assert sentences(tab.error) == [LACKING]
+    assert sentences(tab.error) == [REASON_MISSING]
     tab.text_input(key="reason_lacking").set_value("  *new* shop in town ")
     assert sentences(click(tab, "customer_save").success) == ["Mehta & Co was added."]
     why = "select operation, reason from audit.trail where entity = 'Customer'"
     assert shop.run(why) == [("add customer", "*new* shop in town")]
-    # It was for that change alone: not for one of another kind, nor when something else was done meanwhile, be it that
-    # the page was left, nor for one of another record (a dialog runs by itself, so nothing else need be done).
+    # The reason counts for that change only: not for another operation or another record, and not after another run or
+    # a visit to another page. A dialog runs by itself, so a change of another record may come without another run.
     (made,) = stored(shop, "customer")
 
     def refused() -> None:
         tab.session_state["customer_dialog"] = made
-        assert sentences(saving(run(tab), "customer", made, phone="9820012345").error) == [LACKING]
+        assert sentences(saving(run(tab), "customer", made, phone="9820012345").error) == [REASON_MISSING]
 
     refused()
     tab.text_input(key="reason_lacking").set_value("moved")
-    assert sentences(click(tab, "customer_active").error) == [LACKING]
+    assert sentences(click(tab, "customer_active").error) == [REASON_MISSING]
     for meanwhile in (lambda: run(tab), lambda: visit(visit(tab, "home"), "customers")):
         refused()
         tab.text_input(key="reason_lacking").set_value("moved")
         meanwhile()
         refused()
     tab.session_state[session.PENDING_REASON] = ("edit customer", made.id + 1), "moved"
-    assert sentences(click(tab, "customer_save").error) == [LACKING]
+    assert sentences(click(tab, "customer_save").error) == [REASON_MISSING]
     tab.session_state[session.PENDING_REASON] = ("edit customer", made.id), "moved"
     assert sentences(click(tab, "customer_save").success) == ["Mehta & Co was saved."]
     assert shop.run(why + " order by id")[1:] == [("edit customer", "moved")]

@@ -1,4 +1,4 @@
-"""Names that look like markup, or are far too long: shown as they are, on every page, by every message."""
+"""Names that look like markup, or are far too long: every page and message shows them escaped."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -31,12 +31,12 @@ HOSTILE = {
     "a long one": "Kurta " * 400,
     "a formula": '=HYPERLINK("http://x")',
 }
-# Where a text of the screen is Markdown; everything else is text or a table, which interpret nothing.
+# The elements whose text is Markdown; all others are plain texts and tables.
 MARKDOWN = ("markdown", "caption", "success", "error", "info", "warning", "title", "header", "subheader", "page_link")
 
 
 def interpreted(tab: AppTest) -> Iterator[str]:
-    """All Markdown on the screen that holds any part of a name."""
+    """All Markdown on the screen that contains any part of a name."""
     for kind in MARKDOWN:
         for element in getattr(tab, kind):
             yield str(element.value)
@@ -135,7 +135,7 @@ def test_the_trail_of_hostile_names_is_searched_opened_and_charted(open_page: Op
     assert_shown_as_it_is(run(tab), name)
 
 
-def test_what_is_typed_for_a_quantity_is_shown_as_it_is_in_the_refusal(open_page: Open, shop: Shop, name: str) -> None:
+def test_the_refusal_of_a_quantity_shows_its_text_escaped(open_page: Open, shop: Shop, name: str) -> None:
     shop.product()
     tab = open_page("inward", Role.MANAGER)
     type_in_grid(tab, "inward_grid_0", S=name)

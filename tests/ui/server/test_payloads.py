@@ -31,7 +31,7 @@ def assert_inert(tab: AppTest, typed: list[str]) -> None:
                 assert not READ_BY_MARKDOWN.search(text) or text.strip() not in read, body
 
 
-def test_nothing_is_left_of_a_payload_that_markdown_reads() -> None:
+def test_escaped_payloads_contain_no_markdown() -> None:
     for text in payloads.fixed():
         assert unescaped(formats.plain(text)) == text
 
@@ -50,7 +50,7 @@ def test_every_payload_is_kept_as_it_was_typed_or_refused_with_a_sentence(open_p
         }
         number += 1
         typed = dict.fromkeys(fields, "") | {"new_sku": f"P{number}"}
-        # What a number or a list is expected in refuses nearly all; every other round names are tried alone.
+        # Fields for numbers and lists refuse nearly all payloads, so every other round fills in names alone.
         for key in fields:
             if texts and key != "new_sku" and (number % 2 or key in {"new_name", "new_description", "new_category"}):
                 typed[key] = texts.pop()
@@ -61,7 +61,7 @@ def test_every_payload_is_kept_as_it_was_typed_or_refused_with_a_sentence(open_p
         row = shop.run("select name, description, category from inventory.products where sku = %s", f"P{number}")
         if row:
             kept += 1
-            # What is around a text, a space or a line, is not part of it.
+            # Spaces and line breaks around a text are not part of it.
             assert [part.strip() for part in row[0]] == [
                 typed[f"new_{name}"].strip() for name in ("name", "description", "category")
             ]

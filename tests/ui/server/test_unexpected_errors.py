@@ -1,4 +1,4 @@
-"""What nobody expected: a sentence with an id, under which the log has the rest; never a traceback on screen."""
+"""Unexpected errors: the screen shows a sentence with an id, the log has the traceback under that id."""
 
 import logging
 import re
@@ -25,7 +25,7 @@ SENTENCE = re.compile(
 
 @pytest.fixture(autouse=True)
 def handler_of_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
-    """AppTest runs a script; what st.App does with its errors has to be told to it."""
+    """AppTest runs a script without st.App, so this installs the error handler of the app."""
     original = LocalScriptRunner.__init__
 
     def with_handler(self: LocalScriptRunner, *arguments: object, **options: object) -> None:
@@ -53,7 +53,7 @@ def raising(error: Exception) -> Callable[..., object]:
     ],
     ids=["products", "stock", "inward", "sales", "audit"],
 )
-def test_an_error_on_a_page_is_an_id_on_screen_and_a_traceback_in_the_log(
+def test_an_error_on_a_page_shows_an_id_and_logs_a_traceback(
     open_page: Open,
     shop: Shop,
     monkeypatch: pytest.MonkeyPatch,
@@ -91,7 +91,9 @@ def test_an_error_in_a_save_writes_nothing_and_the_page_goes_on(
     assert sentences(click(tab, "inward_save_0").success) == ["Recorded 3 pieces of AN201 Navy Blue in: S 3."]
 
 
-def test_an_error_in_a_dialog_stays_a_sentence(open_page: Open, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_a_dialog_is_shown_as_a_sentence(
+    open_page: Open, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop.product()
     tab = open_page("products", Role.MANAGER)
     tab.session_state["product_dialog"] = shop.read_product()
@@ -102,7 +104,7 @@ def test_an_error_in_a_dialog_stays_a_sentence(open_page: Open, shop: Shop, monk
     assert shop.trail() == []
 
 
-def test_a_refusal_that_no_page_expected_is_its_sentence(
+def test_a_refusal_that_no_page_handles_is_shown_as_its_sentence(
     open_page: Open, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = Refused(

@@ -12,39 +12,39 @@ from ui.shared import formats
 
 @pytest.fixture
 def midnight(monkeypatch: pytest.MonkeyPatch) -> "Midnight":
-    """Midnights that come when they are told to."""
+    """A clock of days: midnight comes when the test says so."""
     return Midnight(monkeypatch, formats.today())
 
 
 class Midnight:
-    """The business's day of a test, which passes by itself in no test."""
+    """The business's date, which changes by `comes` only."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, today: date) -> None:
         self._monkeypatch = monkeypatch
         self.today = today
-        self._say()
+        self._set_today()
 
     def comes(self) -> date:
-        """The new day."""
+        """Starts the next day and returns it."""
         self.today += timedelta(days=1)
-        self._say()
+        self._set_today()
         return self.today
 
-    def _say(self) -> None:
+    def _set_today(self) -> None:
         self._monkeypatch.setattr(formats, "today", lambda: self.today)
 
 
 @pytest.mark.parametrize(
     ("page", "key"), [("inward", "inward_date"), ("sales", "sales_date"), ("stock", "adjust_date_1_RED_S_0")]
 )
-def test_a_date_left_at_today_moves_on_at_midnight_and_one_that_was_chosen_stays(
+def test_a_date_left_at_today_follows_the_day_at_midnight_and_a_chosen_one_stays(
     open_page: Open, shop: Shop, midnight: Midnight, page: str, key: str
 ) -> None:
     shop.receive(shop.product(colours=["Red"]), S=5)
     tab = open_page(page, Role.MANAGER)
 
     def shown() -> date:
-        """What the field says after another run, in which the cell of the stock matrix is still selected."""
+        """The date in the field after another run, with the cell of the stock matrix still selected."""
         if page == "stock":
             tab.session_state["matrix_1"] = {"selection": {"rows": [], "columns": [], "cells": [[0, "S"]]}}
         return date.fromisoformat(str(run(tab).date_input(key=key).value))
@@ -54,24 +54,24 @@ def test_a_date_left_at_today_moves_on_at_midnight_and_one_that_was_chosen_stays
     chosen = midnight.today - timedelta(days=3)
     tab.date_input(key=key).set_value(chosen)
     if page == "stock":
-        click(tab, "adjust_save_1_RED_S_0")  # which is refused; a form says what was chosen once it is sent
+        click(tab, "adjust_save_1_RED_S_0")  # which is refused; a form sends its date when it is submitted
     assert shown() == chosen
     midnight.comes()
     assert shown() == chosen
     assert not tab.warning
 
 
-def test_what_is_saved_just_after_midnight_has_the_day_that_the_screen_said(
+def test_an_entry_saved_just_after_midnight_has_the_date_on_the_screen(
     open_page: Open, shop: Shop, midnight: Midnight
 ) -> None:
     shop.product()
     tab = open_page("inward", Role.MANAGER)
-    said = tab.date_input(key="inward_date").value
+    date_on_screen = tab.date_input(key="inward_date").value
     tab.selectbox(key="inward_colour_1").set_value("RED")
     run(tab)
     type_in_grid(tab, "inward_grid_0", S="4")
     choose_or_type(tab, "inward_stakeholder", "Mill")
     midnight.comes()
     click(tab, "inward_save_0")
-    assert [(entry.date, entry.quantity) for entry in shop.inward()] == [(said, 4)]
+    assert [(entry.date, entry.quantity) for entry in shop.inward()] == [(date_on_screen, 4)]
     assert run(tab).date_input(key="inward_date").value == midnight.today

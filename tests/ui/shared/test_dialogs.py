@@ -1,4 +1,4 @@
-"""What is open on a page closes when the page is left, for the Back button tells no dialog that it is dismissed."""
+"""A dialog closes when the user leaves its page: the Back button does not call `on_dismiss`."""
 
 from streamlit.proto.Block_pb2 import Block as BlockProto
 from streamlit.testing.v1 import AppTest
@@ -22,12 +22,12 @@ from ui.reasons import rules as reason_rules
 
 
 def dialogs(tab: AppTest) -> list[str]:
-    """The titles of what is open."""
+    """The titles of the open dialogs."""
     blocks = (getattr(node, "proto", None) for node in tab._tree)
     return [block.dialog.title for block in blocks if isinstance(block, BlockProto) and block.HasField("dialog")]
 
 
-def test_a_dialog_stays_closed_once_its_page_was_left(open_page: Open, shop: Shop) -> None:
+def test_leaving_a_page_closes_its_dialog(open_page: Open, shop: Shop) -> None:
     product = shop.product()
     shop.receive(product, S=5)
     shop.adjust(product, -1)
@@ -58,7 +58,7 @@ def test_a_dialog_stays_closed_once_its_page_was_left(open_page: Open, shop: Sho
         assert dialogs(visit(visit(tab, "home"), page)) == []
 
 
-def test_of_two_dialogs_that_two_quick_clicks_ask_for_one_is_opened(open_page: Open) -> None:
+def test_two_quick_clicks_that_open_two_dialogs_leave_one_open(open_page: Open) -> None:
     tab = click(open_page("customers", Role.MANAGER), "add_customer")
     tab.text_input(key="edit_customer_store_name_new").set_value("Mehta Stores")
     click(tab, "customer_save").button(key="undo_offer").click()

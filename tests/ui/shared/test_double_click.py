@@ -1,4 +1,4 @@
-"""A second click on what saves, wherever it comes between the commit of the first and the page that says so."""
+"""A second click on a button that saves, at any time between the commit and the message about it."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ Filled = tuple[AppTest, str]
 
 
 def an_adjustment(open_page: Open, shop: Shop) -> Filled:
-    """The form of a cell, filled in; its button."""
+    """Fills in the form of a cell; returns the tab and the key of its button."""
     shop.receive(shop.product(sizes=["S"], colours=["Red"]), S=5)
     tab = open_page("stock", Role.MANAGER)
     tab.session_state["matrix_1"] = {"selection": {"rows": [], "columns": [], "cells": [[0, "S"]]}}
@@ -35,14 +35,14 @@ def an_adjustment(open_page: Open, shop: Shop) -> Filled:
 
 
 def a_customer(open_page: Open, shop: Shop) -> Filled:
-    """The dialog of a new one, filled in; its button."""
+    """Fills in the dialog of a new customer; returns the tab and the key of its button."""
     tab = click(open_page("customers", Role.MANAGER), "add_customer")
     tab.text_input(key="edit_customer_store_name_new").set_value("Mehta Stores")
     return tab, "customer_save"
 
 
 def a_reason_rule(open_page: Open, shop: Shop) -> Filled:
-    """The form of a new rule, which has another one after it; its button."""
+    """Fills in the form of a new rule, which another form follows; returns the tab and the key of its button."""
     tab = open_page("reasons", Role.ADMIN)
     tab.selectbox(key="reason_entity").set_value("InwardLog")
     run(tab).selectbox(key="reason_field_InwardLog").set_value("quantity")
@@ -51,14 +51,14 @@ def a_reason_rule(open_page: Open, shop: Shop) -> Filled:
 
 
 def a_password(open_page: Open, shop: Shop) -> Filled:
-    """The form for one of one's own, filled in; its button."""
+    """Fills in the form to change the password; returns the tab and the key of its button."""
     tab = open_page("account", Role.VIEWER)
     for name, typed in (("old", PASSWORD), ("new", "several words in a row"), ("again", "several words in a row")):
         tab.text_input(key=f"password_{name}_0").set_value(typed)
     return tab, "password_save_0"
 
 
-SAID = {
+OUTCOMES = {
     an_adjustment: (
         "Took away 2 pieces of AN201 Red S: damaged.",
         [("CREATE", "StockAdjustment"), ("UPDATE", "ProductColorStock")],
@@ -74,20 +74,20 @@ COMMITS = {a_password: (sessions, "change_password")}
 
 
 def click_twice(tab: AppTest, key: str, during: tuple[ModuleType, str], monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    """The second click comes within a function, and waits like any other for Streamlit to ask for it."""
+    """Clicks, and again while the function `during` begins; the second click waits until Streamlit takes it."""
     tab.button(key=key).click()
-    again = RerunData(widget_states=tab._tree.get_widget_states(), page_script_hash=tab._page_hash)
-    meanwhile(during, lambda requests: requests.request_rerun(again), monkeypatch)
+    second_click = RerunData(widget_states=tab._tree.get_widget_states(), page_script_hash=tab._page_hash)
+    call_during(during, lambda requests: requests.request_rerun(second_click), monkeypatch)
     return run(tab)
 
 
-def meanwhile(
+def call_during(
     during: tuple[ModuleType, str], ask: Callable[[ScriptRequests], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Has the browser's thread ask for something, once, while a function begins."""
+    """Calls `ask` once in the browser's thread, while the function `during` begins."""
     function = getattr(*during)
 
-    def asked(*arguments: Any, **named: Any) -> Any:
+    def wrapper(*arguments: Any, **named: Any) -> Any:
         context = get_script_run_ctx()
         assert context is not None and context.script_requests is not None
         if during != (feedback, "show_done") or "done" in st.session_state:
@@ -96,23 +96,23 @@ def meanwhile(
                 assert browser.submit(ask, context.script_requests).result() is not False
         return function(*arguments, **named)
 
-    monkeypatch.setattr(*during, asked)
+    monkeypatch.setattr(*during, wrapper)
 
 
-@pytest.mark.parametrize("at_the_sentence", [False, True], ids=["while it is written", "while it is said"])
-@pytest.mark.parametrize("fill", SAID, ids=lambda fill: fill.__name__)
-def test_what_is_saved_is_saved_once_and_said(
+@pytest.mark.parametrize("before_message", [False, True], ids=["during the write", "before the message"])
+@pytest.mark.parametrize("fill", OUTCOMES, ids=lambda fill: fill.__name__)
+def test_a_second_click_saves_once_and_the_message_is_shown(
     open_page: Open,
     shop: Shop,
     monkeypatch: pytest.MonkeyPatch,
     fill: Callable[[Open, Shop], Filled],
-    at_the_sentence: bool,
+    before_message: bool,
 ) -> None:
     tab, key = fill(open_page, shop)
     ((before,),) = shop.run("select coalesce(max(id), 0) from audit.trail")
-    during = (feedback, "show_done") if at_the_sentence else COMMITS.get(fill, (undo, "this_transaction"))
+    during = (feedback, "show_done") if before_message else COMMITS.get(fill, (undo, "this_transaction"))
     tab = click_twice(tab, key, during, monkeypatch)
-    sentence, written = SAID[fill]
+    sentence, written = OUTCOMES[fill]
     assert (sentences(tab.success), sentences(tab.error)) == ([sentence], [])
     assert [field.value for field in tab.text_input if field.value] == []
     records = shop.run("select action, entity from audit.trail where id > %s order by id", before)
@@ -120,7 +120,7 @@ def test_what_is_saved_is_saved_once_and_said(
 
 
 @pytest.mark.parametrize("connected_again", [False, True], ids=["and stays away", "and comes back"])
-def test_what_is_saved_while_the_connection_is_lost_is_saved_once_and_said(
+def test_a_save_while_the_connection_is_lost_happens_once_and_its_message_is_shown(
     open_page: Open, shop: Shop, monkeypatch: pytest.MonkeyPatch, connected_again: bool
 ) -> None:
     tab, key = an_adjustment(open_page, shop)
@@ -131,37 +131,37 @@ def test_what_is_saved_while_the_connection_is_lost_is_saved_once_and_said(
         if connected_again:
             assert requests.request_rerun(RerunData(page_script_hash=tab._page_hash))
 
-    meanwhile((undo, "this_transaction"), lose, monkeypatch)
+    call_during((undo, "this_transaction"), lose, monkeypatch)
     click(tab, key)
     if not connected_again:
         run(tab)
-    sentence, written = SAID[an_adjustment]
+    sentence, written = OUTCOMES[an_adjustment]
     assert (sentences(tab.success), sentences(tab.error)) == ([sentence], [])
     assert [field.value for field in tab.text_input if field.value] == []
     records = shop.run("select action, entity from audit.trail where id > %s order by id", before)
     assert records == written
 
 
-def test_a_click_is_answered_that_comes_while_what_ends_the_run_is_found(
+def test_a_click_during_a_check_that_stops_the_run_is_answered(
     open_page: Open, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tab = open_page("paste", Role.MANAGER)
     tab.text_area(key="paste_block_0").set_value("nothing\tthat\tcan\tbe\tpasted")
     other = RerunData(query_string="came=yes", page_script_hash=tab._page_hash)
-    meanwhile((paste_preview, "problems"), lambda requests: requests.request_rerun(other), monkeypatch)
+    call_during((paste_preview, "problems"), lambda requests: requests.request_rerun(other), monkeypatch)
     seen = []
     monkeypatch.setattr(paste_preview, "rows", lambda checked: seen.append(st.query_params.get("came")))
     click(tab, "paste_check")
     assert seen == [None, "yes"]
 
 
-def test_what_was_said_stays_until_it_can_be_read_on_another_page_too(
+def test_a_message_stays_until_it_can_be_read_also_on_another_page(
     open_page: Open, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feedback, "STAYS", 600)
     tab = click(*an_adjustment(open_page, shop))
-    said = [SAID[an_adjustment][0]]
-    assert sentences(tab.success) == sentences(run(tab).success) == said
-    assert sentences(run(tab.switch_page("../pages/products.py")).success) == said
+    message = [OUTCOMES[an_adjustment][0]]
+    assert sentences(tab.success) == sentences(run(tab).success) == message
+    assert sentences(run(tab.switch_page("../pages/products.py")).success) == message
     tab.session_state["done_until"] -= 600
     assert not run(tab).success

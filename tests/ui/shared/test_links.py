@@ -1,4 +1,4 @@
-"""Links that carry filters: they say all of a report, they lead to what they name, or say that it is not there."""
+"""Links with filters: they reset the other filters, find what they name, or warn that it is unknown."""
 
 from streamlit.testing.v1 import AppTest
 
@@ -8,7 +8,7 @@ from tests.ui.shop import Shop, click, run, sentences
 
 
 def visit(tab: AppTest, page: str, **query: str) -> AppTest:
-    """The tab on another page, come to by a link with this query, or by the menu."""
+    """The tab on another page, opened by a link with this query, or by the menu."""
     tab.query_params.clear()
     for name, value in query.items():
         tab.query_params[name] = value
@@ -16,9 +16,7 @@ def visit(tab: AppTest, page: str, **query: str) -> AppTest:
     return run(tab)
 
 
-def test_a_link_to_the_report_says_all_of_it_and_the_menu_leads_back_to_the_report_as_it_was(
-    open_page: Open, shop: Shop
-) -> None:
+def test_a_link_to_the_report_resets_the_other_filters_and_the_menu_keeps_them(open_page: Open, shop: Shop) -> None:
     product = shop.product(sizes=["S"], colours=["Red"])
     tab = open_page("audit", Role.MANAGER, user="Admin Rao", text="nothing like it", period="Today")
     assert not tab.dataframe
@@ -31,7 +29,7 @@ def test_a_link_to_the_report_says_all_of_it_and_the_menu_leads_back_to_the_repo
     assert dict(tab.query_params) == {"product": "AN201 · Leggings"}
 
 
-def test_the_product_of_the_stock_page_and_that_of_the_report_are_two_choices(open_page: Open, shop: Shop) -> None:
+def test_the_stock_page_and_the_report_keep_a_product_each(open_page: Open, shop: Shop) -> None:
     leggings, kurta = shop.product(), shop.product("KT-1", "Kurta", colours=["Teal"])
     tab = open_page("audit", Role.MANAGER, period="Today")
     visit(tab, "stock", stock_product="KT-1 · Kurta")
@@ -44,7 +42,7 @@ def test_the_product_of_the_stock_page_and_that_of_the_report_are_two_choices(op
     assert (leggings, tab.selectbox(key="stock_product").value) == (1, kurta)
 
 
-def test_a_link_leads_to_a_product_that_was_renamed_since(open_page: Open, shop: Shop) -> None:
+def test_a_link_finds_a_product_that_was_renamed_since(open_page: Open, shop: Shop) -> None:
     shop.product()
     kurta = shop.product("KT-1", "Kurta", colours=["Teal"])
     tab = open_page("audit", Role.MANAGER, product="KT-1 · Old name", user="Nobody")
@@ -59,9 +57,7 @@ def test_a_link_leads_to_a_product_that_was_renamed_since(open_page: Open, shop:
     assert tab.selectbox(key="product").value == kurta and not tab.warning
 
 
-def test_a_link_to_what_is_not_there_says_so_until_something_is_chosen_or_the_page_left(
-    open_page: Open, shop: Shop
-) -> None:
+def test_a_link_to_an_unknown_value_gets_a_warning_until_a_choice_or_another_page(open_page: Open, shop: Shop) -> None:
     shop.product()
     kurta = shop.product("KT-1", "Kurta", colours=["Teal"])
     tab = open_page("stock", Role.MANAGER, stock_product="KT-999 · Gone")
@@ -88,7 +84,7 @@ def test_a_link_to_what_is_not_there_says_so_until_something_is_chosen_or_the_pa
     assert tab.selectbox(key="take_product").value == kurta and not tab.warning
 
 
-def test_on_the_report_itself_the_link_to_an_undo_shows_the_undo_alone(open_page: Open, shop: Shop) -> None:
+def test_on_the_report_the_link_to_an_undo_filters_the_report_to_it(open_page: Open, shop: Shop) -> None:
     product = shop.product(sizes=["S"], colours=["Red"])
     shop.receive(product, S=5)
     tab = open_page("audit", Role.MANAGER, type="Inward entry", text="Mill")
@@ -99,9 +95,7 @@ def test_on_the_report_itself_the_link_to_an_undo_shows_the_undo_alone(open_page
     assert set(tab.dataframe[0].value["action"]) == {"Added"} and len(tab.dataframe[0].value) > 1
 
 
-def test_a_product_that_went_while_another_page_was_looked_at_is_no_choice_any_more(
-    open_page: Open, shop: Shop
-) -> None:
+def test_a_product_deactivated_during_a_visit_to_another_page_is_not_offered(open_page: Open, shop: Shop) -> None:
     shop.product()
     kurta = shop.product("KT-1", "Kurta", colours=[])
     stay = open_page("audit", Role.MANAGER, product="KT-1 · Kurta")

@@ -1,4 +1,4 @@
-"""Pages of a list that is read by key: clicked twice, left and come back to."""
+"""The pages of a list that is read by key: double clicks, and visits to other views."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from ui.shared import formats
 
 
 def click_twice(tab: AppTest, key: str, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    """The second click comes before the run of the first has drawn the button anew; every page asks for the zone."""
+    """Clicks twice; the second click interrupts the run at its first call of `formats.timezone`, before the button."""
     tab.button(key=key).click()
     clicked = tab._tree.get_widget_states()
     zone = formats.timezone
@@ -30,7 +30,7 @@ def click_twice(tab: AppTest, key: str, monkeypatch: pytest.MonkeyPatch) -> AppT
 
 @pytest.fixture
 def many(shop: Shop) -> int:
-    """130 changes of a price, each a step of its own."""
+    """130 changes of a price, each in a transaction of its own."""
     made = shop.product(sizes=["S"], colours=["Red"])
     with shop.clone.superuser() as connection:
         for price in range(130):
@@ -38,15 +38,15 @@ def many(shop: Shop) -> int:
     return made
 
 
-def place(tab: AppTest) -> str:
-    """`1 to 50 of 130, newest first`, and the button under it."""
+def position(tab: AppTest) -> str:
+    """`1 to 50 of 130, newest first`, and the labels of the buttons under it."""
     return " | ".join([tab.caption[0].value, *(button.label for button in tab.button if button.label in TURN)])
 
 
 TURN = ("Newer", "Older")
 
 
-def test_a_list_of_few_records_has_no_empty_rows_below_it_and_one_of_many_is_as_high_as_before(
+def test_a_short_list_has_no_empty_rows_below_it_and_a_long_one_has_a_fixed_height(
     open_page: Open, many: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heights: dict[object, object] = {}
@@ -68,14 +68,14 @@ def test_a_list_of_few_records_has_no_empty_rows_below_it_and_one_of_many_is_as_
     assert heights == {"audit_table": "content", "operations_table": "content"}
 
 
-def test_a_second_click_before_the_page_has_turned_does_not_harm(
+def test_a_second_click_before_the_page_has_turned_turns_no_further_page(
     open_page: Open, many: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tab = open_page("audit", Role.ANALYST, type="Product", action="Changed")
     click_twice(tab, "audit_older", monkeypatch)
-    assert place(tab) == "51 to 100 of 130, newest first | Newer | Older"
+    assert position(tab) == "51 to 100 of 130, newest first | Newer | Older"
     click_twice(tab, "audit_newer", monkeypatch)
-    assert place(tab) == "1 to 50 of 130, newest first | Older"
+    assert position(tab) == "1 to 50 of 130, newest first | Older"
     tab.session_state["audit_view"] = "Operations"
     run(tab)
     click_twice(tab, "operations_older", monkeypatch)
@@ -84,7 +84,7 @@ def test_a_second_click_before_the_page_has_turned_does_not_harm(
     assert len(tab.dataframe[0].value) == 50
 
 
-def test_the_rows_a_page_and_the_place_stay_after_a_look_at_the_charts(open_page: Open, many: int) -> None:
+def test_page_size_and_page_survive_a_visit_to_the_charts(open_page: Open, many: int) -> None:
     tab = open_page("audit", Role.ANALYST, type="Product", action="Changed")
     tab.selectbox(key="audit_size").set_value(25)
     click(run(tab), "audit_older")
@@ -92,9 +92,9 @@ def test_the_rows_a_page_and_the_place_stay_after_a_look_at_the_charts(open_page
         tab.session_state["audit_view"] = view
         run(tab)
     assert tab.selectbox(key="audit_size").value == 25
-    assert place(tab) == "26 to 50 of 130, newest first | Newer | Older"
+    assert position(tab) == "26 to 50 of 130, newest first | Newer | Older"
     tab.text_input(key="text").set_value("no such text")
     assert not run(tab).dataframe
     tab.text_input(key="text").set_value("")
-    assert place(run(tab)) == "26 to 50 of 130, newest first | Newer | Older"
+    assert position(run(tab)) == "26 to 50 of 130, newest first | Newer | Older"
     assert tab.selectbox(key="audit_size").value == 25

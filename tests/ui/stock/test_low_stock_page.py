@@ -1,4 +1,4 @@
-"""The low-stock list: what to order, narrowed and taken away."""
+"""The low-stock list: the quantities to order, the search, the download."""
 
 import hashlib
 
@@ -12,7 +12,7 @@ from tests.ui.conftest import Open
 from tests.ui.shop import DAY, SEED, Shop, click_in_table, run
 
 
-def test_the_list_has_what_needs_most_first_and_narrows(open_page: Open, shop: Shop) -> None:
+def test_the_list_has_the_most_urgent_cells_first_and_can_be_narrowed(open_page: Open, shop: Shop) -> None:
     leggings = shop.product(sizes=["S", "M"], colours=["Red"], reorder_level=3)
     shop.product("KT-1", "Kurta", sizes=["S"], colours=["Teal"], reorder_level=1)
     shop.receive(leggings, S=3, M=9)
@@ -24,9 +24,9 @@ def test_the_list_has_what_needs_most_first_and_narrows(open_page: Open, shop: S
             ["KT-1", "Teal", "S", 0, 2],
         ]
         assert [markdown.value for markdown in tab.markdown] == ["**2 cells** · 5 pieces suggested"]
-        # Who may not edit is led to no form.
+        # A user who may not edit gets no button to a form.
         assert ("receive" in tab.dataframe[0].proto.column_order) is (role is Role.MANAGER)
-        # Who may not read the trail takes nothing away.
+        # A user who may not read the trail cannot download.
         offered = ["Download CSV"] if role is Role.MANAGER else []
         assert [button.label for button in tab.download_button] == offered
     tab.text_input(key="low_search").set_value("teal kurta")
@@ -35,9 +35,7 @@ def test_the_list_has_what_needs_most_first_and_narrows(open_page: Open, shop: S
     assert [info.value for info in run(tab).info] == ["Nothing low matches. Try another word."]
 
 
-def test_a_button_leads_to_the_product_whose_row_was_clicked_though_the_list_is_another_by_now(
-    open_page: Open, shop: Shop
-) -> None:
+def test_a_row_button_opens_its_product_although_the_list_has_changed(open_page: Open, shop: Shop) -> None:
     leggings = shop.product(sizes=["S"], colours=["Red"], reorder_level=5)
     kurta = shop.product("KT-1", "Kurta", sizes=["S"], colours=["Teal"], reorder_level=1)
     tabs = {page: open_page(page, Role.MANAGER) for page in ("low_stock", "home")}
@@ -52,13 +50,13 @@ def test_a_button_leads_to_the_product_whose_row_was_clicked_though_the_list_is_
     assert click_in_table(last, "low_open", 0).selectbox(key="stock_product").value == leggings
 
 
-def test_nothing_low_is_said(open_page: Open, shop: Shop) -> None:
+def test_without_low_cells_the_page_says_so(open_page: Open, shop: Shop) -> None:
     tab = open_page("low_stock", Role.MANAGER)
     assert [info.value for info in tab.info] == ["Nothing is at or below its reorder level."]
     assert not tab.dataframe and not tab.download_button
 
 
-def test_the_file_holds_no_formula_and_is_on_the_record_before_it_leaves(shop: Shop) -> None:
+def test_the_file_has_no_formula_and_its_export_is_recorded_before_the_download(shop: Shop) -> None:
     shop.product("=1+1", "@Kurta, long", sizes=["S"], colours=["-Red"], reorder_level=3)
     with shop.clone.app.read(shop.clone.actor(Role.VIEWER)) as connection:
         low = stock_reports.low_stock(connection, today=DAY)

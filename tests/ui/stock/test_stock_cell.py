@@ -1,4 +1,4 @@
-"""A cell of the stock matrix, opened: its movements, its proof, and adjustments with their refusals."""
+"""The panel of a cell of the stock matrix: its movements, its proof, and adjustments with their refusals."""
 
 from datetime import date, datetime
 from typing import Any
@@ -25,7 +25,7 @@ def opened(open_page: Open, role: Role, row: int = 0, size: str = "S") -> AppTes
 
 
 def adjusting(tab: AppTest, **fields: Any) -> AppTest:
-    """The form of the first colour's S, filled in and sent."""
+    """Fills in and submits the form for S of the first colour."""
     for name, value in fields.items():
         kind = {"direction": tab.radio, "reason": tab.selectbox}.get(name, tab.text_input)
         kind(key=f"adjust_{name}_1_RED_S_0").set_value(value)
@@ -34,7 +34,7 @@ def adjusting(tab: AppTest, **fields: Any) -> AppTest:
 
 @pytest.fixture
 def stocked(shop: Shop) -> Shop:
-    """Red: 5 S came in, 1 of them went out; M has nothing."""
+    """Red: 5 S received and 1 sold; no M."""
     product = shop.product(sizes=["S", "M"], colours=["Red"])
     shop.receive(product, S=5)
     shop.sell(product, S=1)

@@ -1,4 +1,4 @@
-"""The Stock matrix page: colours down, sizes across, totals, and what is low."""
+"""The Stock matrix page: colours down, sizes across, totals, and low cells."""
 
 from backstitch.accounts.permissions import Role
 from tests.ui.conftest import Open
@@ -55,7 +55,7 @@ def test_a_product_without_a_price_has_no_value(open_page: Open, shop: Shop) -> 
     assert [metric.label for metric in tab.metric] == ["On hand", "Cells at or below reorder level"]
 
 
-def test_two_colours_of_one_name_are_told_apart_by_their_codes(open_page: Open, shop: Shop) -> None:
+def test_two_colours_with_the_same_name_are_shown_with_their_codes(open_page: Open, shop: Shop) -> None:
     product = shop.product(sizes=["S"], colours=["Red"])
     shop.run(
         "insert into inventory.product_colors (product_id, color, colour_code) values (%s, 'Red', 'RED-2')", product
@@ -87,7 +87,7 @@ def test_the_product_is_chosen_by_hand_or_by_the_link(open_page: Open, shop: Sho
     assert list(run(tab).dataframe[0].value.index) == ["Navy Blue", "Red", "Total"]
 
 
-def test_a_link_to_a_product_that_is_not_there_shows_the_first(open_page: Open, shop: Shop) -> None:
+def test_a_link_to_an_unknown_product_shows_the_first_product(open_page: Open, shop: Shop) -> None:
     product = shop.product()
     tab = open_page("stock", Role.VIEWER, stock_product="KT-999 · Gone")
     assert tab.selectbox(key="stock_product").value == product and not tab.error

@@ -1,4 +1,4 @@
-"""Stock-take: counts typed into the grid, differences seen, posted, and refused where they would be wrong."""
+"""Stock-take: counts typed into the grid, their differences, the posting and its refusals."""
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -62,7 +62,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("row", "sentence"), WRONG.values(), ids=list(WRONG))
-def test_a_figure_that_is_no_count_gets_a_sentence_and_nothing_can_be_posted(
+def test_a_text_that_is_no_count_gets_a_message_and_blocks_the_posting(
     open_page: Open, stocked: Shop, row: dict[str, str | None], sentence: str
 ) -> None:
     tab = counting(open_page("stock_take", Role.MANAGER), row, {"S": "9"})
@@ -71,7 +71,9 @@ def test_a_figure_that_is_no_count_gets_a_sentence_and_nothing_can_be_posted(
     assert stocked.run(POSTED) == []
 
 
-def test_counts_of_stock_that_moved_since_are_refused_and_shown_beside_it(open_page: Open, stocked: Shop) -> None:
+def test_counts_of_cells_that_moved_since_are_refused_and_shown_beside_the_stock(
+    open_page: Open, stocked: Shop
+) -> None:
     tab = counting(open_page("stock_take", Role.MANAGER), {"S": "4", "M": "3"})
     stocked.sell(1, S=2)
     click(tab, "take_post")
@@ -87,7 +89,7 @@ def test_counts_of_stock_that_moved_since_are_refused_and_shown_beside_it(open_p
     assert stocked.stock(1) == {("RED", "S"): 4, ("RED", "M"): 3}
 
 
-def test_counts_stay_while_another_page_is_looked_at_and_agree_where_they_are_right(
+def test_counts_equal_to_the_books_have_no_difference_and_survive_a_visit_to_another_page(
     open_page: Open, stocked: Shop
 ) -> None:
     tab = counting(open_page("stock_take", Role.MANAGER), {"S": "5"})
@@ -115,7 +117,7 @@ def test_counts_stay_when_a_colleague_changes_sizes_and_colours_meanwhile(open_p
         "Teal": {"S": "", "M": "", "L": "1"},
     }
     assert tab.dataframe[-1].value.values.tolist() == [["Crimson · S", 5, 4, -1], ["Teal · L", 0, 1, 1]]
-    # A colour that is gone stays in the sheet with its count, and cannot be posted.
+    # A removed colour stays in the sheet with its count, and blocks the posting.
     stocked.run("update inventory.product_colors set is_active = false where colour_code = 'TEAL'")
     assert sentences(run(tab).error) == ["Teal · L: the product does not come in this colour and size."]
     tab.session_state["take_grid_1_0_2"] = {"edited_rows": {2: {"L": None}}, "added_rows": [], "deleted_rows": []}
