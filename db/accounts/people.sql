@@ -1,7 +1,8 @@
 -- Backstitch: users as people. Who sees them, and how a person is forgotten. For sign-in see sign_in.sql.
 --
 -- Contract. accounts.forget_user replaces the name and the address of a person and erases their personal values; no
--- record of the trail changes. Row level security shows accounts.users only to signed-in admins, managers and analysts.
+-- record of the trail changes. Row level security hides accounts.users from the application's login, except while
+-- an admin, a manager or an analyst has signed in.
 --
 -- Locks. Forgetting holds the row of the user, as a sign-in does.
 --
