@@ -195,13 +195,7 @@ begin
     if known.relation is null then
         perform audit.record_unseen(target);
     elsif changed <> '{}' then
-        perform audit.record_activity('MAINTENANCE', w.entity, null,
-                                      jsonb_build_object('table', target::text, 'columns', changed));
-        perform audit.record_unseen(target, array(
-            select jsonb_array_elements_text(changed -> 'added')
-            union select value from jsonb_each_text(changed -> 'renamed')
-            union select jsonb_object_keys(changed -> 'renamed')
-            union select jsonb_object_keys(changed -> 'retyped')));
+        perform audit.record_column_changes(w, changed);
     end if;
 end
 $$;
@@ -245,6 +239,24 @@ end
 $$;
 comment on function audit.require_parent_column(regclass, text) is
     'Refuses a parent column that the table does not have, or that holds no integer.';
+
+create or replace function audit.record_column_changes(w audit.watched_tables, changed jsonb) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform audit.record_activity('MAINTENANCE', w.entity, null,
+                                  jsonb_build_object('table', w.relation::text, 'columns', changed));
+    -- Not the dropped columns: their last values are in the trail.
+    perform audit.record_unseen(w.relation, array(
+        select jsonb_array_elements_text(changed -> 'added')
+        union select value from jsonb_each_text(changed -> 'renamed')
+        union select jsonb_object_keys(changed -> 'renamed')
+        union select jsonb_object_keys(changed -> 'retyped')));
+end
+$$;
+comment on function audit.record_column_changes(audit.watched_tables, jsonb) is
+    'Records what a migration did to the columns of a table (audit.column_changes): MAINTENANCE, and the values of the '
+    'rows that it changed.';
 
 create or replace function audit.unwatch(target regclass) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp

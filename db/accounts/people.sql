@@ -1,7 +1,8 @@
 -- Backstitch: users as people. Who sees them, and how a person is forgotten. For sign-in see sign_in.sql.
 --
 -- Contract. accounts.forget_user replaces the name and the address of a person and erases their personal values; no
--- record of the trail changes. Row level security shows accounts.users only to signed-in admins, managers and analysts.
+-- record of the trail changes. Row level security hides accounts.users from the application's login, except while
+-- an admin, a manager or an analyst has signed in.
 --
 -- Locks. Forgetting holds the row of the user, as a sign-in does.
 --
@@ -30,6 +31,38 @@ $$;
 comment on function accounts.mentions(text, text[]) is
     'Returns whether a text contains one of the names as whole words.';
 
+create or replace function accounts.names_of(person accounts.users) returns text[]
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select array(
+        select person.email union select person.name
+        union select p.value #>> '{}' from audit.personal_values p
+        where p.entity = 'User' and p.entity_id = person.id and p.field in ('email', 'name'))
+$$;
+comment on function accounts.names_of(accounts.users) is
+    'Returns every address and every name that a person has ever had in accounts.users, erased ones apart.';
+
+create or replace function accounts.erase_personal_values(user_id bigint, names text[], pseudonyms text[])
+returns bigint
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+declare
+    erased bigint;
+begin
+    delete from audit.personal_values p
+    where p.entity = 'User' and p.entity_id = user_id and p.value #>> '{}' <> all (pseudonyms)
+        or p.entity = 'Session' and p.parent_id = user_id
+        -- Failed sign-ins under one of the addresses.
+        or p.entity = 'User' and p.field = 'username'
+            and lower(btrim(p.value #>> '{}')) in (select lower(name) from unnest(names) name);
+    get diagnostics erased = row_count;
+    return erased;
+end
+$$;
+comment on function accounts.erase_personal_values(bigint, text[], text[]) is
+    'Erases the personal values of a user, of their sessions and of failed sign-ins under one of the names; keeps the '
+    'pseudonyms. Returns how many it erased.';
+
 create or replace function accounts.forget_user(user_id bigint, reason text) returns bigint
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -48,11 +81,7 @@ begin
             using errcode = 'invalid_parameter_value', constraint = 'forget_another_user',
                   hint = 'Another admin can forget an admin.';
     end if;
-    -- Every address and every name that the person has ever had in accounts.users.
-    known_as := array(
-        select person.email union select person.name
-        union select p.value #>> '{}' from audit.personal_values p
-        where p.entity = 'User' and p.entity_id = person.id and p.field in ('email', 'name'));
+    known_as := accounts.names_of(person);
     if coalesce(reason, '') !~ '\S'
         or accounts.mentions(concat_ws(' ', reason, actor.operation, actor.reason), known_as)
     then
@@ -69,14 +98,7 @@ begin
     set address = null, user_agent = null, revoked_at = coalesce(s.revoked_at, now())
     where s.user_id = person.id;
 
-    -- The old values to which records refer: of the user, of their sessions, of failed sign-ins under their addresses.
-    delete from audit.personal_values p
-    where (p.entity = 'User' and p.entity_id = person.id
-           and p.value #>> '{}' not in (pseudonym, new_name))
-        or (p.entity = 'Session' and p.parent_id = person.id)
-        or (p.entity = 'User' and p.field = 'username'
-            and lower(btrim(p.value #>> '{}')) in (select lower(known) from unnest(known_as) known));
-    get diagnostics erased = row_count;
+    erased := accounts.erase_personal_values(person.id, known_as, array[pseudonym, new_name]);
 
     actor.reason := forget_user.reason;
     perform audit.write_activity(actor, 'MAINTENANCE', 'User', person.id,

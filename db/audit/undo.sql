@@ -14,9 +14,9 @@
 -- inventory does not allow it (audit.rows_kept_by_rules). After all statements each row is compared with the trail; a
 -- difference refuses the whole undo.
 --
--- Rights. The functions are definers, and the triggers check each statement against the right of the signed-in user
--- (audit.require_right). So an undo can write only what its user can write. Managers undo their own transactions,
--- admins any.
+-- Rights. audit.undo is a definer function, but the triggers check each of its statements against the right of the
+-- signed-in user (audit.require_right). So an undo can write only what its user can write. Managers undo their own
+-- transactions, admins any.
 --
 -- Locks. One undo of a transaction at a time (an advisory lock). The rows to undo are locked in the order in which
 -- other statements lock them, then the steps are computed again.
