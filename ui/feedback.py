@@ -12,6 +12,7 @@ import streamlit as st
 from backstitch.accounts.permissions import Permission
 from backstitch.audit.undo import Undoable
 from backstitch.errors import Refused, SignedOut, StaleEdit
+from backstitch.inventory.reasons import LONGEST_REASON
 from ui.server import library_patches
 from ui.shared import formats, links, session
 
@@ -43,7 +44,11 @@ def refusals() -> Iterator[None]:
 @st.fragment  # typing reruns this fragment alone, so the refusal stays until the change is repeated
 def _ask_reason() -> None:
     st.text_input(
-        "Reason", key="reason_lacking", max_chars=400, on_change=_keep_reason, placeholder="Say why, then save again"
+        "Reason",
+        key="reason_lacking",
+        max_chars=LONGEST_REASON,
+        on_change=_keep_reason,
+        placeholder="Say why, then save again",
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
+LONGEST_REASON = 400  # characters, in every form that asks for one
 ANY_WRITE = "*"
 
 

@@ -11,6 +11,7 @@ from backstitch.accounts import passwords, sessions, users
 from backstitch.accounts.permissions import Permission, Role
 from backstitch.accounts.users import UserLine
 from backstitch.errors import StaleEdit
+from backstitch.inventory.reasons import LONGEST_REASON
 from ui import feedback
 from ui.shared import active_switch, formats, session, single_sign_on, versions
 from ui.shared.dialogs import Dialog
@@ -67,7 +68,7 @@ def _add() -> None:
         name = st.text_input("Name", key="new_user_name", max_chars=120)
         email = st.text_input("Email", key="new_user_email", max_chars=254)
         role = st.selectbox("Role", ROLES, len(ROLES) - 1, format_func=_role, key="new_user_role")
-        reason = st.text_input("Reason", key="new_user_reason", max_chars=400)
+        reason = st.text_input("Reason", key="new_user_reason", max_chars=LONGEST_REASON)
         single_sign_on_only = single_sign_on.is_configured() and st.checkbox(
             "Signs in with single sign-on only, without a password here", key="new_user_outside"
         )
@@ -101,7 +102,7 @@ def _edit(line: UserLine) -> None:
         email = st.text_input("Email", line.email, key=f"edit_user_email_{line.id}", max_chars=254)
         role = st.selectbox("Role", ROLES, ROLES.index(line.role), format_func=_role, key=f"edit_user_role_{line.id}")
         reason = st.text_input(
-            "Reason", key=f"edit_user_reason_{line.id}", help="A change of role needs one.", max_chars=400
+            "Reason", key=f"edit_user_reason_{line.id}", help="A change of role needs one.", max_chars=LONGEST_REASON
         )
         submitted = st.form_submit_button("Save", type="primary", key="edit_user_save")
     if submitted:
@@ -176,7 +177,7 @@ def _forget(line: UserLine) -> None:
             "Name and email are replaced by a pseudonym wherever the trail shows them. The trail keeps what was done. "
             "Nothing brings the name back."
         )
-        reason = st.text_input("Reason, without the name", key=f"forget_reason_{line.id}", max_chars=400)
+        reason = st.text_input("Reason, without the name", key=f"forget_reason_{line.id}", max_chars=LONGEST_REASON)
         submitted = st.form_submit_button("Forget", key="forget_save")
     if submitted:
         with feedback.refusals():

@@ -9,6 +9,7 @@ from backstitch.audit import undo
 from backstitch.audit.undo import SkippedRecord, Undoable
 from backstitch.audit.wording import action_word, entity_word
 from backstitch.errors import Refused
+from backstitch.inventory.reasons import LONGEST_REASON
 from ui import feedback
 from ui.shared import formats, session
 from ui.shared.dialogs import Dialog
@@ -55,7 +56,7 @@ def panel(undoable: Undoable) -> None:
     st.text(f"Undoing this {undo.in_words(preview.steps)}.")
     _list_skipped(preview.skipped_records, preview.skipped)
     with st.form(f"undo_{undoable.transaction_id}_{undoable.record_id}", border=False):
-        reason = st.text_input("Reason", key="undo_reason", max_chars=400, placeholder="Why it is undone")
+        reason = st.text_input("Reason", key="undo_reason", max_chars=LONGEST_REASON, placeholder="Why it is undone")
         pressed = st.form_submit_button("Undo this", icon=":material/undo:", type="primary")
     if pressed:
         _undo(undoable, reason)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from backstitch.errors import Refused
 from backstitch.inventory.movements import commands as movement_commands
-from backstitch.inventory.movements.adjustments import REASONS
+from backstitch.inventory.movements.adjustments import LONGEST_NOTE, REASONS
 from backstitch.inventory.movements.queries import AdjustmentEntry
 from ui.shared import days
 
@@ -62,7 +62,7 @@ def show(key: str, entry: AdjustmentEntry | None = None) -> FieldValues:
         "Note",
         entry.note if entry else "",
         key=key.format("note"),
-        max_chars=400,
+        max_chars=LONGEST_NOTE,
         placeholder="What happened, if it helps",
     )
     return FieldValues(direction, typed or "", reason, day, note or "")

@@ -11,6 +11,7 @@ from backstitch.inventory.paste.check import Checked, Pasted
 from backstitch.inventory.paste.columns import Kind
 from backstitch.inventory.paste.reader import Sheet
 from backstitch.inventory.paste.write import Written
+from backstitch.inventory.reasons import LONGEST_REASON
 from ui import feedback
 from ui.paste import preview
 from ui.shared import formats, session
@@ -108,7 +109,10 @@ def price_reason(checked: Checked) -> str | None:
     if not any(product.changes_price for product in checked.products):
         return None
     typed = st.text_input(
-        "Reason for the price changes", key="paste_reason", max_chars=400, placeholder="New price list of November"
+        "Reason for the price changes",
+        key="paste_reason",
+        max_chars=LONGEST_REASON,
+        placeholder="New price list of November",
     )
     return (typed or "").strip()
 

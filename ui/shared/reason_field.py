@@ -15,7 +15,7 @@ def for_entity(entity: str, *, key: str, always: bool = False, label: str = "Rea
         required = reasons.reason_required(connection, entity=entity)
     if not required and not always:
         return None
-    typed = st.text_input(label if required else f"{label} (optional)", key=key, max_chars=400)
+    typed = st.text_input(label if required else f"{label} (optional)", key=key, max_chars=reasons.LONGEST_REASON)
     return (typed or "").strip()
 
 
@@ -24,4 +24,4 @@ def for_price(*, key: str) -> str:
     with session.read() as connection:
         required = reasons.reason_required(connection, entity="Product", field="unit_price")
     placeholder = "Needed for another price" if required else "Optional"
-    return st.text_input("Reason", key=key, max_chars=400, placeholder=placeholder) or ""
+    return st.text_input("Reason", key=key, max_chars=reasons.LONGEST_REASON, placeholder=placeholder) or ""

@@ -77,7 +77,9 @@ def _form(matrix: Matrix, counts: Sequence[Count], choice: str) -> None:
     with st.form("take_form", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             day = days.entry_day("Date", key="take_date", button="take_post", width=150)
-            note = st.text_input("Note", key="take_note", max_chars=400, placeholder="Who counted, and where")
+            note = st.text_input(
+                "Note", key="take_note", max_chars=adjustments.LONGEST_NOTE, placeholder="Who counted, and where"
+            )
         submitted = st.form_submit_button("Post the differences", type="primary", key="take_post")
     if not submitted:
         return

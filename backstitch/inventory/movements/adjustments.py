@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 from backstitch.inventory.movements.queries import AdjustmentEntry, adjustment_entry
 from backstitch.inventory.optimistic import delete_unchanged, stale
 
+LONGEST_NOTE = 380  # characters; with its reason before it (`combined_reason`), it is the reason of the transaction
 REASONS = ("count", "correction", "damaged", "theft or loss", "promotion", "return")
 
 
