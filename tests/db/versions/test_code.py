@@ -23,7 +23,7 @@ def found_after(clone: Clone, damage: str) -> list[Finding]:
     """What the doctor finds in a transaction that has done the damage, and is rolled back."""
     with clone.owner.owner_connection() as connection, connection.begin() as transaction:
         connection.exec_driver_sql("set local allow_system_table_mods = on")
-        connection.exec_driver_sql(damage)
+        connection.exec_driver_sql(damage, execution_options={"no_parameters": True})
         found = [finding for finding in doctor.findings(connection) if finding.severity != "ok"]
         transaction.rollback()
     return found
@@ -69,8 +69,32 @@ def found_after(clone: Clone, damage: str) -> list[Finding]:
         ("drop index inventory.orders_open", "tables and constraints", "error",
          "index inventory.orders_open is missing"),
         ("alter table accounts.users alter email drop not null", "tables and constraints", "error",
-         "column accounts.users.email is not that of this version: it is “text storage x” and should be “text not null "
-         "storage x”"),
+         "column accounts.users.email is not that of this version: it is “text” and should be “text not null”"),
+        ("alter table inventory.products alter sku type text collate \"C\"", "tables and constraints", "error",
+         "column inventory.products.sku is not that of this version: it is “text collate \"C\" not null” and should be "
+         "“text not null”"),
+        ("do $$ declare t name; begin for t in select t.tgname from pg_trigger t join pg_constraint c on c.oid = "
+         "t.tgconstraint where c.conname = 'line_of_product' and t.tgrelid = c.conrelid loop execute format("
+         "'alter table inventory.order_lines disable trigger %I', t); end loop; end $$", "tables and constraints",
+         "error", "constraint line_of_product on inventory.order_lines is not that of this version: it is “FOREIGN KEY "
+         "(product_id) REFERENCES inventory.products(id) its triggers off” and should be “FOREIGN KEY (product_id) "
+         "REFERENCES inventory.products(id)”"),
+        ("alter sequence audit.records_id_seq maxvalue 99 cycle", "tables and constraints", "error",
+         "sequence audit.records_id_seq is not that of this version: it is “bigint from 1 start 1 to 99 by 1 cache 1 "
+         "cycle” and should be “bigint from 1 start 1 to 9223372036854775807 by 1 cache 1”"),
+        ("alter domain audit.action set default 'CREATE'", "tables and constraints", "error",
+         "type audit.action is not that of this version: it is “domain over text default 'CREATE'::text” and should be "
+         "“domain over text”"),
+        ("create type inventory.colour as enum ('red', 'blue')", "tables and constraints", "warning",
+         "type inventory.colour is not of this version of Backstitch"),
+        ("create type inventory.nothing as ()", "tables and constraints", "warning",
+         "type inventory.nothing is not of this version of Backstitch"),
+        ("create view inventory.report as select count(*) from inventory.orders", "views and policies", "warning",
+         "view inventory.report is not of this version of Backstitch"),
+        ("alter role backstitch_app set session_replication_role = replica", "settings", "error",
+         "setting session_replication_role of role backstitch_app is set to replica, and should not be set"),
+        ("do $$ begin execute format('alter database %I set role = backstitch_admin', current_database()); end $$",
+         "settings", "error", "setting role of everybody is set to backstitch_admin, and should not be set"),
         ("alter table inventory.orders add season text", "tables and constraints", "warning",
          "column inventory.orders.season is not of this version of Backstitch"),
         ("create table audit.more () inherits (audit.watched_tables)", "tables and constraints", "error",
@@ -101,17 +125,68 @@ def test_what_differs_from_this_version_is_named(
     assert (check, severity, sentence) in found
 
 
-def test_a_right_on_a_month_of_the_trail_is_named(kept_clone: Clone) -> None:
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        ("grant insert on {} to backstitch_app",
+         "right INSERT on table {} to backstitch_app is not of this version of Backstitch"),
+        ("alter table {} set unlogged", "month {} is unlogged, as no month of the trail should be"),
+        ("alter table {} enable row level security",
+         "month {} is under row security, as no month of the trail should be"),
+    ],
+)  # fmt: skip
+def test_a_month_of_the_trail_that_is_not_as_every_month_is_named(
+    kept_clone: Clone, damage: str, sentence: str
+) -> None:
     with kept_clone.superuser() as psql:
         month = psql.execute(
             "select min(inhrelid::regclass::text) from pg_inherits where inhparent = 'audit.records'::regclass "
             "and inhrelid <> 'audit.records_default'::regclass"
         ).fetchone()
     assert month is not None
-    found = found_after(kept_clone, f"grant insert on {month[0]} to backstitch_app")
-    assert f"right INSERT on table {month[0]} to backstitch_app is not of this version of Backstitch" in [
-        finding.sentence for finding in found
-    ]
+    found = [finding.sentence for finding in found_after(kept_clone, damage.format(month[0]))]
+    assert sentence.format(month[0]) in found
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        "alter table inventory.orders set (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05)",
+        "alter index inventory.orders_open set (fillfactor = 80)",
+        "alter table inventory.products alter description set storage external, alter sku set statistics 500",
+        "alter function audit.seal() cost 5000",
+        "set local intervalstyle = iso_8601; set local datestyle = german; set local bytea_output = escape",
+        "set local quote_all_identifiers = on; set local standard_conforming_strings = off",
+        "create extension if not exists pg_stat_statements with schema public",
+        "create publication everything for all tables",
+    ],
+)
+def test_what_an_administrator_may_choose_is_no_finding(kept_clone: Clone, choice: str) -> None:
+    assert found_after(kept_clone, choice) == []
+
+
+OWN_TABLE = (
+    'create schema "Our shop" authorization backstitch_owner; set local role backstitch_owner; '
+    "create table {0} (id bigint generated always as identity primary key, note text); select audit.watch('{0}'); "
+)
+
+
+@pytest.mark.parametrize(
+    ("own", "subjects"),
+    [
+        (OWN_TABLE.format("inventory.mine") + "grant select on inventory.mine to backstitch_viewer",
+         ["index inventory.mine_pkey", "sequence inventory.mine_id_seq", "table inventory.mine"]),
+        (OWN_TABLE.format("inventory.mine") + "select audit.unwatch('inventory.mine'); drop table inventory.mine", []),
+        (OWN_TABLE.format('"Our shop"."Till 1"'), []),
+        (OWN_TABLE.format('"Our shop"."Till 1"') + 'alter table "Our shop"."Till 1" rename to till; '
+         "select audit.watch('\"Our shop\".till')", []),
+        (OWN_TABLE.format('"Our shop"."' + 60 * "x" + '"'), []),
+        (OWN_TABLE.format('"Our shop"."Till 1"') + "select audit.unwatch('\"Our shop\".\"Till 1\"')", []),
+    ],
+)  # fmt: skip
+def test_a_table_of_ones_own_may_be_on_the_record(kept_clone: Clone, own: str, subjects: list[str]) -> None:
+    found = found_after(kept_clone, f"{own}; reset role")
+    assert [(finding.severity, finding.subject) for finding in found] == [("warning", one) for one in subjects]
 
 
 def test_every_trigger_of_a_rule_is_missed_while_it_is_off(kept_clone: Clone) -> None:
