@@ -252,11 +252,15 @@ def _migrate(url: URL, *, reapply: bool = False) -> None:
 def _way_out(error: BaseException | None) -> str:
     """What to do about a statement of a migration that failed."""
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        if str(error).startswith("must be owner of"):
+            return "It belongs to another role: `python -m backstitch doctor` lists what to do about that first."
         return "DATABASE_URL must name a login that may do this, such as the database's owner, or backstitch_app."
     if isinstance(error, psycopg.errors.InvalidFunctionDefinition | psycopg.errors.InvalidTableDefinition):
-        # Replaced by hand with one of another result; only it and what hangs on it is dropped, and made again.
-        hint = error.diag.message_hint or "Drop what has these columns now, with cascade."
-        return f"{hint} As backstitch_owner, with cascade; then run: python -m backstitch migrate --reapply"
+        # Somebody has replaced it by hand with one of another result, which PostgreSQL does not replace again.
+        return (
+            "Drop the function or view of another result (`python -m backstitch doctor` names it) as backstitch_owner, "
+            "with the views and policies that hang on it; then run: python -m backstitch migrate --reapply"
+        )
     return "Somebody has changed this database by hand; compare it with a fresh one, or restore it from a backup."
 
 

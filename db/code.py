@@ -8,6 +8,7 @@ What a file no longer defines is dropped by a revision. Steps on data come last,
 
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Connection, text
@@ -58,6 +59,12 @@ TAKE = text("insert into public.backstitch_steps (name) values (:name)")
 def hashes() -> dict[str, str]:
     """SHA-256 of each file of this version, in the order in which they are applied."""
     return {file: hashlib.sha256((FOLDER / file).read_bytes()).hexdigest() for file in FILES}
+
+
+@cache
+def source() -> str:
+    """All files, in the order in which they are applied."""
+    return "".join((FOLDER / file).read_text(encoding="utf-8") for file in FILES)
 
 
 def applied(connection: Connection) -> dict[str, str]:

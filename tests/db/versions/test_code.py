@@ -1,6 +1,8 @@
 """A database that claims to be current and is not: what differs is named from outside, by doctor and at the start."""
 
 import shlex
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -256,6 +258,10 @@ def test_code_of_another_hash_is_applied_at_the_start(clone: Clone) -> None:
         "alter function accounts.me() owner to postgres",
         "create function audit.rows_in_use(bigint) returns bigint language sql as 'select 1::bigint'",
         "create rule nothing as on delete to inventory.agencies do instead nothing",
+        "do $$ begin execute (select format('alter table %s set unlogged', min(inhrelid::regclass::text)) from "
+        "pg_inherits where inhparent = 'audit.records'::regclass); end $$",
+        "alter table inventory.orders owner to postgres",
+        'set role backstitch_owner; create function audit."Odd name"() returns integer language sql as $$select 1$$',
     ],
 )
 def test_what_is_advised_removes_what_was_found(clone: Clone, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -270,6 +276,101 @@ def test_what_is_advised_removes_what_was_found(clone: Clone, damage: str, capsy
         assert module == ["-m", "backstitch"] and command in {"migrate", "psql"}
         assert __main__.main(shlex.split(advice.removeprefix("run: "))[3:]) == 0
     assert __main__.main(["doctor"]) == 0
+
+
+def test_a_function_that_a_constraint_asks_is_not_said_to_come_back_with_the_code(kept_clone: Clone) -> None:
+    replaced = (
+        "create or replace function inventory.financial_year(day date) returns text language sql immutable strict "
+        "parallel safe as 'select null::text'"
+    )
+    found = found_after(kept_clone, replaced)
+    assert [(finding.subject, finding.advice) for finding in found] == [
+        ("function inventory.financial_year(date)", "make it again as db/migrations/versions has it")
+    ]
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        ("alter function audit.seal() owner to postgres",
+         "The database could not be brought up to date: must be owner of function seal; nothing was changed. It "
+         "belongs to another role: `python -m backstitch doctor` lists what to do about that first."),
+        ("drop function audit.chain_head(); set role backstitch_owner; create function audit.chain_head() returns "
+         "integer language sql as 'select 1'",
+         "The database could not be brought up to date: cannot change return type of existing function; nothing was "
+         "changed. Drop the function or view of another result (`python -m backstitch doctor` names it) as "
+         "backstitch_owner, with the views and policies that hang on it; then run: python -m backstitch migrate "
+         "--reapply"),
+        ("delete from public.alembic_version",
+         'The database could not be brought up to date: schema "inventory" already exists; nothing was changed. '
+         "Somebody has changed this database by hand; compare it with a fresh one, or restore it from a backup."),
+        ("update public.backstitch_code set version = 'my own'",
+         "This database runs the code of Backstitch my own, and this is 0.9.0.dev0; install that version, or use "
+         "another database."),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_applied_again_is_said_with_the_way_out(
+    clone: Clone, damage: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with clone.superuser() as psql:
+        psql.execute(damage)
+    assert __main__.main(["migrate", "--reapply"]) == 1
+    assert capsys.readouterr().err.strip() == sentence
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_doctor_that_cannot_run_is_a_finding_and_comes_back(clone: Clone, capsys: pytest.CaptureFixture[str]) -> None:
+    with clone.superuser() as psql:
+        psql.execute("drop function audit.seal_findings(interval)")
+    assert refusal().startswith("The trail would not be complete: the doctor in the database cannot run: ")
+    assert __main__.main(["doctor"]) == 1
+    assert "function audit.seal_findings(interval) is missing" in capsys.readouterr().out
+    assert __main__.main(["migrate", "--reapply"]) == 0
+    assert __main__.main(["doctor"]) == 0
+
+
+@pytest.mark.usefixtures("environment")
+def test_an_application_without_its_rights_is_told_who_can_say_what_to_do(clone: Clone) -> None:
+    with clone.superuser() as psql:
+        psql.execute("revoke all on public.backstitch_code from backstitch_app")
+    assert refusal() == (
+        "The login backstitch_app lacks its rights in this database; `python -m backstitch doctor` with the owner's "
+        "login lists what to do."
+    )
+
+
+@pytest.mark.usefixtures("environment")
+def test_what_belongs_to_another_role_does_not_stop_an_upgrade(clone: Clone) -> None:
+    with clone.superuser() as psql:
+        psql.execute(
+            "create view inventory.report as select count(*) from inventory.orders; "
+            'create table audit."Kept on tape" (id bigint generated always as identity primary key); '
+            "create function runtime.days() returns integer language sql as 'select 1'; create role reporter; "
+            "grant select on inventory.report to reporter, backstitch_viewer"
+        )
+        with clone.owner.owner_connection() as connection:
+            migrations.upgrade(connection, reapply=True)
+        kept = psql.execute("select relacl::text from pg_class where relname = 'report'").fetchone()
+        psql.execute("drop view inventory.report; drop role reporter")
+    assert kept == ("{postgres=arwdDxtm/postgres,reporter=r/postgres,backstitch_viewer=r/postgres}",)
+
+
+def test_whoever_waited_for_the_upgrade_of_a_newer_version_does_not_undo_it(clone: Clone) -> None:
+    with clone.superuser() as newer, ThreadPoolExecutor() as pool, clone.owner.owner_connection() as connection:
+        newer.execute("select pg_advisory_lock(%s)", [code.MIGRATION_LOCK])
+        older = pool.submit(migrations.upgrade, connection, reapply=True)
+        waiting = (
+            "select count(*) from pg_locks l join pg_database d on d.oid = l.database "
+            "where l.locktype = 'advisory' and not l.granted and d.datname = current_database()"
+        )
+        while newer.execute(waiting).fetchone() != (1,):
+            time.sleep(0.01)
+        newer.execute("update backstitch_code set version = '10.0', sha256 = repeat('0', 64)")
+        newer.execute("select pg_advisory_unlock(%s)", [code.MIGRATION_LOCK])
+        with pytest.raises(StartError, match="runs the code of Backstitch 10"):
+            older.result()
+        assert newer.execute("select distinct version, sha256 from backstitch_code").fetchall() == [("10.0", 64 * "0")]
 
 
 @pytest.mark.usefixtures("environment")
