@@ -36,8 +36,7 @@ CHECKS = {
     "tables and constraints": (
         *("schema", "table", "child table", "month", "column", "constraint", "index", "sequence", "type"),
     ),
-    "rights and owners": ("right", "foreign right", "owner"),
-    "settings": ("setting",),
+    "rights and owners": ("right", "foreign right", "owner", "setting"),
 }
 # Kinds that `migrate --reapply` makes anew; the others are repaired by hand.
 REAPPLIED = ("function", "trigger", "view", "policy", "right")
