@@ -51,7 +51,10 @@ REMEMBER = text(
 )
 FORGET = text("delete from public.backstitch_code where file <> all (cast(:files as text[]))")
 # Generated from triggers.sql and the present columns of each table, so made again with every change of either.
-WATCH_AGAIN = "select audit.watch(w.relation) from audit.watched_tables w join pg_class c on c.oid = w.relation"
+WATCH_AGAIN = "select audit.watch(w.relation) from audit.watched_tables w join pg_class c on c.oid = w.relation "
+OF_THE_OWNER = "where c.relowner = 'backstitch_owner'::regrole"
+# Triggers are made by whoever owns the table; only the login that migrates can be that, or stand in for it.
+OF_OTHERS = "where c.relowner <> 'backstitch_owner'::regrole"
 TAKEN = text("select name from public.backstitch_steps")
 TAKE = text("insert into public.backstitch_steps (name) values (:name)")
 
@@ -77,7 +80,8 @@ def apply(connection: Connection, *, version: str) -> None:
     execute(connection, "set local check_function_bodies = off")
     for file in FILES:
         execute_as_owner(connection, (FOLDER / file).read_text(encoding="utf-8"))
-    execute_as_owner(connection, WATCH_AGAIN)
+    execute_as_owner(connection, WATCH_AGAIN + OF_THE_OWNER)
+    execute(connection, WATCH_AGAIN + OF_OTHERS)
     _remember(connection, hashes(), version)
 
 

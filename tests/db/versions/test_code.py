@@ -347,12 +347,19 @@ def test_what_belongs_to_another_role_does_not_stop_an_upgrade(clone: Clone) -> 
             "create view inventory.report as select count(*) from inventory.orders; "
             'create table audit."Kept on tape" (id bigint generated always as identity primary key); '
             "create function runtime.days() returns integer language sql as 'select 1'; create role reporter; "
-            "grant select on inventory.report to reporter, backstitch_viewer"
+            "grant select on inventory.report to reporter, backstitch_viewer; create schema shop; "
+            "create table shop.tills (id bigint generated always as identity primary key, note text); "
+            "select audit.watch('shop.tills'); alter table shop.tills add place text"
         )
         with clone.owner.owner_connection() as connection:
             migrations.upgrade(connection, reapply=True)
         kept = psql.execute("select relacl::text from pg_class where relname = 'report'").fetchone()
         psql.execute("drop view inventory.report; drop role reporter")
+        psql.execute("insert into shop.tills (place) values ('Bandra')")
+        recorded = psql.execute(
+            "select new_values ->> 'place' from audit.records where action = 'CREATE' and entity = 'tills'"
+        ).fetchall()
+    assert recorded == [("Bandra",)]
     assert kept == ("{postgres=arwdDxtm/postgres,reporter=r/postgres,backstitch_viewer=r/postgres}",)
 
 
