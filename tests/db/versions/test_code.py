@@ -353,14 +353,17 @@ def test_what_belongs_to_another_role_does_not_stop_an_upgrade(clone: Clone) -> 
         )
         with clone.owner.owner_connection() as connection:
             migrations.upgrade(connection, reapply=True)
-        kept = psql.execute("select relacl::text from pg_class where relname = 'report'").fetchone()
+        kept = psql.execute(
+            "select array_agg(a.grantee::regrole::text order by a.grantee) from pg_class c, aclexplode(c.relacl) a "
+            "where c.relname = 'report' and a.grantee <> c.relowner"
+        ).fetchone()
         psql.execute("drop view inventory.report; drop role reporter")
         psql.execute("insert into shop.tills (place) values ('Bandra')")
         recorded = psql.execute(
             "select new_values ->> 'place' from audit.records where action = 'CREATE' and entity = 'tills'"
         ).fetchall()
     assert recorded == [("Bandra",)]
-    assert kept == ("{postgres=arwdDxtm/postgres,reporter=r/postgres,backstitch_viewer=r/postgres}",)
+    assert kept == (["backstitch_viewer", "reporter"],)
 
 
 def test_whoever_waited_for_the_upgrade_of_a_newer_version_does_not_undo_it(clone: Clone) -> None:
