@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import psycopg
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 
@@ -33,14 +34,14 @@ CHECKS = {
     "triggers": ("trigger", "rule"),
     "views and policies": ("view", "policy"),
     "tables and constraints": (
-        *("schema", "table", "child table", "column", "constraint", "index", "sequence", "type"),
+        *("schema", "table", "child table", "month", "column", "constraint", "index", "sequence", "type"),
     ),
-    "rights and owners": ("right", "foreign right", "owner"),
+    "rights and owners": ("right", "foreign right", "owner", "setting"),
 }
 # Kinds that `migrate --reapply` makes anew; the others are repaired by hand.
 REAPPLIED = ("function", "trigger", "view", "policy", "right")
 # What an administrator may have added: it is named, and does not stop the start.
-TOLERATED = ("foreign right", "table", "column", "constraint", "index", "sequence", "type")
+TOLERATED = ("foreign right", "table", "view", "column", "constraint", "index", "sequence", "type")
 REAPPLY = "run: python -m backstitch migrate --reapply"
 
 
@@ -66,10 +67,16 @@ def findings(connection: Connection, *, thorough: bool = False) -> list[Finding]
     `thorough` adds what takes a reading of the trail, if the login may. Raises StartError when the database
     has no doctor.
     """
-    found = _code_findings(connection)
+    catalog.speak_plainly(connection)
     try:
-        found += [Finding(*row) for row in connection.execute(FINDINGS)]
+        found = _code_findings(connection)
+        found += _database_findings(connection, is_current=found == [_ok("code")])
     except ProgrammingError as error:
+        if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+            raise StartError(
+                "The login backstitch_app lacks its rights in this database; "
+                "`python -m backstitch doctor` with the owner's login lists what to do."
+            ) from error
         raise StartError("The database is not up to date; run `python -m backstitch migrate`.") from error
     found += _catalog_findings(connection)
     if thorough and connection.execute(MAY_READ_ALL).scalar_one():
@@ -123,14 +130,26 @@ def _code_findings(connection: Connection) -> list[Finding]:
     ] or [_ok(check)]
 
 
+def _database_findings(connection: Connection, *, is_current: bool) -> list[Finding]:
+    """What the doctor in the database found; one that cannot run although the code is current was changed by hand."""
+    try:
+        with connection.begin_nested():
+            return [Finding(*row) for row in connection.execute(FINDINGS)]
+    except ProgrammingError as error:
+        if not is_current or isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+            raise
+        reason = str(error.orig).partition("\n")[0]
+        return [Finding("functions", "error", "the doctor in the database", f"cannot run: {reason}", REAPPLY)]
+
+
 def _catalog_findings(connection: Connection) -> list[Finding]:
     """What differs between the objects that the database has and those of a database of this version."""
     differing = list(_differing(connection))
     # audit.watch makes the trigger function of a table from its columns; audit.findings() compares it with those.
     generated = {_trigger_function(one.name) for one, present, _ in differing if one.kind == "column" and present}
-    # What was added is named itself; its owner and its rights go with it.
-    added = {f"{one.kind} {one.name}" for one, _, wanted in differing if wanted is None}
-    differing = [one for one in differing if one[0] not in generated and _target(one[0]) not in added]
+    # What was added, or is gone, is named itself; what hangs on it goes with it.
+    named = {f"{one.kind} {one.name}" for one, present, wanted in differing if wanted is None or present is None}
+    differing = [one for one in differing if one[0] not in generated and _target(one[0]) not in named]
     found = []
     for check, kinds in CHECKS.items():
         found += [_finding(check, *one) for one in differing if one[0].kind in kinds] or [_ok(check)]
@@ -153,12 +172,16 @@ def _trigger_function(column: str) -> Object:
 
 
 def _target(object: Object) -> str | None:
-    """What an owner or a right is of: `function audit.seal()`; None for any other kind."""
+    """What it hangs on, so that it comes and goes with that: `function audit.seal()`, `table inventory.orders`."""
     match object.kind:
         case "owner":
             return object.name
         case "right" | "foreign right":
             return object.name.partition(" on ")[2].rpartition(" to ")[0]
+        case "trigger" | "rule" | "policy" | "constraint":
+            return f"table {object.name.partition(' on ')[2]}"
+        case "column":
+            return f"table {object.name.rpartition('.')[0]}"
         case _:
             return None
 
@@ -166,11 +189,21 @@ def _target(object: Object) -> str | None:
 def _finding(check: str, object: Object, present: str | None, wanted: str | None) -> Finding:
     if wanted is None:
         severity = "warning" if object.kind in TOLERATED else "error"
-        return Finding(check, severity, _name(object), "is not of this version of Backstitch", _removal(object))
+        return Finding(check, severity, _name(object), _surplus(object, present or ""), _removal(object))
     if present is None:
         return Finding(check, "error", _name(object), "is missing", _repair(object, wanted))
     shown = "" if "sha256 " in present + wanted else f": it is “{present}” and should be “{wanted}”"
     return Finding(check, "error", _name(object), f"is not that of this version{shown}", _repair(object, wanted))
+
+
+def _surplus(object: Object, present: str) -> str:
+    match object.kind:
+        case "month":
+            return f"is {present}, as no month of the trail should be"
+        case "setting":
+            return f"is set to {present}, and should not be set"
+        case _:
+            return "is not of this version of Backstitch"
 
 
 def _name(object: Object) -> str:
@@ -184,7 +217,7 @@ def _definition(wanted: Definition, server: str) -> str:
 
 def _repair(object: Object, wanted: str) -> str:
     if object.kind in REAPPLIED:
-        return REAPPLY
+        return REAPPLY if _is_in_code(object) else "make it again as db/migrations/versions has it"
     if object.kind == "owner":
         return _psql(f"alter {object.name} owner to {wanted}", as_owner=False)
     if object.kind == "constraint" and " on " in object.name:
@@ -193,6 +226,12 @@ def _repair(object: Object, wanted: str) -> str:
     if object.kind == "index" and not wanted.startswith("sha256 "):
         return _psql(f"drop index if exists {object.name}", wanted)
     return "compare with a fresh database of this version, or restore from a backup"
+
+
+def _is_in_code(object: Object) -> bool:
+    """Whether the files of db/ make it; the functions that constraints ask are made by a revision."""
+    name = object.name.partition("(")[0]
+    return object.kind != "function" or name.startswith("audit.record_") or f"function {name}(" in code.source()
 
 
 def _removal(object: Object) -> str:
@@ -204,13 +243,29 @@ def _removal(object: Object) -> str:
             return _psql(f"drop {object.kind} {object.name}")
         case "right":
             return REAPPLY
+        case "owner":  # of a month of the trail: of anything else that was added, no owner is named
+            return _psql(f"alter {object.name} owner to backstitch_owner", as_owner=False)
+        case "month":
+            return _psql(f"alter table {object.name} set logged, disable row level security")
+        case "child table":
+            return "look what it holds and do not drop it before; alter table ... detach partition, or no inherit"
+        case "setting":
+            setting, _, role = object.name.partition(" of ")
+            login = role.removeprefix("role ") if role != "everybody" else "all"
+            return f"run as a superuser: alter role {login} reset {setting}, or alter database ... reset {setting}"
         case "foreign right":
             target, _, role = table.rpartition(" to ")
             return f"if {role} should not have it: revoke {name} on {target} from {role}"
         case _:
-            return "if nobody knows what it is for, drop it"
+            return "if nobody knows what it is for, look what it holds, then drop it"
 
 
 def _psql(*statements: str, as_owner: bool = True) -> str:
     owner = ("set role backstitch_owner",) if as_owner else ()
-    return "run: python -m backstitch psql " + " ".join(f'-c "{statement}"' for statement in (*owner, *statements))
+    quoted = " ".join(f"-c {_quoted(statement)}" for statement in (*owner, *statements))
+    return f"run: python -m backstitch psql {quoted}"
+
+
+def _quoted(statement: str) -> str:
+    """The statement as a shell takes it; names that need quotes keep them."""
+    return '"' + statement.replace('"', r"\"") + '"'

@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 from sqlalchemy import Connection, text
 
 from backstitch import __version__
@@ -56,33 +56,39 @@ def upgrade(connection: Connection, *, reapply: bool = False) -> None:
     cannot bring up to date.
     """
     config = _config()
-    _refuse_unknown(connection)
+    if current_revision(connection) is not None:
+        _refuse_unknown(connection)
+    connection.rollback()  # ends the transaction in which that was read
     config.attributes["connection"] = connection
     config.attributes["after_revisions"] = partial(_bring_code, reapply)
     command.upgrade(config, "head")
 
 
 def _refuse_unknown(connection: Connection) -> None:
-    if current_revision(connection) is None:
-        connection.rollback()
-        return
-    has_code = keeps_hashes(connection)
-    versions = [Version(found) for found in connection.execute(VERSIONS).scalars()] if has_code else []
-    connection.rollback()  # ends the transaction in which that was read
-    if not has_code:
+    if not keeps_hashes(connection):
         raise StartError(
             "This database was made by Backstitch before version 0.9, which was never released, and cannot be brought "
             "up to date. Keep a dump of it if you need one, then start with an empty database, or, with the bundled "
             "server, with another BACKSTITCH_HOME."
         )
-    if versions and max(versions) > Version(__version__):
-        raise StartError(
-            f"This database runs the code of Backstitch {max(versions)}, and this is {__version__}; install that "
-            "version, or use another database."
-        )
+    for found in connection.execute(VERSIONS).scalars():
+        if _is_newer(found):
+            raise StartError(
+                f"This database runs the code of Backstitch {found}, and this is {__version__}; install that "
+                "version, or use another database."
+            )
+
+
+def _is_newer(version: str) -> bool:
+    try:
+        return Version(version) > Version(__version__)
+    except InvalidVersion:
+        return True  # none that this version knows how to name
 
 
 def _bring_code(reapply: bool, connection: Connection, a_revision_ran: bool) -> None:
+    # Asked again: while this one waited for its turn, a newer version may have brought the database up.
+    _refuse_unknown(connection)
     if reapply or a_revision_ran or code.applied(connection) != code.hashes():
         code.apply(connection, version=__version__)
     code.take_steps(connection)

@@ -240,13 +240,28 @@ def _migrate(url: URL, *, reapply: bool = False) -> None:
         except DBAPIError as error:
             raise StartError(
                 f"The database could not be brought up to date: {_reason(error.orig)}; nothing was changed. "
-                "DATABASE_URL must name a login that may do this, such as the database's owner, or backstitch_app."
+                + _way_out(error.orig)
             ) from error
         except CommandError as error:
             # Alembic does not know the database's revision.
             raise StartError(
                 "The database belongs to a newer version of Backstitch; install that one, or use another database."
             ) from error
+
+
+def _way_out(error: BaseException | None) -> str:
+    """What to do about a statement of a migration that failed."""
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        if str(error).startswith("must be owner of"):
+            return "It belongs to another role: `python -m backstitch doctor` lists what to do about that first."
+        return "DATABASE_URL must name a login that may do this, such as the database's owner, or backstitch_app."
+    if isinstance(error, psycopg.errors.InvalidFunctionDefinition | psycopg.errors.InvalidTableDefinition):
+        # Somebody has replaced it by hand with one of another result, which PostgreSQL does not replace again.
+        return (
+            "Drop the function or view of another result (`python -m backstitch doctor` names it) as backstitch_owner, "
+            "with the views and policies that hang on it; then run: python -m backstitch migrate --reapply"
+        )
+    return "Somebody has changed this database by hand; compare it with a fresh one, or restore it from a backup."
 
 
 def _make_partitions(url: URL) -> None:
@@ -280,8 +295,8 @@ def _require_current(url: URL) -> None:
     with _owner_connection(url) as connection:
         try:
             current = migrations.is_current(connection)
-        except DBAPIError:
-            current = False  # backstitch_app may not read what it was never granted
+        except (DBAPIError, CommandError):
+            current = False  # backstitch_app may not read what it was never granted; or there is more than one revision
     if not current:
         raise StartError(
             "The database is not up to date; run `python -m backstitch migrate` with DATABASE_URL set to a login "

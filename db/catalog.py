@@ -19,6 +19,11 @@ LONGEST = 160  # characters of a definition that is not replaced by its SHA-256
 # Shared with other readers, so it waits only for a running migration.
 WAIT_FOR_MIGRATION = text("select pg_advisory_xact_lock_shared(:key)")
 QUALIFY = text("select set_config('search_path', 'pg_catalog', true)")
+# Definitions are written as the session's settings have it, and an administrator may have set others for everybody.
+PLAIN_WORDS = text(
+    "select set_config('quote_all_identifiers', 'off', true), set_config('standard_conforming_strings', 'on', true), "
+    "set_config('intervalstyle', 'postgres', true), set_config('datestyle', 'ISO', true)"
+)
 MAJOR = text("select current_setting('server_version_num')::integer / 10000")
 
 
@@ -37,8 +42,14 @@ def present(connection: Connection) -> dict[Object, str]:
     """The objects that the database has, each with its definition or the SHA-256 of it. Needs no rights."""
     connection.execute(WAIT_FOR_MIGRATION, {"key": MIGRATION_LOCK})
     connection.execute(QUALIFY)
+    speak_plainly(connection)
     found = connection.exec_driver_sql(_query(), execution_options={"no_parameters": True})
     return {Object(kind, name): _shortened(definition) for kind, name, definition in found}
+
+
+def speak_plainly(connection: Connection) -> None:
+    """Makes the server write definitions, until the transaction ends, as expected.json has them."""
+    connection.execute(PLAIN_WORDS)
 
 
 def major(connection: Connection) -> str:

@@ -16,7 +16,11 @@ relations as (
            case c.relkind when 'v' then 'view' when 'S' then 'sequence' else 'table' end as kind,
            exists (select from pg_inherits i
                    where i.inhrelid = c.oid and i.inhparent = to_regclass('audit.records')
-                       and c.relname ~ '^records_[0-9]{4}_[0-9]{2}$') as is_month
+                       and c.relname ~ '^records_[0-9]{4}_[0-9]{2}$') as is_month,
+           -- The sequence of a column always belongs to the owner of its table.
+           exists (select from pg_depend d
+                   where c.relkind = 'S' and d.classid = 'pg_class'::regclass and d.objid = c.oid
+                       and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i')) as is_of_column
     from pg_class c
     where (c.relnamespace in (select s.oid from schemas s) and c.relkind in ('r', 'p', 'f', 'm', 'v', 'S'))
         or c.oid in (to_regclass('public.audit_logs'), to_regclass('public.backstitch_code'),
@@ -31,15 +35,16 @@ functions as (
             join pg_class c on c.oid = t.tgrelid
             join pg_namespace n on n.oid = c.relnamespace
             where t.tgfoid = p.oid and n.oid not in (select s.oid from schemas s)
-                and p.proname = format('record_%s_%s', n.nspname, c.relname))),
+                and t.tgname = 'audit_insert' and p.proname like 'record\_%')),
 owned as (
-    select 'schema' as kind, nspname::text as name, nspowner as owner, nspacl as acl, 'n'::"char" as acl_kind
+    select 'schema' as kind, nspname::text as name, nspowner as owner, nspacl as acl,
+           'n'::"char" as acl_kind, false as is_of_column
     from schemas
     union all
-    select kind, name, relowner, relacl, case kind when 'sequence' then 's'::"char" else 'r'::"char" end
+    select kind, name, relowner, relacl, case kind when 'sequence' then 's'::"char" else 'r'::"char" end, is_of_column
     from relations where not is_month or relowner <> to_regrole('backstitch_owner') or relacl is not null
     union all
-    select 'function', name, proowner, proacl, 'f' from functions),
+    select 'function', name, proowner, proacl, 'f', false from functions),
 rights as (
     select o.kind, o.name, o.owner, a.grantee, a.privilege_type, a.is_grantable
     from owned o cross join aclexplode(coalesce(o.acl, acldefault(o.acl_kind, o.owner))) a
@@ -59,7 +64,7 @@ named_rights as (
 
 select 'schema' as kind, nspname::text as name, '' as definition from schemas
 union all
-select 'owner', o.kind || ' ' || o.name, o.owner::regrole::text from owned o
+select 'owner', o.kind || ' ' || o.name, o.owner::regrole::text from owned o where not o.is_of_column
 union all
 select 'right', format('%s on %s %s to %s', r.privilege_type, r.kind, r.name, r.role),
        case when r.is_grantable then 'with grant option' else '' end
@@ -95,10 +100,15 @@ from pg_policy p join relations r on r.oid = p.polrelid
 union all
 select 'view', r.name, concat_ws(' ', r.reloptions, pg_get_viewdef(r.oid)) from relations r where r.kind = 'view'
 union all
-select 'table', r.name, concat_ws(' ', r.relkind, r.relpersistence, r.reloptions,
+select 'table', r.name, concat_ws(' ', r.relkind, r.relpersistence,
                                   case when r.relrowsecurity then 'row security' end,
                                   case when r.relforcerowsecurity then 'forced' end, pg_get_partkeydef(r.oid))
 from relations r where r.kind = 'table' and not r.is_month
+union all
+-- A month is named when it is not as every month: unlogged it loses its records in a crash.
+select 'month', r.name, concat_ws(' and ', case when r.relpersistence <> 'p' then 'unlogged' end,
+                                  case when r.relrowsecurity then 'under row security' end)
+from relations r where r.is_month and (r.relpersistence <> 'p' or r.relrowsecurity)
 union all
 select 'child table', c.oid::regclass::text, 'of ' || r.name
 from pg_inherits i join relations r on r.oid = i.inhparent join pg_class c on c.oid = i.inhrelid
@@ -106,16 +116,22 @@ left join relations m on m.oid = c.oid
 where c.relkind in ('r', 'p', 'f') and not coalesce(m.is_month, false)
 union all
 select 'column', format('%s.%I', r.name, a.attname),
-       concat_ws(' ', format_type(a.atttypid, a.atttypmod), case when a.attnotnull then 'not null' end,
+       concat_ws(' ', format_type(a.atttypid, a.atttypmod),
+                 case when a.attcollation <> t.typcollation then 'collate ' || a.attcollation::regcollation end,
+                 case when a.attnotnull then 'not null' end,
                  'default ' || pg_get_expr(d.adbin, d.adrelid), nullif(a.attidentity::text, ''),
-                 nullif(a.attgenerated::text, ''), 'storage ' || a.attstorage::text)
+                 nullif(a.attgenerated::text, ''))
 from relations r
 join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
+join pg_type t on t.oid = a.atttypid
 left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
 where r.kind = 'table' and not r.is_month
 union all
 select 'constraint', format('%I on %s', c.conname, r.name),
        pg_get_constraintdef(c.oid) || case when c.convalidated then '' else ' not valid' end
+       -- A foreign key is as good as the triggers, on both of its tables, that PostgreSQL keeps for it.
+       || case when exists (select from pg_trigger t where t.tgconstraint = c.oid and t.tgenabled in ('D', 'R'))
+               then ' its triggers off' else '' end
 -- Without NOT NULL, which is part of `column` above and a constraint of its own only in PostgreSQL 18.
 from pg_constraint c join relations r on r.oid = c.conrelid
 where c.contype in ('c', 'f', 'p', 'u', 'x') and not r.is_month
@@ -124,17 +140,37 @@ select 'constraint', format('%I of %s', c.conname, c.contypid::regtype), pg_get_
 from pg_constraint c join pg_type t on t.oid = c.contypid where t.typnamespace in (select s.oid from schemas s)
 union all
 select 'index', i.indexrelid::regclass::text,
-       pg_get_indexdef(i.indexrelid) || case when i.indisvalid and i.indisready then '' else ' invalid' end
-from pg_index i join relations r on r.oid = i.indrelid where not r.is_month
+       -- How full the pages of a tree are is its administrator's.
+       case when x.reloptions is null or x.relam <> (select m.oid from pg_am m where m.amname = 'btree')
+            then pg_get_indexdef(i.indexrelid)
+            else regexp_replace(pg_get_indexdef(i.indexrelid), ' WITH \([^)]*\)', '') end
+       || case when i.indisvalid and i.indisready then '' else ' invalid' end
+from pg_index i join relations r on r.oid = i.indrelid join pg_class x on x.oid = i.indexrelid where not r.is_month
 union all
-select 'sequence', r.name, format('from %s by %s', q.seqstart, q.seqincrement)
+select 'sequence', r.name, concat_ws(' ', q.seqtypid::regtype, 'from', q.seqmin, 'start', q.seqstart, 'to', q.seqmax,
+                 'by', q.seqincrement, 'cache', q.seqcache,
+                 case when q.seqcycle then 'cycle' end, case when r.relpersistence <> 'p' then 'unlogged' end)
 from relations r join pg_sequence q on q.seqrelid = r.oid
 union all
 select 'type', t.oid::regtype::text,
-       case t.typtype when 'd' then format('domain over %s', format_type(t.typbasetype, t.typtypmod))
-            else (select string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', '
-                                    order by a.attnum)
+       case t.typtype
+            when 'd' then concat_ws(' ', 'domain over', format_type(t.typbasetype, t.typtypmod),
+                                    case when t.typnotnull then 'not null' end, 'default ' || t.typdefault)
+            when 'e' then (select concat_ws(' ', 'enum of', string_agg(e.enumlabel, ', ' order by e.enumsortorder))
+                           from pg_enum e where e.enumtypid = t.oid)
+            when 'r' then (select format('range of %s', g.rngsubtype::regtype) from pg_range g where g.rngtypid = t.oid)
+            else (select coalesce(string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', '
+                                             order by a.attnum), '')
                   from pg_attribute a where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped) end
 from pg_type t left join pg_class c on c.oid = t.typrelid
 where t.typnamespace in (select s.oid from schemas s) and (t.typtype in ('d', 'e', 'r') or c.relkind = 'c')
+union all
+-- As a replica the session skips foreign keys and ordinary triggers; as another role it is not what it signed in as.
+select 'setting', format('%s of %s', split_part(v, '=', 1), coalesce('role ' || s.setrole::regrole::text, 'everybody')),
+       split_part(v, '=', 2)
+from (select setconfig, nullif(setrole, 0) as setrole from pg_db_role_setting
+      where setdatabase in (0, (select d.oid from pg_database d where d.datname = current_database()))
+          and setrole in (0, (select a.oid from pg_roles a where a.rolname = 'backstitch_app'))) s
+cross join unnest(s.setconfig) v
+where split_part(v, '=', 1) in ('session_replication_role', 'role') and v <> 'session_replication_role=origin'
 order by 1, 2

@@ -8,6 +8,7 @@ revision drops what a file no longer defines. Steps on data (db/steps) run last,
 
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Connection, text
@@ -50,7 +51,10 @@ STORE_HASH = text(
 )
 DELETE_OTHER_HASHES = text("delete from public.backstitch_code where file <> all (cast(:files as text[]))")
 # Trigger functions are generated from triggers.sql and the columns of each table, so each change of either renews them.
-WATCH_AGAIN = "select audit.watch(w.relation) from audit.watched_tables w join pg_class c on c.oid = w.relation"
+WATCH_AGAIN = "select audit.watch(w.relation) from audit.watched_tables w join pg_class c on c.oid = w.relation "
+OF_THE_OWNER = "where c.relowner = 'backstitch_owner'::regrole"
+# Triggers are made by whoever owns the table; only the login that migrates can be that, or stand in for it.
+OF_OTHERS = "where c.relowner <> 'backstitch_owner'::regrole"
 STEPS_TAKEN = text("select name from public.backstitch_steps")
 STORE_STEP = text("insert into public.backstitch_steps (name) values (:name)")
 
@@ -58,6 +62,12 @@ STORE_STEP = text("insert into public.backstitch_steps (name) values (:name)")
 def hashes() -> dict[str, str]:
     """SHA-256 of each file of this version, in the order in which they are applied."""
     return {file: hashlib.sha256((FOLDER / file).read_bytes()).hexdigest() for file in FILES}
+
+
+@cache
+def source() -> str:
+    """All files, in the order in which they are applied."""
+    return "".join((FOLDER / file).read_text(encoding="utf-8") for file in FILES)
 
 
 def applied(connection: Connection) -> dict[str, str]:
@@ -70,7 +80,8 @@ def apply(connection: Connection, *, version: str) -> None:
     execute(connection, "set local check_function_bodies = off")
     for file in FILES:
         execute_as_owner(connection, (FOLDER / file).read_text(encoding="utf-8"))
-    execute_as_owner(connection, WATCH_AGAIN)
+    execute_as_owner(connection, WATCH_AGAIN + OF_THE_OWNER)
+    execute(connection, WATCH_AGAIN + OF_OTHERS)
     _store_hashes(connection, hashes(), version)
 
 

@@ -11,24 +11,25 @@
 
 do $$
 declare
-    target regclass;
+    target text;
 begin
+    -- What belongs to another role is an administrator's own, and who may do what with it is not said here.
     for target in
-        select c.oid from pg_class c
+        select format('%s %s', case c.relkind when 'S' then 'sequence' else 'table' end, c.oid::regclass) from pg_class c
         where c.relnamespace = any ('{audit, accounts, inventory, runtime}'::regnamespace[])
-            and c.relkind in ('r', 'p', 'v')
+            and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and c.relowner = 'backstitch_owner'::regrole
             -- A monthly partition has no rights unless somebody has granted some.
             and (not c.relispartition or c.relacl is not null)
+        union all
+        select 'routine ' || string_agg(p.oid::regprocedure::text, ', ') from pg_proc p
+        where p.pronamespace = any ('{audit, accounts, inventory, runtime}'::regnamespace[])
+            and p.proowner = 'backstitch_owner'::regrole
     loop
         execute format('revoke all on %s from public, backstitch_app, backstitch_admin, backstitch_manager, '
                        'backstitch_analyst, backstitch_viewer', target);
     end loop;
 end
 $$;
-revoke all on all sequences in schema audit, accounts, inventory, runtime
-    from public, backstitch_app, backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
-revoke all on all functions in schema audit, accounts, inventory, runtime
-    from public, backstitch_app, backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
 revoke all on schema audit, accounts, inventory, runtime
     from public, backstitch_app, backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
 revoke all on public.audit_logs, public.backstitch_code, public.backstitch_steps
@@ -58,8 +59,15 @@ grant execute on function
     accounts.me(), accounts.sign_out(), accounts.end_sessions(bigint, bigint), accounts.live_sessions(boolean),
     accounts.my_activity(integer), accounts.change_password(text, text)
 to backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
-grant select on all tables in schema inventory to
-    backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
+do $$
+begin
+    execute (select format('grant select on %s to backstitch_admin, backstitch_manager, backstitch_analyst, '
+                           'backstitch_viewer', string_agg(c.oid::regclass::text, ', '))
+             from pg_class c
+             where c.relnamespace = 'inventory'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f')
+                 and c.relowner = 'backstitch_owner'::regrole);
+end
+$$;
 
 -- Managers and admins: writing the inventory. Not the quantity of a cell, nor the number and the financial year of an
 -- order, nor the counters of orders: triggers write those.

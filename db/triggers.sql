@@ -162,6 +162,9 @@ begin
     w.entity := coalesce(watch.entity, (select relname from pg_class where oid = target));
     w.function_name := (select format('record_%s_%s', n.nspname, c.relname)
                         from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = target);
+    if octet_length(w.function_name) > 63 then -- PostgreSQL would cut it, and two tables could share what is left
+        w.function_name := 'record_' || md5(w.function_name);
+    end if;
     w.parent := watch.parent;
     w.redacted := watch.redacted;
     w.personal := watch.personal;

@@ -11,6 +11,9 @@ from db.code import MIGRATION_LOCK
 connection = context.config.attributes["connection"]
 connection.exec_driver_sql("set statement_timeout = '10min'")
 connection.exec_driver_sql("set client_min_messages = warning")
+# The SQL and what it generates are the same, whatever an administrator has made the default.
+connection.exec_driver_sql("set standard_conforming_strings = on")
+connection.exec_driver_sql("set quote_all_identifiers = off")
 connection.exec_driver_sql(f"select pg_advisory_lock({MIGRATION_LOCK})")
 # Set after the advisory lock, because waiting for another migration may take longer than waiting for a table.
 connection.exec_driver_sql("set lock_timeout = '5s'")

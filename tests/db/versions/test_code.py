@@ -1,6 +1,8 @@
 """A database that claims to be current and is not: what differs is named from outside, by doctor and at the start."""
 
 import shlex
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -50,7 +52,7 @@ def found_after(clone: Clone, damage: str) -> list[Finding]:
     """What the doctor finds in a transaction that has done the damage, and is rolled back."""
     with clone.owner.owner_connection() as connection, connection.begin() as transaction:
         connection.exec_driver_sql("set local allow_system_table_mods = on")
-        connection.exec_driver_sql(damage)
+        connection.exec_driver_sql(damage, execution_options={"no_parameters": True})
         found = [finding for finding in doctor.findings(connection) if finding.severity != "ok"]
         transaction.rollback()
     return found
@@ -96,8 +98,32 @@ def found_after(clone: Clone, damage: str) -> list[Finding]:
         ("drop index inventory.orders_open", "tables and constraints", "error",
          "index inventory.orders_open is missing"),
         ("alter table accounts.users alter email drop not null", "tables and constraints", "error",
-         "column accounts.users.email is not that of this version: it is “text storage x” and should be “text not null "
-         "storage x”"),
+         "column accounts.users.email is not that of this version: it is “text” and should be “text not null”"),
+        ("alter table inventory.products alter sku type text collate \"C\"", "tables and constraints", "error",
+         "column inventory.products.sku is not that of this version: it is “text collate \"C\" not null” and should be "
+         "“text not null”"),
+        ("do $$ declare t name; begin for t in select t.tgname from pg_trigger t join pg_constraint c on c.oid = "
+         "t.tgconstraint where c.conname = 'line_of_product' and t.tgrelid = c.conrelid loop execute format("
+         "'alter table inventory.order_lines disable trigger %I', t); end loop; end $$", "tables and constraints",
+         "error", "constraint line_of_product on inventory.order_lines is not that of this version: it is “FOREIGN KEY "
+         "(product_id) REFERENCES inventory.products(id) its triggers off” and should be “FOREIGN KEY (product_id) "
+         "REFERENCES inventory.products(id)”"),
+        ("alter sequence audit.records_id_seq maxvalue 99 cycle", "tables and constraints", "error",
+         "sequence audit.records_id_seq is not that of this version: it is “bigint from 1 start 1 to 99 by 1 cache 1 "
+         "cycle” and should be “bigint from 1 start 1 to 9223372036854775807 by 1 cache 1”"),
+        ("alter domain audit.action set default 'CREATE'", "tables and constraints", "error",
+         "type audit.action is not that of this version: it is “domain over text default 'CREATE'::text” and should be "
+         "“domain over text”"),
+        ("create type inventory.colour as enum ('red', 'blue')", "tables and constraints", "warning",
+         "type inventory.colour is not of this version of Backstitch"),
+        ("create type inventory.nothing as ()", "tables and constraints", "warning",
+         "type inventory.nothing is not of this version of Backstitch"),
+        ("create view inventory.report as select count(*) from inventory.orders", "views and policies", "warning",
+         "view inventory.report is not of this version of Backstitch"),
+        ("alter role backstitch_app set session_replication_role = replica", "rights and owners", "error",
+         "setting session_replication_role of role backstitch_app is set to replica, and should not be set"),
+        ("do $$ begin execute format('alter database %I set role = backstitch_admin', current_database()); end $$",
+         "rights and owners", "error", "setting role of everybody is set to backstitch_admin, and should not be set"),
         ("alter table inventory.orders add season text", "tables and constraints", "warning",
          "column inventory.orders.season is not of this version of Backstitch"),
         ("create table audit.more () inherits (audit.watched_tables)", "tables and constraints", "error",
@@ -128,17 +154,68 @@ def test_what_differs_from_this_version_is_named(
     assert (check, severity, sentence) in found
 
 
-def test_a_right_on_a_month_of_the_trail_is_named(kept_clone: Clone) -> None:
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        ("grant insert on {} to backstitch_app",
+         "right INSERT on table {} to backstitch_app is not of this version of Backstitch"),
+        ("alter table {} set unlogged", "month {} is unlogged, as no month of the trail should be"),
+        ("alter table {} enable row level security",
+         "month {} is under row security, as no month of the trail should be"),
+    ],
+)  # fmt: skip
+def test_a_month_of_the_trail_that_is_not_as_every_month_is_named(
+    kept_clone: Clone, damage: str, sentence: str
+) -> None:
     with kept_clone.superuser() as psql:
         month = psql.execute(
             "select min(inhrelid::regclass::text) from pg_inherits where inhparent = 'audit.records'::regclass "
             "and inhrelid <> 'audit.records_default'::regclass"
         ).fetchone()
     assert month is not None
-    found = found_after(kept_clone, f"grant insert on {month[0]} to backstitch_app")
-    assert f"right INSERT on table {month[0]} to backstitch_app is not of this version of Backstitch" in [
-        finding.sentence for finding in found
-    ]
+    found = [finding.sentence for finding in found_after(kept_clone, damage.format(month[0]))]
+    assert sentence.format(month[0]) in found
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        "alter table inventory.orders set (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05)",
+        "alter index inventory.orders_open set (fillfactor = 80)",
+        "alter table inventory.products alter description set storage external, alter sku set statistics 500",
+        "alter function audit.seal() cost 5000",
+        "set local intervalstyle = iso_8601; set local datestyle = german; set local bytea_output = escape",
+        "set local quote_all_identifiers = on; set local standard_conforming_strings = off",
+        "create extension if not exists pg_stat_statements with schema public",
+        "create publication everything for all tables",
+    ],
+)
+def test_what_an_administrator_may_choose_is_no_finding(kept_clone: Clone, choice: str) -> None:
+    assert found_after(kept_clone, choice) == []
+
+
+OWN_TABLE = (
+    'create schema "Our shop" authorization backstitch_owner; set local role backstitch_owner; '
+    "create table {0} (id bigint generated always as identity primary key, note text); select audit.watch('{0}'); "
+)
+
+
+@pytest.mark.parametrize(
+    ("own", "subjects"),
+    [
+        (OWN_TABLE.format("inventory.mine") + "grant select on inventory.mine to backstitch_viewer",
+         ["index inventory.mine_pkey", "sequence inventory.mine_id_seq", "table inventory.mine"]),
+        (OWN_TABLE.format("inventory.mine") + "select audit.unwatch('inventory.mine'); drop table inventory.mine", []),
+        (OWN_TABLE.format('"Our shop"."Till 1"'), []),
+        (OWN_TABLE.format('"Our shop"."Till 1"') + 'alter table "Our shop"."Till 1" rename to till; '
+         "select audit.watch('\"Our shop\".till')", []),
+        (OWN_TABLE.format('"Our shop"."' + 60 * "x" + '"'), []),
+        (OWN_TABLE.format('"Our shop"."Till 1"') + "select audit.unwatch('\"Our shop\".\"Till 1\"')", []),
+    ],
+)  # fmt: skip
+def test_a_table_of_ones_own_may_be_on_the_record(kept_clone: Clone, own: str, subjects: list[str]) -> None:
+    found = found_after(kept_clone, f"{own}; reset role")
+    assert [(finding.severity, finding.subject) for finding in found] == [("warning", one) for one in subjects]
 
 
 def test_every_trigger_of_a_rule_is_missed_while_it_is_off(kept_clone: Clone) -> None:
@@ -208,6 +285,10 @@ def test_code_of_another_hash_is_applied_at_the_start(clone: Clone) -> None:
         "alter function accounts.me() owner to postgres",
         "create function audit.rows_in_use(bigint) returns bigint language sql as 'select 1::bigint'",
         "create rule nothing as on delete to inventory.agencies do instead nothing",
+        "do $$ begin execute (select format('alter table %s set unlogged', min(inhrelid::regclass::text)) from "
+        "pg_inherits where inhparent = 'audit.records'::regclass); end $$",
+        "alter table inventory.orders owner to postgres",
+        'set role backstitch_owner; create function audit."Odd name"() returns integer language sql as $$select 1$$',
     ],
 )
 def test_what_is_advised_removes_what_was_found(clone: Clone, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -222,6 +303,111 @@ def test_what_is_advised_removes_what_was_found(clone: Clone, damage: str, capsy
         assert module == ["-m", "backstitch"] and command in {"migrate", "psql"}
         assert __main__.main(shlex.split(advice.removeprefix("run: "))[3:]) == 0
     assert __main__.main(["doctor"]) == 0
+
+
+def test_a_function_that_a_constraint_asks_is_not_said_to_come_back_with_the_code(kept_clone: Clone) -> None:
+    replaced = (
+        "create or replace function inventory.financial_year(day date) returns text language sql immutable strict "
+        "parallel safe as 'select null::text'"
+    )
+    found = found_after(kept_clone, replaced)
+    assert [(finding.subject, finding.advice) for finding in found] == [
+        ("function inventory.financial_year(date)", "make it again as db/migrations/versions has it")
+    ]
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        ("alter function audit.seal() owner to postgres",
+         "The database could not be brought up to date: must be owner of function seal; nothing was changed. It "
+         "belongs to another role: `python -m backstitch doctor` lists what to do about that first."),
+        ("drop function audit.chain_head(); set role backstitch_owner; create function audit.chain_head() returns "
+         "integer language sql as 'select 1'",
+         "The database could not be brought up to date: cannot change return type of existing function; nothing was "
+         "changed. Drop the function or view of another result (`python -m backstitch doctor` names it) as "
+         "backstitch_owner, with the views and policies that hang on it; then run: python -m backstitch migrate "
+         "--reapply"),
+        ("delete from public.alembic_version",
+         'The database could not be brought up to date: schema "inventory" already exists; nothing was changed. '
+         "Somebody has changed this database by hand; compare it with a fresh one, or restore it from a backup."),
+        ("update public.backstitch_code set version = 'my own'",
+         "This database runs the code of Backstitch my own, and this is 0.9.0.dev0; install that version, or use "
+         "another database."),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_applied_again_is_said_with_the_way_out(
+    clone: Clone, damage: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with clone.superuser() as psql:
+        psql.execute(damage)
+    assert __main__.main(["migrate", "--reapply"]) == 1
+    assert capsys.readouterr().err.strip() == sentence
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_doctor_that_cannot_run_is_a_finding_and_comes_back(clone: Clone, capsys: pytest.CaptureFixture[str]) -> None:
+    with clone.superuser() as psql:
+        psql.execute("drop function audit.seal_findings(interval)")
+    assert refusal().startswith("The trail would not be complete: the doctor in the database cannot run: ")
+    assert __main__.main(["doctor"]) == 1
+    assert "function audit.seal_findings(interval) is missing" in capsys.readouterr().out
+    assert __main__.main(["migrate", "--reapply"]) == 0
+    assert __main__.main(["doctor"]) == 0
+
+
+@pytest.mark.usefixtures("environment")
+def test_an_application_without_its_rights_is_told_who_can_say_what_to_do(clone: Clone) -> None:
+    with clone.superuser() as psql:
+        psql.execute("revoke all on public.backstitch_code from backstitch_app")
+    assert refusal() == (
+        "The login backstitch_app lacks its rights in this database; `python -m backstitch doctor` with the owner's "
+        "login lists what to do."
+    )
+
+
+@pytest.mark.usefixtures("environment")
+def test_what_belongs_to_another_role_does_not_stop_an_upgrade(clone: Clone) -> None:
+    with clone.superuser() as psql:
+        psql.execute(
+            "create view inventory.report as select count(*) from inventory.orders; "
+            'create table audit."Kept on tape" (id bigint generated always as identity primary key); '
+            "create function runtime.days() returns integer language sql as 'select 1'; create role reporter; "
+            "grant select on inventory.report to reporter, backstitch_viewer; create schema shop; "
+            "create table shop.tills (id bigint generated always as identity primary key, note text); "
+            "select audit.watch('shop.tills'); alter table shop.tills add place text"
+        )
+        with clone.owner.owner_connection() as connection:
+            migrations.upgrade(connection, reapply=True)
+        kept = psql.execute(
+            "select array_agg(a.grantee::regrole::text order by a.grantee) from pg_class c, aclexplode(c.relacl) a "
+            "where c.relname = 'report' and a.grantee <> c.relowner"
+        ).fetchone()
+        psql.execute("drop view inventory.report; drop role reporter")
+        psql.execute("insert into shop.tills (place) values ('Bandra')")
+        recorded = psql.execute(
+            "select new_values ->> 'place' from audit.records where action = 'CREATE' and entity = 'tills'"
+        ).fetchall()
+    assert recorded == [("Bandra",)]
+    assert kept == (["backstitch_viewer", "reporter"],)
+
+
+def test_whoever_waited_for_the_upgrade_of_a_newer_version_does_not_undo_it(clone: Clone) -> None:
+    with clone.superuser() as newer, ThreadPoolExecutor() as pool, clone.owner.owner_connection() as connection:
+        newer.execute("select pg_advisory_lock(%s)", [code.MIGRATION_LOCK])
+        older = pool.submit(migrations.upgrade, connection, reapply=True)
+        waiting = (
+            "select count(*) from pg_locks l join pg_database d on d.oid = l.database "
+            "where l.locktype = 'advisory' and not l.granted and d.datname = current_database()"
+        )
+        while newer.execute(waiting).fetchone() != (1,):
+            time.sleep(0.01)
+        newer.execute("update backstitch_code set version = '10.0', sha256 = repeat('0', 64)")
+        newer.execute("select pg_advisory_unlock(%s)", [code.MIGRATION_LOCK])
+        with pytest.raises(StartError, match="runs the code of Backstitch 10"):
+            older.result()
+        assert newer.execute("select distinct version, sha256 from backstitch_code").fetchall() == [("10.0", 64 * "0")]
 
 
 @pytest.mark.usefixtures("environment")
