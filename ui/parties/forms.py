@@ -146,7 +146,7 @@ def _save(
     """Saves, or opens the question about duplicates if there are any that the user has not `accepted`."""
     name = getattr(details, kind.name).strip()
     with session.read() as connection:
-        duplicates = kind.find_duplicates(connection, details=details, besides=stored.id if stored else None)
+        duplicates = kind.find_duplicates(connection, details=details, exclude_id=stored.id if stored else None)
     if any(party not in accepted for party in duplicates):
         kind.pending.open(duplicates)
         return
