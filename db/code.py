@@ -7,11 +7,14 @@ revision drops what a file no longer defines. Steps on data (db/steps) run last,
 """
 
 import hashlib
+import time
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+import psycopg
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from db.migrations.sql import execute, execute_as_owner
 
@@ -38,6 +41,29 @@ FILES = (
     "rights.sql",
 )
 MIGRATION_LOCK = 0x6261636B  # "back": the key of the advisory lock that a migration holds
+# A try waits for a lock for less than deadlock_timeout, which is a second unless an administrator has changed it.
+LOCK_TIMEOUT = "100ms"
+PATIENCE, PAUSE = 5, 0.05  # seconds: until no further try, and between two
+# All locks that the files need, at once: the views before the tables, as their readers take them. An ALTER VIEW that
+# changes nothing locks a view alone, LOCK TABLE everything below it too. The tables in another order at each try:
+# whichever order some writer takes them in all the time, one of the tries has it.
+LOCK_FIRST = """
+do $$
+begin
+    if to_regclass('audit.watched_tables') is not null and exists (select from audit.watched_tables) then
+        alter view if exists public.audit_logs reset (security_barrier);
+        alter view if exists audit.trail set (security_barrier);
+        alter view if exists runtime.sessions reset (security_barrier);
+        lock table accounts.users in access exclusive mode;
+        execute (select 'lock table ' || string_agg(w.relation::text, ', ' order by random())
+                        || ' in share row exclusive mode'
+                 from audit.watched_tables w join pg_class c on c.oid = w.relation
+                 where c.relowner = 'backstitch_owner'::regrole);
+    end if;
+end
+$$
+"""
+GAVE_UP = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 STEPS = "steps"  # the folder of the steps on data
 
 APPLIED = text("select file, sha256 from public.backstitch_code")
@@ -76,13 +102,34 @@ def applied(connection: Connection) -> dict[str, str]:
 
 
 def apply(connection: Connection, *, version: str) -> None:
-    """Applies every file as backstitch_owner and stores their hashes. The caller commits."""
-    execute(connection, "set local check_function_bodies = off")
+    """Applies every file as backstitch_owner and stores their hashes. The caller commits.
+
+    Readers and writers lock the same tables and views in orders of their own, so a wait for a lock could be part of a
+    deadlock. Each try gives up, and gives back all locks, before any session looks for deadlocks; others do not fail.
+    Raises OperationalError (lock_not_available) if no try succeeds for some seconds.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with connection.begin_nested():
+                _apply_files(connection, version)
+            return
+        except OperationalError as error:
+            if not isinstance(error.orig, GAVE_UP) or time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSE)
+
+
+def _apply_files(connection: Connection, version: str) -> None:
+    kept = connection.exec_driver_sql("show lock_timeout").scalar_one()
+    execute(connection, f"set local lock_timeout = '{LOCK_TIMEOUT}'; set local check_function_bodies = off")
+    execute_as_owner(connection, LOCK_FIRST)
     for file in FILES:
         execute_as_owner(connection, (FOLDER / file).read_text(encoding="utf-8"))
     execute_as_owner(connection, WATCH_AGAIN + OF_THE_OWNER)
     execute(connection, WATCH_AGAIN + OF_OTHERS)
     _store_hashes(connection, hashes(), version)
+    execute(connection, f"set local lock_timeout = '{kept}'")
 
 
 def take_steps(connection: Connection) -> None:

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy import URL
+from sqlalchemy.exc import OperationalError
 
 from backstitch import migrations
 from backstitch.accounts.permissions import Role
@@ -186,3 +189,59 @@ def test_the_owner_of_everything_is_the_role_that_cannot_sign_in(clone: Clone) -
         assert strangers == []
     with refused("42501"), clone.application() as app:
         app.execute("set role backstitch_owner")
+
+
+def until(stopped: threading.Event, work: Callable[[], object]) -> int:
+    """Repeats the work until it is stopped; how often it was done."""
+    done = 0
+    while not stopped.is_set():
+        work()
+        done += 1
+    return done
+
+
+def test_applying_the_code_again_fails_nobody_who_reads_or_writes_meanwhile(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readers lock the view of the trail before the users, and a writer takes some tables in an order of its own."""
+    monkeypatch.setattr(code, "PATIENCE", 60)
+    customer = "update inventory.customers set payment_days = payment_days + 1 where id = 1"
+    agency = "update inventory.agencies set days_of_payment = days_of_payment + 1 where id = 1"
+    with clone.superuser() as psql, clone.superuser() as other, clone.superuser() as reader:
+        psql.execute("insert into inventory.customers (store_name) values ('Mehta Stores')")
+        psql.execute("insert into inventory.agencies (agency_name) values ('Rao & Sons')")
+        stopped = threading.Event()
+
+        def write(connection: psycopg.Connection[Any], *statements: str) -> None:
+            with connection.transaction():
+                for statement in statements:
+                    connection.execute(statement)
+                    connection.execute("select pg_sleep(0.01)")
+
+        with ThreadPoolExecutor(3) as pool:
+            at_work = [
+                pool.submit(until, stopped, lambda: reader.execute("select count(*) from audit_logs")),
+                pool.submit(until, stopped, lambda: write(psql, customer, agency)),
+                pool.submit(until, stopped, lambda: write(other, "select count(*) from audit_logs", customer)),
+            ]
+            try:
+                for _ in range(6):
+                    with clone.owner.owner_connection() as connection:
+                        migrations.upgrade(connection, reapply=True)
+            finally:
+                stopped.set()
+            assert min(work.result() for work in at_work) > 0
+        assert_replay_matches(psql)
+
+
+def test_a_table_that_stays_locked_ends_the_application_with_nothing_changed(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(code, "PATIENCE", 0.3)
+    with clone.superuser() as psql, psql.transaction():
+        before = catalog(clone.url)
+        psql.execute("lock table inventory.products in share row exclusive mode")
+        with clone.owner.owner_connection() as connection, pytest.raises(OperationalError) as refused:
+            migrations.upgrade(connection, reapply=True)
+        assert isinstance(refused.value.orig, psycopg.errors.LockNotAvailable)
+        assert catalog(clone.url) == before
