@@ -238,7 +238,7 @@ def _removal(object: Object) -> str:
     name, _, table = object.name.partition(" on ")
     match object.kind:
         case "function":
-            return _psql(f"drop function {object.name}")
+            return _psql(f"drop routine {object.name}")
         case "trigger" | "rule" | "policy":
             return _psql(f"drop {object.kind} {object.name}")
         case "right":
