@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 FINDINGS = text("select check_name, severity, subject, problem, advice from audit.findings()")
 # Reads the whole trail of the tables with personal columns, so start-up leaves it out.
 PERSONAL_FINDINGS = text("select check_name, severity, subject, problem, advice from audit.personal_findings()")
-MAY_READ_ALL = text("select has_function_privilege('audit.personal_findings()', 'execute')")
+# Null, as for a login that may not, where somebody has dropped the function.
+MAY_READ_ALL = text("select has_function_privilege(to_regprocedure('audit.personal_findings()'), 'execute')")
 WORDS = {"ok": "OK", "warning": "warning", "error": "error"}
 
 # The kinds of objects in db/catalog.sql by the check that reports them.
@@ -64,13 +65,18 @@ def findings(connection: Connection, *, thorough: bool = False) -> list[Finding]
     """What every check found, in the order of the checks; any login may ask.
 
     `thorough` adds what takes a reading of the trail, if the login may. Raises StartError when the database
-    has no doctor.
+    has no doctor and does not claim to be up to date.
     """
     found = _code_findings(connection)
+    is_current = all(finding.severity == "ok" for finding in found)
     try:
-        found += [Finding(*row) for row in connection.execute(FINDINGS)]
+        with connection.begin_nested():
+            found += [Finding(*row) for row in connection.execute(FINDINGS)]
     except ProgrammingError as error:
-        raise StartError("The database is not up to date; run `python -m backstitch migrate`.") from error
+        if not is_current:
+            raise StartError("The database is not up to date; run `python -m backstitch migrate`.") from error
+        # Somebody has dropped or broken it; `migrate` alone would change nothing.
+        found.append(Finding("doctor", "error", "function audit.findings()", "does not answer", REAPPLY))
     found += _catalog_findings(connection)
     if thorough and connection.execute(MAY_READ_ALL).scalar_one():
         personal = [Finding(*row) for row in connection.execute(PERSONAL_FINDINGS)]

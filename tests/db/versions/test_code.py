@@ -159,6 +159,27 @@ def test_a_doctor_that_is_silenced_hides_nothing_of_the_code(kept_clone: Clone) 
     assert "function audit.require_right(regclass,text) is not that of this version" in sentences
 
 
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "drop function audit.findings()",
+        "revoke execute on function audit.findings() from backstitch_app",
+        "drop function audit.personal_findings()",
+    ],
+)
+def test_a_doctor_that_was_dropped_stops_the_start_and_comes_back_by_the_advice(
+    clone: Clone, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with clone.superuser() as psql:
+        psql.execute(damage)
+    assert refusal().startswith("The trail would not be complete: ")
+    assert __main__.main(["doctor"]) == 1
+    assert REAPPLY in capsys.readouterr().out
+    assert __main__.main(["migrate", "--reapply"]) == 0
+    assert __main__.main(["doctor"]) == 0
+
+
 def refusal() -> str:
     with pytest.raises(StartError) as caught, startup.running(settings.load()):
         pass
