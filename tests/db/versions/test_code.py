@@ -6,9 +6,9 @@ import pytest
 
 from backstitch import __main__, doctor, migrations, settings, startup
 from backstitch.doctor import Finding
-from backstitch.errors import StartError
 from db import catalog, code
 from tests.conftest import Clone
+from tests.db.conftest import start_refusal
 
 # As a version before this one could have had it: it lets every right pass.
 OLD_FUNCTION = (
@@ -173,17 +173,11 @@ def test_a_doctor_that_was_dropped_stops_the_start_and_comes_back_by_the_advice(
 ) -> None:
     with clone.superuser() as psql:
         psql.execute(damage)
-    assert refusal().startswith("The trail would not be complete: ")
+    assert start_refusal().startswith("The trail would not be complete: ")
     assert __main__.main(["doctor"]) == 1
     assert REAPPLY in capsys.readouterr().out
     assert __main__.main(["migrate", "--reapply"]) == 0
     assert __main__.main(["doctor"]) == 0
-
-
-def refusal() -> str:
-    with pytest.raises(StartError) as caught, startup.running(settings.load()):
-        pass
-    return str(caught.value)
 
 
 @pytest.mark.usefixtures("environment")
@@ -197,7 +191,7 @@ def test_an_old_function_in_a_database_that_calls_itself_current_stops_the_start
         psql.execute(OLD_FUNCTION)
     with clone.owner.owner_connection() as connection:
         assert migrations.is_current(connection)
-    assert refusal() == (
+    assert start_refusal() == (
         "The trail would not be complete: function audit.require_right(regclass,text) is not that of this version; "
         "`python -m backstitch doctor` lists what to do."
     )
@@ -249,7 +243,7 @@ def test_what_is_advised_removes_what_was_found(clone: Clone, damage: str, capsy
 def test_a_database_from_before_versions_is_refused_with_a_sentence(clone: Clone) -> None:
     with clone.superuser() as psql:
         psql.execute("drop table backstitch_code")
-    assert refusal() == (
+    assert start_refusal() == (
         "This database was made by Backstitch before version 0.9, which was never released, and cannot be brought up "
         "to date. Keep a dump of it if you need one, then start with an empty database, or, with the bundled server, "
         "with another BACKSTITCH_HOME."
@@ -260,7 +254,7 @@ def test_a_database_from_before_versions_is_refused_with_a_sentence(clone: Clone
 def test_a_database_of_a_newer_version_is_left_alone(clone: Clone) -> None:
     with clone.superuser() as psql:
         psql.execute("update backstitch_code set version = '10.0', sha256 = repeat('0', 64) where file = 'rights.sql'")
-    assert refusal().startswith("This database runs the code of Backstitch 10.0, and this is ")
+    assert start_refusal().startswith("This database runs the code of Backstitch 10.0, and this is ")
 
 
 def test_what_is_expected_is_what_a_fresh_database_has(kept_clone: Clone) -> None:
