@@ -154,9 +154,9 @@ def test_a_part_in_which_somebody_has_worked_is_kept_and_said(empty: Service, mo
         users.create_user(connection, email="me@example.com", name="Me", role=Role.ADMIN, password="a long password")
     owner.dispose()
     first_start.load(embedded(empty))
-    said = first_start.problem()
-    assert said is not None
-    assert said.partition(" The log has details as error ")[0] == (
+    problem = first_start.problem()
+    assert problem is not None
+    assert problem.partition(" The log has details as error ")[0] == (
         "This database has only a part of the demo data: the load was interrupted. Start anew with an empty database "
         "to have all of it. Set BACKSTITCH_DEMO=no to keep it as it is."
     )

@@ -40,8 +40,10 @@ def test_an_adjustment_moves_its_cell_and_its_reason_is_on_the_record(business: 
         "torn sleeve",
     )
     with business.clone.superuser() as psql:
-        told = [(r["parent_id"], r["reason"], r["new_values"]["quantity"]) for r in records(psql, "StockAdjustment")]
-        assert told == [(1, "damaged: torn sleeve", -2), (1, "return", 1)]
+        recorded = [
+            (r["parent_id"], r["reason"], r["new_values"]["quantity"]) for r in records(psql, "StockAdjustment")
+        ]
+        assert recorded == [(1, "damaged: torn sleeve", -2), (1, "return", 1)]
         assert_replay_matches(psql)
 
     with business.write(reason="typing mistake") as connection:

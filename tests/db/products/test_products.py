@@ -112,8 +112,8 @@ def test_a_grid_of_products_writes_the_changed_cells_only_or_nothing(business: B
         ]
         assert product_commands.edit_products(connection, changes=changes) == 2
     with business.clone.superuser() as psql:
-        told = [r["new_values"] for r in records(psql, "Product") if r["action"] == "UPDATE"]
-    assert told == [{"unit_price": 549, "hsn_code": None}, {"name": "Crop top", "reorder_level": 5}]
+        recorded = [r["new_values"] for r in records(psql, "Product") if r["action"] == "UPDATE"]
+    assert recorded == [{"unit_price": 549, "hsn_code": None}, {"name": "Crop top", "reorder_level": 5}]
     with pytest.raises(StaleEdit) as stale, business.write(reason="late") as connection:
         product_commands.edit_products(connection, changes=changes)
     assert [product.unit_price for product in stale.value.theirs] == [Decimal(549), None]
