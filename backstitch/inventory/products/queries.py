@@ -110,9 +110,7 @@ COLOURS = text(
     "select id, color, colour_code, is_active, xmin::text as version from inventory.product_colors "
     "where product_id = :id order by color, colour_code"
 )
-CELLS = text(
-    "select colour_code, size, quantity, is_active from inventory.product_color_stocks where product_id = :id"
-)
+CELLS = text("select colour_code, size, quantity, is_active from inventory.product_color_stocks where product_id = :id")
 
 
 def search_pattern(search: str) -> str:
