@@ -25,7 +25,9 @@ log = logging.getLogger(__name__)
 FINDINGS = text("select check_name, severity, subject, problem, advice from audit.findings()")
 # Reads the whole trail of the tables with personal columns, so start-up leaves it out.
 PERSONAL_FINDINGS = text("select check_name, severity, subject, problem, advice from audit.personal_findings()")
-MAY_READ_ALL = text("select has_function_privilege('audit.personal_findings()', 'execute')")
+# Null, as for a login that may not, where somebody has dropped the function.
+# Null where somebody has dropped it, which the comparison of the catalog names.
+MAY_READ_ALL = text("select has_function_privilege(to_regprocedure('audit.personal_findings()'), 'execute')")
 WORDS = {"ok": "OK", "warning": "warning", "error": "error"}
 
 # The kinds of objects in db/catalog.sql by the check that reports them.
@@ -65,7 +67,7 @@ def findings(connection: Connection, *, thorough: bool = False) -> list[Finding]
     """What every check found, in the order of the checks; any login may ask.
 
     `thorough` adds what takes a reading of the trail, if the login may. Raises StartError when the database
-    has no doctor.
+    has no doctor and does not claim to be up to date.
     """
     catalog.speak_plainly(connection)
     try:

@@ -103,9 +103,7 @@ def running(
         installation.cookie_key(settings)  # made now: a folder that cannot keep it must not wait for the first sign-in
         is_owner = owner_url.username != APPLICATION_LOGIN
         if is_owner:
-            _migrate(owner_url, reapply=reapply)
-            _make_partitions(owner_url)
-            _keep_zone(owner_url, settings.timezone)
+            _bring_up_to_date(owner_url, settings.timezone, reapply=reapply)
             url = _application_url(owner_url, settings)
         else:
             _require_current(owner_url)
@@ -131,8 +129,8 @@ def owner(settings: Settings) -> Iterator[URL]:
         yield url
 
 
-def recreate_database(owner_url: URL) -> None:
-    """Drops the embedded server's database with all that is in it, and makes it anew."""
+def recreate_database(owner_url: URL, *, zone: ZoneInfo) -> None:
+    """Drops the embedded server's database with all that is in it, and makes it anew as a start does."""
     try:
         with psycopg.connect(conninfo(owner_url.set(database="postgres")), autocommit=True) as connection:
             connection.execute(
@@ -143,8 +141,7 @@ def recreate_database(owner_url: URL) -> None:
         raise StartError(
             f"The database could not be made anew: {_reason(error)}; see postgres.log and start again."
         ) from error
-    _migrate(owner_url)
-    _make_partitions(owner_url)
+    _bring_up_to_date(owner_url, zone)
 
 
 @contextmanager
@@ -228,7 +225,14 @@ def _create_database(conninfo: str) -> None:
         ) from error
 
 
-def _migrate(url: URL, *, reapply: bool = False) -> None:
+def _bring_up_to_date(url: URL, zone: ZoneInfo, *, reapply: bool = False) -> None:
+    """Migrates the database, makes the trail's partitions of the months ahead, and sets its time zone."""
+    _migrate(url, reapply=reapply)
+    _make_partitions(url)
+    _keep_zone(url, zone)
+
+
+def _migrate(url: URL, *, reapply: bool) -> None:
     with _owner_connection(url) as connection:
         try:
             migrations.upgrade(connection, reapply=reapply)

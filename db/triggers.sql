@@ -119,8 +119,8 @@
 --     prevent that; seals (audit/seals.sql) and `python -m backstitch doctor` can find it.
 --   * A watched table needs a primary key of one integer column.
 --   * ADD COLUMN ... DEFAULT, a rename and ALTER TYPE fire no trigger. Every migration ends with audit.watch for each
---     table, which records what they changed. After an ALTER TYPE ... USING that keeps the type, the migration has to
---     call audit.record_unseen itself.
+--     table (db/code.py), which records what they changed. After an ALTER TYPE ... USING that keeps the type, a step
+--     (db/steps) has to call audit.record_unseen.
 --   * Rows that a logical replication subscription applies fire no statement trigger.
 --   * A row that one statement changes twice (by a row trigger, through two foreign keys, in a CTE that is not read to
 --     its end) can get its two records in reverse order, and the trail shows them so. Replay finds the true order.
@@ -180,7 +180,7 @@ begin
             w.redacted := audit.with_renamed(known.redacted, coalesce(changed -> 'renamed', '{}'));
         end if;
         w.personal := audit.with_renamed(array(select unnest(known.personal) union select unnest(watch.personal)),
-                                     coalesce(changed -> 'renamed', '{}'));
+                                         coalesce(changed -> 'renamed', '{}'));
     end if;
 
     perform audit.require_parent_column(target, w.parent);

@@ -200,7 +200,7 @@ def _clear(service: Service) -> None:
     """Makes the embedded server's database anew: nothing but a part of the demo data is in it."""
     assert service.owner_url is not None
     service.database.dispose()
-    recreate_database(service.owner_url)
+    recreate_database(service.owner_url, zone=service.settings.timezone)
 
 
 class _Loader:

@@ -26,7 +26,7 @@ DAMAGES = ("torn sleeve", "stain", "button missing", "faded in the window", "wat
 
 
 class Story(Diary):
-    """The `days` before `today`, the last one included; `scale` is how busy they are."""
+    """The `days` up to yesterday, as seen from `today`; `scale` is how busy they are."""
 
     def __init__(self, *, scale: float, seed: int, today: date, zone: ZoneInfo, days: int = DAYS) -> None:
         super().__init__(dice=random.Random(seed), first=today - timedelta(days=days), days=days, zone=zone)

@@ -75,6 +75,11 @@ def decode(name: str, data: bytes) -> tuple[str, str]:
     )
 
 
+def heading_key(heading: str) -> str:
+    """A heading reduced to what tells columns apart: no case, spaces or punctuation, and `colour` spelt `color`."""
+    return "".join(character for character in heading.casefold() if character.isalnum()).replace("colour", "color")
+
+
 def _records(name: str, text: str) -> Iterator[tuple[str, ...]]:
     first_line = text.lstrip().splitlines()[0]
     if "\x00" in first_line:

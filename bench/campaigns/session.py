@@ -6,7 +6,6 @@ from random import Random
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from bench.campaigns import statements
 from bench.campaigns.shop import Connection, Person
@@ -222,7 +221,3 @@ class Session:
 def prepare(psql: Connection) -> None:
     """Creates the awkward tables beside the inventory, empty except for the parents."""
     psql.execute(statements.AWKWARD)
-
-
-def database_setting(psql: Connection, setting: str) -> None:
-    psql.execute(sql.SQL("alter database {} set " + setting).format(sql.Identifier(psql.info.dbname)))

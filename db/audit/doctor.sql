@@ -139,14 +139,6 @@ as $$
                format('revoke set on parameter session_replication_role from %s', r.rolname)
         where not r.rolsuper and has_parameter_privilege(r.oid, 'session_replication_role', 'set')
     ) p (problem, advice)
-    union all
-    select 'roles', 'warning', c.oid::regclass::text, format('belongs to %s', c.relowner::regrole),
-           format('alter table %s owner to backstitch_owner', c.oid::regclass)
-    from pg_class c
-    where c.relkind in ('r', 'p', 'v')
-        and c.relowner <> all (array(select oid from roles) || 'backstitch_owner'::regrole)
-        and (c.relnamespace in ('audit'::regnamespace, 'runtime'::regnamespace)
-             or c.oid = to_regclass('public.audit_logs'))
 $$;
 comment on function audit.role_findings() is
     'Returns the attributes, memberships and rights that the application''s login and the roles of its users must not '

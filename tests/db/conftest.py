@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from backstitch import settings, startup
+from backstitch.errors import StartError
 from tests import homes
 from tests.conftest import APP_PASSWORD, Clone
 
@@ -17,3 +19,10 @@ def environment(clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("DATABASE_URL", clone.url.render_as_string(hide_password=False))
     yield
     homes.clear(tmp_path / "home")
+
+
+def start_refusal() -> str:
+    """The sentence with which a start in the fixture `environment` is refused."""
+    with pytest.raises(StartError) as caught, startup.running(settings.load()):
+        pass
+    return str(caught.value)

@@ -40,8 +40,8 @@ def test_a_date_without_an_hour_is_noon_in_utc() -> None:
 @pytest.mark.skipif(not shutil.which("cc") or sys.platform != "linux", reason="needs a C compiler, on Linux")
 def test_a_program_under_the_shifted_clock_has_that_day_and_waits_as_ever(tmp_path: Path) -> None:
     shifted = any_day.environment(LEAP_DAY, tmp_path)
-    said = subprocess.run([sys.executable, "-c", ASK], env=shifted, capture_output=True, text=True, timeout=60)
-    assert (said.stdout, said.stderr) == ("2028-02-29 2028-02-29 True\n", "")
+    done = subprocess.run([sys.executable, "-c", ASK], env=shifted, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("2028-02-29 2028-02-29 True\n", "")
     shell = subprocess.run(["date", "-u", "+%F"], env=shifted, capture_output=True, text=True, timeout=60)
     assert (shell.stdout, shell.stderr) == ("2028-02-29\n", "")
 

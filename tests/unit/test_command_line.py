@@ -45,8 +45,8 @@ def stock_file(*lines: str) -> str:
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     """The exit code, the standard output and the standard error."""
     code = command_line.main(arguments)
-    said = capsys.readouterr()
-    return code, said.out, said.err
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
 
 
 def run_apart(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -60,8 +60,8 @@ def run_apart(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_version_is_said_without_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "home"
     monkeypatch.setenv("BACKSTITCH_HOME", str(home))
-    told = run_apart("--version")
-    assert (told.returncode, told.stdout, told.stderr) == (0, f"Backstitch {__version__}\n", "")
+    done = run_apart("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"Backstitch {__version__}\n", "")
     assert not home.exists()
 
 

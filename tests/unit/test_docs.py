@@ -23,10 +23,13 @@ def test_every_file_that_a_page_names_is_there() -> None:
     assert missing == []
 
 
-def test_every_file_of_sql_that_the_code_names_is_there() -> None:
-    named = re.compile(r"(?<![\w/])db/[\w/]+\.sql")
+def test_every_file_that_the_code_names_is_there() -> None:
+    named = re.compile(r"(?<![\w/.])(?:db/[\w/]+\.(?:sql|py)|(?:backstitch|ui|pages|tests|bench)/[\w/]+\.py)")
     sources = [
-        file for folder in ("backstitch", "ui", "pages", "db", "tests") for file in (ROOT / folder).rglob("*.py")
+        file
+        for folder in ("backstitch", "ui", "pages", "db", "tests", "bench")
+        for file in (ROOT / folder).rglob("*.py")
+        if ".venv" not in file.parts
     ]
     sources += (ROOT / "db").rglob("*.sql")
     assert len(sources) > 200

@@ -7,7 +7,6 @@ cookie alone opens nothing: the session in the database belongs to this browser'
 
 import contextlib
 import ipaddress
-import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -32,8 +31,6 @@ from backstitch.errors import Refused, SignedOut
 from ui import BROWSER_COOKIE, SIGN_IN_COOKIE
 from ui.server import library_patches
 from ui.shared import cookies
-
-log = logging.getLogger(__name__)
 
 NOTE_USE = 60  # seconds after which a tab that is in use notes that in the database again
 # Keys of st.session_state. A rule can want a reason for a change whose form does not ask for one; then the person types

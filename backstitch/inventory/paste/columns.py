@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from backstitch.files.csv_in import heading_key
 from backstitch.inventory.paste import values as paste_values
 from backstitch.inventory.paste.reader import Sheet
 from backstitch.inventory.products import sizes as size_set
@@ -20,7 +21,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a kind: its heading in the template, and all its spellings as `_key` returns them."""
+    """A column of a kind: its heading in the template, and all its spellings as `heading_key` returns them."""
 
     heading: str
     spellings: frozenset[str]
@@ -60,11 +61,7 @@ class Layout:
 
 
 def _column(heading: str, *spellings: str, longest: int = 120, required: bool = False) -> Column:
-    return Column(heading, frozenset(map(_key, (heading, *spellings))), longest, required)
-
-
-def _key(heading: str) -> str:
-    return "".join(character for character in heading.casefold() if character.isalnum()).replace("colour", "color")
+    return Column(heading, frozenset(map(heading_key, (heading, *spellings))), longest, required)
 
 
 _DATE = _column("Date", "day", "entry date", "bill date", "invoice date", "order date", "dt", required=True)
@@ -125,7 +122,10 @@ COLUMNS: dict[Kind, dict[str, Column]] = {
 }  # fmt: skip
 # Common columns of the trade's sheets that Backstitch does not need.
 IGNORED_COLUMNS = frozenset(
-    map(_key, ("Total", "Grand Total", "S No", "Sr No", "Sl No", "No", "Row", "Amount", "Value", "Line Total", "Image"))
+    map(
+        heading_key,
+        ("Total", "Grand Total", "S No", "Sr No", "Sl No", "No", "Row", "Amount", "Value", "Line Total", "Image"),
+    )
 )
 SIZE_SYNONYMS = (("XXL", "2XL"), ("XXXL", "3XL"), ("4XL", "XXXXL"), ("FREE", "FREE SIZE", "FREESIZE"))
 
@@ -181,7 +181,7 @@ def detect_columns(sheet: Sheet, *, kind: Kind, sizes: Sequence[str], known_size
 
 
 def _field_of(heading: str, kind: Kind) -> str | None:
-    key = _key(heading)
+    key = heading_key(heading)
     return next((name for name, column in COLUMNS[kind].items() if key and key in column.spellings), None)
 
 
@@ -198,7 +198,9 @@ def _unknown_column_problems(sheet: Sheet, index: int, heading: str) -> list[Pro
     values = [line.cells[index] for line in sheet.lines[1:] if index < len(line.cells) and line.cells[index].strip()]
     if not values:
         return []
-    if _key(heading) not in IGNORED_COLUMNS and (not heading.strip() or any(map(paste_values.is_number, values))):
+    if heading_key(heading) not in IGNORED_COLUMNS and (
+        not heading.strip() or any(map(paste_values.is_number, values))
+    ):
         called = f"“{paste_values.quote(heading)}” is no column or size" if heading.strip() else "It has no heading"
         return [_sheet_problem(heading, f"{called} that Backstitch knows. Rename the column, or remove it.")]
     return [_sheet_problem(heading, "The column is not used, and is left out.", blocks=False)]

@@ -67,7 +67,6 @@ class Matrix:
     product: Product
     colours: tuple[Colour, ...]
     cells: dict[tuple[str, str], int]
-    cell_ids: dict[tuple[str, str], int]
     inactive: frozenset[tuple[str, str]]
 
 
@@ -111,9 +110,7 @@ COLOURS = text(
     "select id, color, colour_code, is_active, xmin::text as version from inventory.product_colors "
     "where product_id = :id order by color, colour_code"
 )
-CELLS = text(
-    "select id, colour_code, size, quantity, is_active from inventory.product_color_stocks where product_id = :id"
-)
+CELLS = text("select colour_code, size, quantity, is_active from inventory.product_color_stocks where product_id = :id")
 
 
 def search_pattern(search: str) -> str:
@@ -195,6 +192,5 @@ def matrix(connection: Connection, *, product_id: int) -> Matrix:
         product=product(connection, product_id=product_id),
         colours=tuple(Colour(**row._mapping) for row in connection.execute(COLOURS, {"id": product_id})),
         cells={(cell.colour_code, cell.size): cell.quantity for cell in cells},
-        cell_ids={(cell.colour_code, cell.size): cell.id for cell in cells},
         inactive=frozenset((cell.colour_code, cell.size) for cell in cells if not cell.is_active),
     )

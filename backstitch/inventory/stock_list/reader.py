@@ -10,7 +10,7 @@ from string import capwords
 
 from backstitch.errors import Refused
 from backstitch.files import csv_in
-from backstitch.files.csv_in import Table
+from backstitch.files.csv_in import Table, heading_key
 from backstitch.files.csv_out import unescape_formula
 from backstitch.inventory.movements.commands import LARGEST_QUANTITY
 from backstitch.inventory.products.commands import colour_code
@@ -115,8 +115,8 @@ def read_stock_list(path: Path) -> StockList:
 
 def _find_columns(table: Table) -> dict[str, int]:
     """The index of each field's column; headings match in any case, with any spaces and dots."""
-    keys = [_heading_key(heading) for heading in table.header]
-    wanted = {name: _heading_key(heading) for name, heading in HEADINGS.items()}
+    keys = [heading_key(heading) for heading in table.header]
+    wanted = {name: heading_key(heading) for name, heading in HEADINGS.items()}
     missing = [HEADINGS[name] for name, key in wanted.items() if key not in keys]
     if missing:
         raise Refused(
@@ -131,10 +131,6 @@ def _find_columns(table: Table) -> dict[str, int]:
             rule="columns_repeated",
         )
     return {name: keys.index(key) for name, key in wanted.items()}
-
-
-def _heading_key(heading: str) -> str:
-    return "".join(character for character in heading.casefold() if character.isalnum()).replace("colour", "color")
 
 
 def _normalise(value: str) -> str:

@@ -67,8 +67,8 @@ def test_after_five_failures_nothing_is_tried_for_a_minute_known_user_or_not(clo
         assert kept.fetchone() == ("p",)
     cause = "wrong password" if email == MANAGER else "unknown user"
     failed = ("LOGIN_FAILED", email, None, email == MANAGER, "198.51.100.7", {"username": email, "cause": cause})
-    told = ("LOGIN_LOCKED", email, None, email == MANAGER, "198.51.100.7", {"username": email, "locked": ["user"]})
-    assert found == [failed] * 5 + [told]
+    recorded = ("LOGIN_LOCKED", email, None, email == MANAGER, "198.51.100.7", {"username": email, "locked": ["user"]})
+    assert found == [failed] * 5 + [recorded]
 
 
 def test_the_delay_doubles_with_each_further_failure_up_to_an_hour_and_a_success_clears_it(clone: Clone) -> None:
@@ -114,8 +114,8 @@ def test_one_address_cannot_try_one_user_after_another(clone: Clone) -> None:
         assert rest_of_lock(app, MANAGER, "192.0.2.1") is None
         assert rest_of_lock(app, MANAGER, None) is None
     with clone.superuser() as psql:
-        told = psql.execute("select new_values -> 'locked' from audit.records where action = 'LOGIN_LOCKED'")
-        assert told.fetchall() == [(["address"],)]
+        recorded = psql.execute("select new_values -> 'locked' from audit.records where action = 'LOGIN_LOCKED'")
+        assert recorded.fetchall() == [(["address"],)]
 
 
 def test_an_email_of_megabytes_is_cut(clone: Clone) -> None:
@@ -139,10 +139,10 @@ def test_strangers_cannot_lock_a_user_out_of_the_browser_he_works_in(clone: Clon
     with pytest.raises(Locked):
         attempt(clone, password=PASSWORD, browser=Browser(secret="a new telephone"))
     with clone.superuser() as psql:
-        told = psql.execute(
+        recorded = psql.execute(
             "select new_values -> 'locked' from audit.records where action = 'LOGIN_LOCKED' order by id"
         )
-        assert told.fetchall()[-1] == (["address", "browser", "user"],)
+        assert recorded.fetchall()[-1] == (["address", "browser", "user"],)
 
 
 def test_guesses_at_the_same_moment_are_counted_one_after_the_other(clone: Clone) -> None:
@@ -179,11 +179,11 @@ def test_an_admin_sees_who_is_locked_and_unlocks_on_the_record(clone: Clone) -> 
     assert attempt(clone, password=PASSWORD) is True
     assert attempt(clone, email_of(Role.VIEWER), PASSWORD, Browser(secret=BROWSER)) is True
     with clone.superuser() as psql:
-        told = psql.execute(
+        recorded = psql.execute(
             "select username, action, entity, entity_id, new_values from audit.trail where operation = 'unlock user' "
             "order by id"
         ).fetchall()
-    assert told == [
+    assert recorded == [
         (email_of(Role.ADMIN), "MAINTENANCE", "User", line.id, {"unlocked": True}) for line in locked.values()
     ]
     for role in (Role.MANAGER, Role.ANALYST, Role.VIEWER):
@@ -205,12 +205,12 @@ def test_an_assertion_used_again_is_reported_and_not_counted(clone: Clone) -> No
         assert rest_of_lock(app, MANAGER, STRANGER.address, "a new telephone") is None
         counted = psql.execute("select failures from runtime.sign_in_attempts where failures > 0").fetchall()
         assert counted == [(1,), (1,)]
-        told = psql.execute(
+        recorded = psql.execute(
             "select action, username, new_values ->> 'cause', host(address) from audit.trail "
             "where action like 'LOGIN%' order by id"
         ).fetchall()
         old = ("LOGIN_FAILED", MANAGER, "the provider's word is old", "198.51.100.7")
-        assert told[2:] == [old] * 7
+        assert recorded[2:] == [old] * 7
         # Any other failure of single sign-on counts as a wrong password does.
         assert app.execute(again, (UNKNOWN, "a new word", "0")).fetchone() == ("unknown user",)
         assert psql.execute(

@@ -211,8 +211,8 @@ def test_a_user_changes_the_password_and_only_the_session_in_use_goes_on(clone: 
     ]
     assert signed_in == [False, True]
     user = user_id(clone, role)
-    told = [(action, details.get("cause")) for action, _, details in activities(clone, user)]
-    assert told == [
+    recorded = [(action, details.get("cause")) for action, _, details in activities(clone, user)]
+    assert recorded == [
         ("LOGIN", None),
         ("LOGIN_FAILED", "wrong password for a change"),
         ("PASSWORD_CHANGE", None),
@@ -260,8 +260,8 @@ def test_a_user_sees_the_own_sessions_and_ends_one_or_all(clone: Clone) -> None:
     with clone.app.transaction(who, operation="sign out everywhere") as connection:
         assert sessions.end_sessions_of(connection, user_id=this.user_id) == 2
     assert not is_live(clone, who)
-    told = [action for action, _, _ in activities(clone, this.user_id)]
-    assert told == ["LOGIN", "LOGOUT", "LOGIN", "LOGOUT"]
+    recorded = [action for action, _, _ in activities(clone, this.user_id)]
+    assert recorded == ["LOGIN", "LOGOUT", "LOGIN", "LOGOUT"]
 
 
 def test_only_an_admin_sees_and_ends_sessions_of_others(clone: Clone) -> None:
@@ -338,8 +338,8 @@ def test_a_password_hashed_at_a_lower_cost_is_rehashed_at_the_sign_in_and_no_ses
         assert (kept.fetchone() or ("",))[0].startswith("$2b$05$")
     assert is_live(clone, who)
     also_signed_in(clone, Role.MANAGER, "tablet")
-    told = [action for action, _, _ in activities(clone, user_id(clone, Role.MANAGER))]
-    assert told == ["LOGIN", "LOGIN"]
+    recorded = [action for action, _, _ in activities(clone, user_id(clone, Role.MANAGER))]
+    assert recorded == ["LOGIN", "LOGIN"]
 
 
 @pytest.mark.parametrize(

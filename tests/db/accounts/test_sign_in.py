@@ -174,11 +174,11 @@ def test_signing_out_ends_the_session_and_is_on_the_record(clone: Clone) -> None
     with refused("28000", "session_live"), acting(clone, Role.MANAGER):
         pass
     with acting(clone, Role.ADMIN) as admin:
-        told = admin.execute(
+        recorded = admin.execute(
             "select action, entity, username, operation from audit.trail where username = "
             "'manager@example.com' order by id"
         ).fetchall()
-    assert told == [
+    assert recorded == [
         ("UPDATE", "Session", "manager@example.com", "sign out"),
         ("LOGOUT", "User", "manager@example.com", "sign out"),
     ]
@@ -200,8 +200,8 @@ def test_an_address_that_is_alike_in_small_letters_only_is_somebody_elses(clone:
         psql.execute("insert into runtime.single_sign_on (secret_hash) values (sha256('installation'))")
         # A capital I with a dot becomes an i, the Kelvin sign a k: both can be had in the name of a domain.
         psql.execute("update accounts.users set email = 'kiri@example.com' where email = %s", (ADMIN,))
-        told = [
+        recorded = [
             app.execute(call, (typed, f"word {typed}")).fetchone()
             for typed in ("k\u0130ri@example.com", "\u212airi@example.com", " KIRI@Example.com ")
         ]
-        assert told == [("unknown user",), ("unknown user",), (None,)]
+        assert recorded == [("unknown user",), ("unknown user",), (None,)]

@@ -315,8 +315,8 @@ def test_temporary_tables_types_functions_and_operators_do_not_reach_the_definer
     assert (salt[0][:7], failed) == ("$2b$04$", (False,))
     with clone.superuser() as psql:
         movements = records(psql, "Product", "ProductColorStock", "InwardLog")
-        told = [(r["action"], r["entity"]) for r in movements if r["action"] != "MAINTENANCE"]
-        assert told == [
+        recorded = [(r["action"], r["entity"]) for r in movements if r["action"] != "MAINTENANCE"]
+        assert recorded == [
             ("CREATE", "Product"),
             ("CREATE", "ProductColorStock"),
             ("CREATE", "InwardLog"),

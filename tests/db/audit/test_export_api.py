@@ -38,8 +38,8 @@ class Answer:
 
     @property
     def error(self) -> tuple[int, str, str]:
-        told = json.loads(self.body)["error"]
-        return self.status, told["code"], told["message"]
+        answer = json.loads(self.body)["error"]
+        return self.status, answer["code"], answer["message"]
 
 
 @pytest.fixture

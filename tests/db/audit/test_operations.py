@@ -48,8 +48,8 @@ def test_a_bulk_operation_is_one_line_with_its_gist_its_reason_and_all_its_recor
 
 def test_every_transaction_is_one_operation_newest_first(shop: Shop) -> None:
     shop.run("update inventory.products set name = 'Jeggings'")
-    told = [(operation.gist, operation.operation) for operation in page(shop).operations]
-    assert told[:4] == [
+    listed = [(operation.gist, operation.operation) for operation in page(shop).operations]
+    assert listed[:4] == [
         ("UPDATE product", "test"),
         ("CREATE inward entry", "record goods in"),
         ("CREATE colour", "add colour"),

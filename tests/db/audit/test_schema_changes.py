@@ -100,18 +100,18 @@ def test_two_columns_that_swap_their_names_replay(psql: Connection) -> None:
 
 
 def test_all_at_once_replays(psql: Connection) -> None:
-    told = migrate(
+    recorded = migrate(
         psql,
         "alter table demo.things add made timestamptz default '2026-04-01', drop name, alter size type numeric(8,2)",
         "alter table demo.things rename size to length",
     )
-    assert told[0] == maintenance(
+    assert recorded[0] == maintenance(
         added=["made"],
         dropped=["name"],
         renamed={"size": "length"},
         retyped={"length": ["integer", "numeric(8,2)"]},
     )
-    assert len(told) == 3
+    assert len(recorded) == 3
 
 
 def test_a_secret_column_stays_secret_under_its_new_name(psql: Connection) -> None:
@@ -158,18 +158,18 @@ def test_watching_again_without_a_change_records_nothing(psql: Connection) -> No
 
 
 def test_a_rewrite_that_keeps_the_type_is_recorded_when_the_migration_says_so(psql: Connection) -> None:
-    told = migrate(
+    recorded = migrate(
         psql,
         "alter table demo.things alter name type text using upper(name)",
         "select audit.record_unseen('demo.things', '{name}')",
     )
-    assert told == [("UPDATE", 1, {"name": "a"}, {"name": "A"})]
+    assert recorded == [("UPDATE", 1, {"name": "a"}, {"name": "A"})]
 
 
 def test_the_records_of_a_migration_say_who_and_which_operation(psql: Connection) -> None:
     migrate(psql, "alter table demo.things add colour text default 'red'")
-    told = psql.execute(
+    recorded = psql.execute(
         "select distinct database_role, operation, user_id, count(*) over () from audit.records r "
         "where transaction_id = (select max(transaction_id) from audit.records) and action = 'UPDATE'"
     ).fetchall()
-    assert told == [(psql.info.user, "schema change", None, 2)]
+    assert recorded == [(psql.info.user, "schema change", None, 2)]

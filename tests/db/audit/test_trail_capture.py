@@ -58,15 +58,15 @@ def test_the_records_of_a_statement_share_its_time_and_those_of_a_transaction_it
         psql.execute("update demo.things set size = 3 where id = 1")
         number = psql.execute("select pg_current_xact_id()::text").fetchone()
     psql.execute("delete from demo.things where id = 1")
-    told = psql.execute(
+    recorded = psql.execute(
         "select transaction_id::text, count(*), count(distinct recorded_at), min(recorded_at) > "
         "now() - interval '1 minute' "
         "from audit.records where entity = 'Thing' group by 1 order by min(id)"
     ).fetchall()
     assert number is not None
-    assert told[0] == (number[0], 3, 2, True)
-    assert told[1][1:] == (1, 1, True)
-    assert told[1][0] != number[0]
+    assert recorded[0] == (number[0], 3, 2, True)
+    assert recorded[1][1:] == (1, 1, True)
+    assert recorded[1][0] != number[0]
 
 
 def test_a_bulk_update_records_only_the_rows_and_columns_that_changed(psql: Connection) -> None:

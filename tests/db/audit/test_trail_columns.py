@@ -75,10 +75,10 @@ def test_a_change_of_scale_only_is_a_change(clone: Clone) -> None:
         psql.execute("""insert into demo.things values (1, 1.0, '{"a":1}')""")
         psql.execute("update demo.things set price = 1.00")
         psql.execute("""update demo.things set doc = '{"a":2}'""")
-        told = psql.execute(
+        recorded = psql.execute(
             "select old_values::text, new_values::text from audit.records where entity = 'Thing' order by id offset 1"
         ).fetchall()
-    assert told == [('{"price": 1.0}', '{"price": 1.00}'), ('{"doc": {"a": 1}}', '{"doc": {"a": 2}}')]
+    assert recorded == [('{"price": 1.0}', '{"price": 1.00}'), ('{"doc": {"a": 1}}', '{"doc": {"a": 2}}')]
 
 
 NASTY = [

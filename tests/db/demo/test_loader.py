@@ -60,7 +60,7 @@ def settings(home: Path) -> Settings:
 def empty(server_url: URL, template: str, tmp_path: Path) -> Iterator[Service]:
     """The service of a migrated database in which nobody has done anything yet."""
     url = server_url.set(database=f"demo_{template}")
-    startup.recreate_database(url)
+    startup.recreate_database(url, zone=settings(tmp_path).timezone)
     application = url.set(username=startup.APPLICATION_LOGIN, password=APP_PASSWORD)
     database = Database(application.render_as_string(hide_password=False))
     yield Service(settings(tmp_path), database, url)
@@ -136,6 +136,8 @@ def test_a_load_that_fails_leaves_nothing_and_a_sentence_for_the_sign_in_page(
     )
     assert asked(empty, SAID) == []
     assert asked(empty, "select count(*) from accounts.users") == [(0,)]
+    # The database that was made anew is as a start leaves one: a row typed into it is dated with the business's day.
+    assert asked(empty, "show timezone") == [("Asia/Kolkata",)]
 
     # A start that goes well takes the sentence back.
     monkeypatch.setattr(demo_loader, "load", lambda service: 1)
@@ -154,9 +156,9 @@ def test_a_part_in_which_somebody_has_worked_is_kept_and_said(empty: Service, mo
         users.create_user(connection, email="me@example.com", name="Me", role=Role.ADMIN, password="a long password")
     owner.dispose()
     first_start.load(embedded(empty))
-    said = first_start.problem()
-    assert said is not None
-    assert said.partition(" The log has details as error ")[0] == (
+    problem = first_start.problem()
+    assert problem is not None
+    assert problem.partition(" The log has details as error ")[0] == (
         "This database has only a part of the demo data: the load was interrupted. Start anew with an empty database "
         "to have all of it. Set BACKSTITCH_DEMO=no to keep it as it is."
     )

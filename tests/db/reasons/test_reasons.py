@@ -59,8 +59,10 @@ def test_prices_roles_and_adjustments_need_a_reason_and_other_changes_do_not(bus
     ):
         assert run(business, sql) is None, sql
     with business.clone.superuser() as psql:
-        told = {(r["entity"], r["reason"]) for r in records(psql, "User", "StockAdjustment") if r["action"] == "UPDATE"}
-        assert told == {("User", "as agreed")}
+        recorded = {
+            (r["entity"], r["reason"]) for r in records(psql, "User", "StockAdjustment") if r["action"] == "UPDATE"
+        }
+        assert recorded == {("User", "as agreed")}
         psql.execute("update inventory.products set unit_price = 9")
         psql.execute(ADJUST)
 

@@ -179,7 +179,7 @@ def test_stock_moves_in_replica_mode_too(psql: Connection) -> None:
 def test_a_movement_and_what_it_moved_are_of_the_same_user_and_transaction(clone: Clone, psql: Connection) -> None:
     with acting(clone, Role.MANAGER, operation="sell") as manager:
         manager.execute(OUT + "values (1, 'R', 'S', 4, 'Shop')")
-    told = psql.execute(
+    recorded = psql.execute(
         "select entity, action, username, database_role, operation, parent_id, old_values, "
         "new_values - '{id,date}'::text[] "
         "from audit.trail where transaction_id = (select max(transaction_id) from "
@@ -195,7 +195,7 @@ def test_a_movement_and_what_it_moved_are_of_the_same_user_and_transaction(clone
         "store": "Shop",
         "order_id": None,
     }
-    assert told == [
+    assert recorded == [
         ("SalesLog", "CREATE", *who, None, sale),
         ("ProductColorStock", "UPDATE", *who, {"quantity": 10}, {"quantity": 6}),
     ]

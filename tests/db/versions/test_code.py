@@ -11,6 +11,7 @@ from backstitch.doctor import Finding
 from backstitch.errors import StartError
 from db import catalog, code
 from tests.conftest import Clone
+from tests.db.conftest import start_refusal
 
 # As a version before this one could have had it: it lets every right pass.
 OLD_FUNCTION = (
@@ -236,10 +237,27 @@ def test_a_doctor_that_is_silenced_hides_nothing_of_the_code(kept_clone: Clone) 
     assert "function audit.require_right(regclass,text) is not that of this version" in sentences
 
 
-def refusal() -> str:
-    with pytest.raises(StartError) as caught, startup.running(settings.load()):
-        pass
-    return str(caught.value)
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "drop function audit.findings()",
+        "revoke execute on function audit.findings() from backstitch_app",
+        "drop function audit.personal_findings()",
+    ],
+)
+def test_a_doctor_that_was_dropped_stops_the_start_and_comes_back_by_the_advice(
+    clone: Clone, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with clone.superuser() as psql:
+        psql.execute(damage)
+    assert start_refusal().startswith(
+        ("The trail would not be complete: ", "The login backstitch_app lacks its rights")
+    )
+    assert __main__.main(["doctor"]) == 1
+    assert REAPPLY in capsys.readouterr().out
+    assert __main__.main(["migrate", "--reapply"]) == 0
+    assert __main__.main(["doctor"]) == 0
 
 
 @pytest.mark.usefixtures("environment")
@@ -253,7 +271,7 @@ def test_an_old_function_in_a_database_that_calls_itself_current_stops_the_start
         psql.execute(OLD_FUNCTION)
     with clone.owner.owner_connection() as connection:
         assert migrations.is_current(connection)
-    assert refusal() == (
+    assert start_refusal() == (
         "The trail would not be complete: function audit.require_right(regclass,text) is not that of this version; "
         "`python -m backstitch doctor` lists what to do."
     )
@@ -350,7 +368,7 @@ def test_what_cannot_be_applied_again_is_said_with_the_way_out(
 def test_a_doctor_that_cannot_run_is_a_finding_and_comes_back(clone: Clone, capsys: pytest.CaptureFixture[str]) -> None:
     with clone.superuser() as psql:
         psql.execute("drop function audit.seal_findings(interval)")
-    assert refusal().startswith("The trail would not be complete: the doctor in the database cannot run: ")
+    assert start_refusal().startswith("The trail would not be complete: the doctor in the database cannot run: ")
     assert __main__.main(["doctor"]) == 1
     assert "function audit.seal_findings(interval) is missing" in capsys.readouterr().out
     assert __main__.main(["migrate", "--reapply"]) == 0
@@ -361,7 +379,7 @@ def test_a_doctor_that_cannot_run_is_a_finding_and_comes_back(clone: Clone, caps
 def test_an_application_without_its_rights_is_told_who_can_say_what_to_do(clone: Clone) -> None:
     with clone.superuser() as psql:
         psql.execute("revoke all on public.backstitch_code from backstitch_app")
-    assert refusal() == (
+    assert start_refusal() == (
         "The login backstitch_app lacks its rights in this database; `python -m backstitch doctor` with the owner's "
         "login lists what to do."
     )
@@ -414,7 +432,7 @@ def test_whoever_waited_for_the_upgrade_of_a_newer_version_does_not_undo_it(clon
 def test_a_database_from_before_versions_is_refused_with_a_sentence(clone: Clone) -> None:
     with clone.superuser() as psql:
         psql.execute("drop table backstitch_code")
-    assert refusal() == (
+    assert start_refusal() == (
         "This database was made by Backstitch before version 0.9, which was never released, and cannot be brought up "
         "to date. Keep a dump of it if you need one, then start with an empty database, or, with the bundled server, "
         "with another BACKSTITCH_HOME."
@@ -425,7 +443,7 @@ def test_a_database_from_before_versions_is_refused_with_a_sentence(clone: Clone
 def test_a_database_of_a_newer_version_is_left_alone(clone: Clone) -> None:
     with clone.superuser() as psql:
         psql.execute("update backstitch_code set version = '10.0', sha256 = repeat('0', 64) where file = 'rights.sql'")
-    assert refusal().startswith("This database runs the code of Backstitch 10.0, and this is ")
+    assert start_refusal().startswith("This database runs the code of Backstitch 10.0, and this is ")
 
 
 def test_what_is_expected_is_what_a_fresh_database_has(kept_clone: Clone) -> None:

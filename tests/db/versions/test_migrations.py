@@ -3,15 +3,13 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
 from sqlalchemy import URL
 from sqlalchemy.exc import OperationalError
 
@@ -22,6 +20,7 @@ from db import code
 from tests.conftest import Clone, conninfo
 from tests.db.audit.test_trail_watch import gaps
 from tests.db.trail import acting, assert_replay_matches, changes, refused
+from tests.db.versions.lived_in import empty_database
 
 # Everything a migration could have changed, as text.
 CATALOG = """
@@ -43,16 +42,6 @@ where d.objoid in (
     select oid from pg_class where relnamespace::regnamespace::text in ('audit', 'accounts', 'inventory', 'public'))
 order by 1
 """
-
-
-@contextmanager
-def empty_database(server_url: URL, name: str) -> Iterator[URL]:
-    with psycopg.connect(conninfo(server_url), autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        try:
-            yield server_url.set(database=name)
-        finally:
-            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 def upgrade(url: URL) -> str | None:

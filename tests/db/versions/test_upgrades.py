@@ -204,13 +204,13 @@ def test_a_database_that_was_lived_in_gets_to_the_next_version_whole(
         assert run_next_version(next_version, fresh, old) == [0, []]
         assert dump_schema(old) == dump_schema(fresh)
         with psycopg.connect(conninfo(old)) as psql:
-            told = psql.execute(
+            recorded = psql.execute(
                 "select action, entity, old_values, new_values from audit.records r "
                 "where id > (select max(id) from audit.records where entity = 'Season' and action = 'CREATE') - 2 "
                 "and entity in ('Season', 'Product') order by id"
             ).fetchall()
-            assert ("CREATE", "Season", None, {"id": 1, "name": "winter"}) in told
-            assert ("UPDATE", "Product", {"season": "all year"}, {"season": "winter"}) in told
+            assert ("CREATE", "Season", None, {"id": 1, "name": "winter"}) in recorded
+            assert ("UPDATE", "Product", {"season": "all year"}, {"season": "winter"}) in recorded
             steps = psql.execute("select name from backstitch_steps order by 1").fetchall()
             assert steps == [("0001_watch",), ("0002_reason_policies",), ("0003_seasons",)]
         # And an older version keeps its hands off what the next one has made.

@@ -18,7 +18,7 @@ from backstitch.demo.steps import Step
 
 # accounts.attempt_counters. A load takes seconds: it forgets no failure, and no lock ends while it runs.
 FAILURES_OF_A_NAME, FAILURES_OF_A_NETWORK = 5, 20
-NEEDS_REASON = {"adjust", "price"}  # the policies of migration 0003; no step changes a role
+NEEDS_REASON = {"adjust", "price"}  # db/steps/0002_reason_policies.sql; no step changes a role
 ORDER_MOVES = {
     ("draft", "confirmed"),
     ("confirmed", "dispatched"),

@@ -1,6 +1,6 @@
 """200 payloads in every text of every file that a person takes away: inert in spreadsheets, and nothing lost.
 
-The export of the audit report, with payloads that went through the database, is in tests/db/test_audit_export.py.
+The export of the audit report, with payloads that went through the database, is in tests/db/audit/test_export.py.
 """
 
 import csv

@@ -326,13 +326,13 @@ def test_a_demo_that_others_can_reach_gets_a_sentence() -> None:
     assert hardening.weakened(SAFE.__getitem__, demo=True) == []
 
 
-@pytest.mark.parametrize(("trusted", "said"), [("*", 1), ("10.0.0.0/8", 1), ("10.0.0.7,127.0.0.1", 0)])
+@pytest.mark.parametrize(("trusted", "warnings"), [("*", 1), ("10.0.0.0/8", 1), ("10.0.0.7,127.0.0.1", 0)])
 def test_believing_anybody_about_addresses_gets_a_sentence(
-    monkeypatch: pytest.MonkeyPatch, trusted: str, said: int
+    monkeypatch: pytest.MonkeyPatch, trusted: str, warnings: int
 ) -> None:
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", trusted)
     sentences = hardening.weakened(SAFE.__getitem__, demo=False)
-    assert [sentence.split(" is ")[0] for sentence in sentences] == ["FORWARDED_ALLOW_IPS"] * said
+    assert [sentence.split(" is ")[0] for sentence in sentences] == ["FORWARDED_ALLOW_IPS"] * warnings
 
 
 def test_the_settings_of_this_checkout_are_the_safe_ones() -> None:

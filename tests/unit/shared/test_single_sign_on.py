@@ -26,24 +26,24 @@ GOOD: dict[str, Any] = {
 
 
 def test_a_fresh_word_on_a_verified_address_is_enough_and_each_is_its_own() -> None:
-    said = assertion(GOOD, NOW)
-    assert isinstance(said, Assertion)
-    assert (said.email, said.issued_at) == ("asha@example.com", NOW)
+    outcome = assertion(GOOD, NOW)
+    assert isinstance(outcome, Assertion)
+    assert (outcome.email, outcome.issued_at) == ("asha@example.com", NOW)
     for claim, value in (("nonce", "m"), ("sub", "8"), ("iss", "https://other.example"), ("iat", NOW.timestamp() + 1)):
         other = assertion(GOOD | {claim: value}, NOW)
-        assert isinstance(other, Assertion) and other.identity != said.identity
+        assert isinstance(other, Assertion) and other.identity != outcome.identity
 
 
 @pytest.mark.parametrize("verified", [False, None, "true", 1, "yes"])
 def test_an_address_that_is_not_verified_is_refused_with_a_sentence(verified: object) -> None:
-    said = assertion(GOOD | {"email_verified": verified}, NOW)
-    assert isinstance(said, str) and said.startswith("The identity provider has not verified your email address.")
+    outcome = assertion(GOOD | {"email_verified": verified}, NOW)
+    assert isinstance(outcome, str) and outcome.startswith("The identity provider has not verified your email address.")
 
 
 @pytest.mark.parametrize("email", ["asha@example.com\x00", "asha@example.com\n", "\ud800asha@example.com", ["asha"]])
 def test_what_is_no_address_is_nobodys_verified_address(email: object) -> None:
-    said = assertion(GOOD | {"email": email}, NOW)
-    assert isinstance(said, str) and said.startswith("The identity provider has not verified your email address.")
+    outcome = assertion(GOOD | {"email": email}, NOW)
+    assert isinstance(outcome, str) and outcome.startswith("The identity provider has not verified your email address.")
 
 
 def test_the_address_that_the_provider_names_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +53,7 @@ def test_the_address_that_the_provider_names_is_shown_as_it_is(monkeypatch: pyte
     monkeypatch.setattr(st, "session_state", {})
     monkeypatch.setattr(st, "error", lambda text, icon: shown.append(text))
     monkeypatch.setattr(st, "button", lambda *named, **options: False)
-    assert single_sign_on.offer(lambda said: "unknown user") is False
+    assert single_sign_on.offer(lambda outcome: "unknown user") is False
     assert [unescaped(text) for text in shown] == [
         f"No active user here has the address {word['email']}. Ask an admin to add you."
     ]
