@@ -40,8 +40,8 @@ def steps_of(story: Story) -> list[Step]:
     return [step for day in story.tell() for step in day]
 
 
-def keep_to_the_rules(story: Story, today: date) -> Rules:
-    """Asserts every rule of the database for each step of the story; returns what the database would hold."""
+def assert_keeps_the_rules(story: Story, today: date) -> Rules:
+    """Checks every rule of the database at each step of the story; returns what the database would hold."""
     rules = Rules(today=today, zone=story.zone)
     for day in story.tell():
         rules.take_day(day)
@@ -80,42 +80,42 @@ def test_two_years_hold_corrections_mistakes_and_late_work() -> None:
 @pytest.mark.parametrize("today", KNOWN_DAYS)
 def test_a_story_keeps_the_rules_of_the_database_on_days_that_broke_it_before(today: str) -> None:
     day = date.fromisoformat(today)
-    assert keep_to_the_rules(story_of(day), day).count > 2000
+    assert assert_keeps_the_rules(story_of(day), day).count > 2000
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_story_keeps_the_rules_on_every_eighth_day_to_come(part: int) -> None:
     for today in first_starts(part, every=8):
-        keep_to_the_rules(story_of(today), today)
+        assert_keeps_the_rules(story_of(today), today)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_story_keeps_the_rules_on_each_day_to_come(part: int) -> None:
     for today in first_starts(part, every=1):
-        keep_to_the_rules(story_of(today), today)
+        assert_keeps_the_rules(story_of(today), today)
 
 
 @pytest.mark.parametrize(("scale", "every"), [(0.01, 150), (0.3, 100), (3, 180), (10, 550)])
 def test_a_story_keeps_the_rules_whatever_its_size(scale: float, every: int) -> None:
     for number in range(0, HORIZON, every):
         today = TODAY + timedelta(days=number)
-        keep_to_the_rules(story_of(today, scale=scale), today)
+        assert_keeps_the_rules(story_of(today, scale=scale), today)
 
 
 def test_a_story_of_a_thousand_times_the_size_has_days_long_enough_for_it() -> None:
-    steps = keep_to_the_rules(story_of(TODAY, scale=1000, days=4), TODAY).count
+    steps = assert_keeps_the_rules(story_of(TODAY, scale=1000, days=4), TODAY).count
     assert steps > 5000
 
 
 @pytest.mark.parametrize("seed", range(1, 9))
 def test_a_story_keeps_the_rules_whatever_its_seed(seed: int) -> None:
-    keep_to_the_rules(story_of(TODAY, seed=seed), TODAY)
+    assert_keeps_the_rules(story_of(TODAY, seed=seed), TODAY)
 
 
 @pytest.mark.parametrize("days", [*range(1, 15), 2000])
 def test_a_story_keeps_the_rules_whatever_its_length_and_first_weekday(days: int) -> None:
-    keep_to_the_rules(story_of(TODAY, days=days), TODAY)
+    assert_keeps_the_rules(story_of(TODAY, days=days), TODAY)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_story_keeps_the_rules_whatever_its_length_and_first_weekday(days: int
     ["America/New_York", "Europe/London", "Australia/Lord_Howe", "Pacific/Kiritimati", "America/Santiago", "UTC"],
 )
 def test_moments_go_forward_in_every_zone(zone: str) -> None:
-    keep_to_the_rules(story_of(TODAY, zone=ZoneInfo(zone)), TODAY)
+    assert_keeps_the_rules(story_of(TODAY, zone=ZoneInfo(zone)), TODAY)
 
 
 @pytest.mark.parametrize("weekday", range(7))
