@@ -8,7 +8,7 @@ import pytest
 from backstitch import __main__, doctor, settings, startup
 from backstitch.accounts.permissions import Role
 from tests.conftest import Clone
-from tests.db.conftest import start_refusal
+from tests.db.conftest import sealed, start_refusal
 from tests.db.trail import acting
 
 PRODUCTS = "inventory.products"
@@ -18,21 +18,14 @@ UNSEALED = (
 )
 
 
-def _sealed(clone: Clone) -> Clone:
-    """Records of the template that wait for their seal since minutes are a finding of the doctor, too."""
-    with clone.superuser() as psql:
-        psql.execute("select audit.seal()")
-    return clone
-
-
 @pytest.fixture
 def clone(clone: Clone) -> Clone:
-    return _sealed(clone)
+    return sealed(clone)
 
 
 @pytest.fixture(scope="module")
 def kept_clone(kept_clone: Clone) -> Clone:
-    return _sealed(kept_clone)
+    return sealed(kept_clone)
 
 
 def problems(clone: Clone) -> list[tuple[str, str, str | None]]:

@@ -11,7 +11,7 @@ from backstitch.doctor import Finding
 from backstitch.errors import StartError
 from db import catalog, code
 from tests.conftest import Clone
-from tests.db.conftest import start_refusal
+from tests.db.conftest import sealed, start_refusal
 
 # As a version before this one could have had it: it lets every right pass.
 OLD_FUNCTION = (
@@ -47,6 +47,16 @@ WITHOUT_COMMENT = """
     where p.pronamespace = 'audit'::regnamespace and obj_description(t.oid, 'pg_trigger') is null
 """
 REAPPLY = "run: python -m backstitch migrate --reapply"
+
+
+@pytest.fixture
+def clone(clone: Clone) -> Clone:
+    return sealed(clone)
+
+
+@pytest.fixture(scope="module")
+def kept_clone(kept_clone: Clone) -> Clone:
+    return sealed(kept_clone)
 
 
 def found_after(clone: Clone, damage: str) -> list[Finding]:
