@@ -45,7 +45,7 @@ grant execute on function
     accounts.locked_until(text, text, inet),
     accounts.sign_in(text, text, text, inet, text, interval, interval, text),
     accounts.sign_in_by_provider(text, text, text, timestamptz, text, inet, text, interval, interval),
-    accounts.begin(text, text, text),
+    accounts.begin(text, text, text, text, text),
     accounts.seen(text),
     audit.seal(),
     audit.findings()

@@ -23,40 +23,46 @@
 --         database_role constant text := session_user;
 --         application constant text := nullif(current_setting('application_name'), '');
 --         client_address constant inet := inet_client_addr();
---         operation constant text := nullif(current_setting('backstitch.operation', true), '');
---         reason constant text := nullif(current_setting('backstitch.reason', true), '');
+--         source audit.source := 'SQL';
+--         operation text;
+--         reason text;
+--         request text;
 --         action constant audit.action := case tg_op when 'INSERT' then 'CREATE' else tg_op end;
 --         moment constant timestamptz := clock_timestamp();
 --         -- bigint, because block range indexes (BRIN) do not take xid8.
 --         transaction_number constant bigint := pg_current_xact_id()::text::bigint;
 --     begin
---         -- Without a signature, any login but the application's is the system: no need to ask audit.current_actor.
---         if database_role = 'backstitch_app' or current_setting('backstitch.signature', true) <> '' then
+--         -- A login that has not said what it is: SQL by hand. No need to ask audit.current_actor.
+--         if database_role = 'backstitch_app' or current_setting('backstitch.source', true) <> '' then
 --             actor := audit.current_actor();
 --             user_id := actor.user_id;
 --             session_id := actor.session_id;
+--             source := actor.source;
+--             operation := actor.operation;
+--             reason := actor.reason;
+--             request := actor.request;
 --             if database_role = 'backstitch_app' then
 --                 perform audit.require_right(tg_relid, tg_op);
 --             end if;
 --         end if;
 --         if tg_op = 'INSERT' then
 --             insert into audit.records (
---                 recorded_at, transaction_id, entity_id, parent_id, user_id, session_id, action, entity,
---                 database_role, application, client_address, operation, reason, old_values, new_values)
+--                 recorded_at, transaction_id, entity_id, parent_id, user_id, session_id, action, entity, source,
+--                 database_role, application, client_address, operation, reason, request, old_values, new_values)
 --             select moment, transaction_number, n.id, null, user_id, session_id,
---                 action, 'OrderCounter',
---                 database_role, application, client_address, operation, reason,
+--                 action, 'OrderCounter', source,
+--                 database_role, application, client_address, operation, reason, request,
 --                 null,
 --                 jsonb_build_object('id', n.id, 'financial_year', n.financial_year, 'last_number', n.last_number)
 --             from new_rows n;
 --         elsif tg_op = 'UPDATE' then
 --             insert into audit.records (
---                 recorded_at, transaction_id, entity_id, parent_id, user_id, session_id, action, entity,
---                 database_role, application, client_address, operation, reason, old_values, new_values)
+--                 recorded_at, transaction_id, entity_id, parent_id, user_id, session_id, action, entity, source,
+--                 database_role, application, client_address, operation, reason, request, old_values, new_values)
 --             select moment, transaction_number, coalesce(n.id, o.id), null, user_id, session_id,
 --                 case when o.id is null then 'CREATE'::audit.action
---                     when n.id is null then 'DELETE'::audit.action else action end, 'OrderCounter',
---                 database_role, application, client_address, operation, reason,
+--                     when n.id is null then 'DELETE'::audit.action else action end, 'OrderCounter', source,
+--                 database_role, application, client_address, operation, reason, request,
 --                 case when n.id is null then jsonb_build_object('id', o.id, 'financial_year', o.financial_year, 'last_number', o.last_number)
 --                     when o.id is not null then
 --                 case when o.financial_year is distinct from n.financial_year then jsonb_build_object('financial_year', o.financial_year) else '{}' end
@@ -71,11 +77,11 @@
 --                 or o.last_number is distinct from n.last_number;
 --         elsif tg_op = 'DELETE' then
 --             insert into audit.records (
---                 recorded_at, transaction_id, entity_id, parent_id, user_id, session_id, action, entity,
---                 database_role, application, client_address, operation, reason, old_values, new_values)
+--                 recorded_at, transaction_id, entity_id, parent_id, user_id, session_id, action, entity, source,
+--                 database_role, application, client_address, operation, reason, request, old_values, new_values)
 --             select moment, transaction_number, o.id, null, user_id, session_id,
---                 action, 'OrderCounter',
---                 database_role, application, client_address, operation, reason,
+--                 action, 'OrderCounter', source,
+--                 database_role, application, client_address, operation, reason, request,
 --                 jsonb_build_object('id', o.id, 'financial_year', o.financial_year, 'last_number', o.last_number),
 --                 null
 --             from old_rows o;
@@ -88,11 +94,11 @@
 --                           hint = 'Use READ COMMITTED, or DELETE.';
 --             end if;
 --             insert into audit.records (
---                 recorded_at, transaction_id, entity_id, parent_id, user_id, session_id, action, entity,
---                 database_role, application, client_address, operation, reason, old_values, new_values)
+--                 recorded_at, transaction_id, entity_id, parent_id, user_id, session_id, action, entity, source,
+--                 database_role, application, client_address, operation, reason, request, old_values, new_values)
 --             select moment, transaction_number, o.id, null, user_id, session_id,
---                 action, 'OrderCounter',
---                 database_role, application, client_address, operation, reason,
+--                 action, 'OrderCounter', source,
+--                 database_role, application, client_address, operation, reason, request,
 --                 jsonb_build_object('id', o.id, 'financial_year', o.financial_year, 'last_number', o.last_number),
 --                 null
 --             from inventory.order_counters o;
@@ -101,15 +107,16 @@
 --     end
 --
 -- The actor contract. A transaction of the application starts with
---     select set_config('role', accounts.begin(token, operation, reason), true);
+--     select set_config('role', accounts.begin(token, operation, reason, source, request), true);
 -- (db/accounts/sign_in.sql). accounts.begin checks the session and sets the transaction-local settings
--- backstitch.user_id, .session_id, .role, .operation, .reason and .signature. The signature covers those values, the
--- backend and the transaction, with a key that only definer functions can read. So settings made by hand, or kept from
--- another transaction, do not verify (db/audit/actor.sql):
+-- backstitch.user_id, .session_id, .role, .source, .operation, .reason, .request and .signature. The signature covers
+-- those values, the backend and the transaction, with a key that only definer functions can read. So settings made by
+-- hand, or kept from another transaction, do not verify (db/audit/actor.sql):
 --   * the signature verifies: the record names the user and the session;
 --   * the login is backstitch_app and it does not verify: the statement is refused;
 --   * any other login (a DBA in psql): the record has no user, which the views show as `system`, and names the login,
---     the application and the address.
+--     the application and the address. A login that sets backstitch.source also puts its operation, reason and request
+--     on the record; one that does not has the source SQL and none of them.
 --
 -- Locks. audit.watch holds SHARE ROW EXCLUSIVE on its table until commit, so it and writers wait for each other. The
 -- triggers take no lock that another writer waits for.
@@ -367,18 +374,24 @@ declare
     database_role constant text := session_user;
     application constant text := nullif(current_setting('application_name'), '');
     client_address constant inet := inet_client_addr();
-    operation constant text := nullif(current_setting('backstitch.operation', true), '');
-    reason constant text := nullif(current_setting('backstitch.reason', true), '');
+    source audit.source := 'SQL';
+    operation text;
+    reason text;
+    request text;
     action constant audit.action := case tg_op when 'INSERT' then 'CREATE' else tg_op end;
     moment constant timestamptz := clock_timestamp();
     -- bigint, because block range indexes (BRIN) do not take xid8.
     transaction_number constant bigint := pg_current_xact_id()::text::bigint;
 begin
-    -- Without a signature, any login but the application's is the system: no need to ask audit.current_actor.
-    if database_role = 'backstitch_app' or current_setting('backstitch.signature', true) <> '' then
+    -- A login that has not said what it is: SQL by hand. No need to ask audit.current_actor.
+    if database_role = 'backstitch_app' or current_setting('backstitch.source', true) <> '' then
         actor := audit.current_actor();
         user_id := actor.user_id;
         session_id := actor.session_id;
+        source := actor.source;
+        operation := actor.operation;
+        reason := actor.reason;
+        request := actor.request;
         if database_role = 'backstitch_app' then
             perform audit.require_right(tg_relid, tg_op);
         end if;
@@ -475,11 +488,11 @@ create or replace function audit.insert_source(
 language sql immutable set search_path = pg_catalog, pg_temp
 as $source$
     select format($insert$insert into audit.records (
-            recorded_at, transaction_id, entity_id, parent_id, user_id, session_id, action, entity,
-            database_role, application, client_address, operation, reason, old_values, new_values)
+            recorded_at, transaction_id, entity_id, parent_id, user_id, session_id, action, entity, source,
+            database_role, application, client_address, operation, reason, request, old_values, new_values)
         select moment, transaction_number, %s, %s, user_id, session_id,
-            %s, %L,
-            database_role, application, client_address, operation, reason,
+            %s, %L, source,
+            database_role, application, client_address, operation, reason, request,
             %s,
             %s$insert$, id, parent, action, w.entity, old_values, new_values)
 $source$;

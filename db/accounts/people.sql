@@ -101,8 +101,7 @@ begin
     erased := accounts.erase_personal_values(person.id, known_as, array[pseudonym, new_name]);
 
     actor.reason := forget_user.reason;
-    perform audit.write_activity(actor, 'MAINTENANCE', 'User', person.id,
-                                 jsonb_build_object('forgotten', true, 'erased_values', erased));
+    perform audit.write_activity(actor, 'FORGET', 'User', person.id, jsonb_build_object('erased_values', erased));
     return (select count(*) from audit.records r
             where accounts.mentions(
                 concat_ws(' ', r.operation, r.reason, r.application, r.old_values, r.new_values),

@@ -93,10 +93,8 @@ create or replace function accounts.anonymous_actor(address inet) returns audit.
 language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 declare
-    nobody audit.actor;
+    nobody audit.actor := audit.claimed_actor();
 begin
-    nobody.database_role := session_user;
-    nobody.application := nullif(current_setting('application_name'), '');
     nobody.client_address := anonymous_actor.address;
     nobody.operation := 'sign in';
     return nobody;
@@ -205,8 +203,10 @@ declare
     hash_of_token constant bytea := sha256(convert_to(token, 'UTF8'));
     -- The longest that backstitch/settings.py allows. SQL as the application's login could ask for more.
     longest constant interval := '8760 hours';
+    visitor constant audit.actor := accounts.anonymous_actor(address);
 begin
-    perform audit.sign_actor(person.id, session_id, 'definer', 'sign in', null);
+    perform audit.sign_actor(person.id, session_id, 'definer', visitor.source, visitor.operation, null,
+                             visitor.request);
     update accounts.sessions s set revoked_at = now()
     where s.token_hash = hash_of_token and s.revoked_at is null;
     insert into accounts.sessions (id, user_id, token_hash, address, user_agent, expires_at, idle_limit)
@@ -330,7 +330,7 @@ comment on function
 -- Transactions ---------------------------------------------------------------------------------
 
 create or replace view runtime.sessions as
-select s.id, s.user_id, s.token_hash, s.address, s.user_agent, s.created_at, s.revoked_at,
+select s.id, s.user_id, s.kind, s.token_hash, s.address, s.user_agent, s.created_at, s.revoked_at,
        coalesce(a.last_seen_at, s.created_at) as last_seen_at,
        least(s.expires_at, coalesce(a.last_seen_at, s.created_at) + s.idle_limit) as ends_at
 from accounts.sessions s
@@ -340,7 +340,8 @@ comment on view runtime.sessions is
     'is in the future.';
 
 create or replace function accounts.begin(
-    token text, operation text default null, reason text default null
+    token text, operation text default null, reason text default null, source text default 'SQL',
+    request text default null
 ) returns text
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -348,10 +349,12 @@ declare
     session_id bigint;
     user_id bigint;
     role text;
+    door text;
 begin
     -- A user whose password an admin has set may only read until the user replaces it.
-    select s.id, u.id, case when u.must_change_password then 'backstitch_viewer' else 'backstitch_' || u.role end
-    into session_id, user_id, role
+    select s.id, u.id, case when u.must_change_password then 'backstitch_viewer' else 'backstitch_' || u.role end,
+           case s.kind when 'token' then 'API' else coalesce(begin.source, 'SQL') end
+    into session_id, user_id, role, door
     from runtime.sessions s join accounts.users u on u.id = s.user_id
     where s.token_hash = sha256(convert_to(token, 'UTF8'))
         and s.revoked_at is null and s.ends_at > now() and u.is_active;
@@ -360,13 +363,14 @@ begin
             using errcode = 'invalid_authorization_specification', constraint = 'session_live',
                   hint = 'Sign in again.';
     end if;
-    perform audit.sign_actor(user_id, session_id, role, operation, reason);
+    perform audit.sign_actor(user_id, session_id, role, door, operation, reason, request);
     return role;
 end
 $$;
-comment on function accounts.begin(text, text, text) is
+comment on function accounts.begin(text, text, text, text, text) is
     'Establishes the user of this transaction and returns their database role, for the caller to set: '
-    'select set_config(''role'', accounts.begin(token, operation, reason), true).';
+    'select set_config(''role'', accounts.begin(token, operation, reason, source, request), true). source is the door '
+    'through which the user came (audit.source); that of an API token is always API. request is the id of the request.';
 
 -- Sessions -------------------------------------------------------------------------------------
 
@@ -374,6 +378,7 @@ create or replace function accounts.end_expired_sessions() returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
+    request constant text := (audit.claimed_actor()).request;
     overdue record;
 begin
     for overdue in
@@ -383,7 +388,7 @@ begin
         order by s.id limit 100
         for no key update skip locked
     loop
-        perform audit.sign_actor(overdue.user_id, overdue.id, 'definer', 'session expired', null);
+        perform audit.sign_actor(overdue.user_id, overdue.id, 'definer', 'system', 'session expired', null, request);
         update accounts.sessions s set revoked_at = now() where s.id = overdue.id;
         perform audit.write_activity(audit.current_actor(), 'SESSION_EXPIRED', 'User', overdue.user_id,
             jsonb_build_object('cause', case when overdue.too_old then 'its time was over' else 'it was not used' end));
@@ -559,12 +564,14 @@ begin
 
     delete from runtime.sign_in_attempts a where a.key = count_key;
     -- Only admins may write users, so the function writes as definer.
-    perform audit.sign_actor(actor.user_id, actor.session_id, 'definer', actor.operation, actor.reason);
+    perform audit.sign_actor(actor.user_id, actor.session_id, 'definer', actor.source, actor.operation, actor.reason,
+                             actor.request);
     update accounts.users u set password_hash = new_hash, must_change_password = false where u.id = person.id;
     update accounts.sessions s set revoked_at = now()
     where s.user_id = person.id and s.id <> actor.session_id and s.revoked_at is null;
     perform audit.write_activity(actor, 'PASSWORD_CHANGE', 'User', person.id, '{}');
-    perform audit.sign_actor(actor.user_id, actor.session_id, signed_role, actor.operation, actor.reason);
+    perform audit.sign_actor(actor.user_id, actor.session_id, signed_role, actor.source, actor.operation,
+                             actor.reason, actor.request);
     return true;
 end
 $$;

@@ -13,7 +13,7 @@
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 
 create or replace function audit.signature(
-    user_id text, session_id text, role text, operation text, reason text
+    user_id text, session_id text, role text, source text, operation text, reason text, request text
 ) returns text
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -21,29 +21,56 @@ as $$
     -- The pid and the start of the transaction bind it to this backend and this transaction.
     select encode(sha256(k.key || sha256(k.key || convert_to(
         jsonb_build_array(pg_backend_pid(), extract(epoch from transaction_timestamp()),
-                          user_id, session_id, role, operation, reason)::text, 'UTF8'))), 'hex')
+                          user_id, session_id, role, source, operation, reason, request)::text, 'UTF8'))), 'hex')
     from audit.signing_keys k
 $$;
-comment on function audit.signature(text, text, text, text, text) is
+comment on function audit.signature(text, text, text, text, text, text, text) is
     'Returns the keyed SHA-256 over the actor, the backend and the transaction. For the owner only.';
 
+create or replace function audit.require_short(source text, operation text, reason text, request text) returns void
+language plpgsql immutable set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- Checked here, once a transaction, and not by the table of records, once a record.
+    if length(operation) > 200 then
+        raise exception 'an operation has at most 200 characters, not %', length(operation)
+            using errcode = 'string_data_right_truncation', constraint = 'operation_short';
+    elsif length(reason) > 400 then
+        raise exception 'a reason has at most 400 characters, not %', length(reason)
+            using errcode = 'string_data_right_truncation', constraint = 'reason_short';
+    elsif length(request) > 64 then
+        raise exception 'the id of a request has at most 64 characters, not %', length(request)
+            using errcode = 'string_data_right_truncation', constraint = 'request_short';
+    elsif source not in ('page', 'paste', 'import', 'API', 'command', 'SQL', 'undo', 'system') then
+        raise exception 'there is no source %', left(source, 64)
+            using errcode = 'check_violation', constraint = 'source_known',
+                  hint = 'It is page, paste, import, API, command, SQL, undo or system.';
+    end if;
+end
+$$;
+comment on function audit.require_short(text, text, text, text) is
+    'Refuses an unknown source, and an operation, a reason or the id of a request that is too long for a record.';
+
 create or replace function audit.sign_actor(
-    user_id bigint, session_id bigint, role text, operation text, reason text
+    user_id bigint, session_id bigint, role text, source text, operation text, reason text, request text
 ) returns void
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
+    perform audit.require_short(source, operation, reason, request);
     perform set_config('backstitch.user_id', user_id::text, true),
             set_config('backstitch.session_id', session_id::text, true),
             set_config('backstitch.role', role, true),
+            set_config('backstitch.source', source, true),
             set_config('backstitch.operation', coalesce(operation, ''), true),
             set_config('backstitch.reason', coalesce(reason, ''), true),
+            set_config('backstitch.request', coalesce(request, ''), true),
             set_config('backstitch.signature',
-                       audit.signature(user_id::text, session_id::text, role,
-                                       coalesce(operation, ''), coalesce(reason, '')), true);
+                       audit.signature(user_id::text, session_id::text, role, source, coalesce(operation, ''),
+                                       coalesce(reason, ''), coalesce(request, '')), true);
 end
 $$;
-comment on function audit.sign_actor(bigint, bigint, text, text, text) is
+comment on function audit.sign_actor(bigint, bigint, text, text, text, text, text) is
     'Puts an actor into the transaction-local settings and signs them. Called by definer functions that have checked '
     'who the user is. role is the database role that the user works with, or `definer` while a definer function writes '
     'for the user; such a function must sign another role, or call audit.forget_actor, before it returns.';
@@ -53,32 +80,61 @@ language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform set_config('backstitch.' || name, '', true)
-    from unnest(array['user_id', 'session_id', 'role', 'operation', 'reason', 'signature']) name;
+    from unnest(array['user_id', 'session_id', 'role', 'source', 'operation', 'reason', 'request', 'signature']) name;
 end
 $$;
 comment on function audit.forget_actor() is
     'Clears the settings of audit.sign_actor, so that the rest of the transaction acts as nobody.';
 
+create or replace function audit.act_as(actor audit.actor) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if actor.user_id is null then
+        perform set_config('backstitch.source', actor.source, true);
+    else
+        perform audit.sign_actor(actor.user_id, actor.session_id, current_setting('backstitch.role'), actor.source,
+                                 actor.operation, actor.reason, actor.request);
+    end if;
+end
+$$;
+comment on function audit.act_as(audit.actor) is
+    'Lets what follows in this transaction come from the source of an actor that audit.current_actor has returned, '
+    'with the same user, operation, reason and request.';
+
+create or replace function audit.claimed_actor() returns audit.actor
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+    actor audit.actor;
+begin
+    -- After the transaction that set it, a transaction-local setting reads '', not null.
+    actor.source := coalesce(nullif(current_setting('backstitch.source', true), ''), 'SQL');
+    actor.operation := nullif(current_setting('backstitch.operation', true), '');
+    actor.reason := nullif(current_setting('backstitch.reason', true), '');
+    actor.request := nullif(current_setting('backstitch.request', true), '');
+    actor.database_role := session_user;
+    actor.application := nullif(current_setting('application_name'), '');
+    actor.client_address := inet_client_addr();
+    perform audit.require_short(actor.source, actor.operation, actor.reason, actor.request);
+    return actor;
+end
+$$;
+comment on function audit.claimed_actor() is
+    'Returns the login, and what it says of itself in the settings: source, operation, reason and request. No user.';
+
 create or replace function audit.current_actor() returns audit.actor
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    -- After the transaction that set it, a transaction-local setting reads '', not null.
+    actor audit.actor := audit.claimed_actor();
     signed constant text := nullif(current_setting('backstitch.signature', true), '');
-    operation constant text := coalesce(current_setting('backstitch.operation', true), '');
-    reason constant text := coalesce(current_setting('backstitch.reason', true), '');
-    actor audit.actor;
 begin
-    actor.operation := nullif(operation, '');
-    actor.reason := nullif(reason, '');
-    actor.database_role := session_user;
-    actor.application := nullif(current_setting('application_name'), '');
-    actor.client_address := inet_client_addr();
-
     if signed is not null
         and signed = audit.signature(
             current_setting('backstitch.user_id', true), current_setting('backstitch.session_id', true),
-            current_setting('backstitch.role', true), operation, reason)
+            current_setting('backstitch.role', true), current_setting('backstitch.source', true),
+            coalesce(actor.operation, ''), coalesce(actor.reason, ''), coalesce(actor.request, ''))
         -- The application must work with the role that accounts.begin returned for this user, not with another one.
         and (session_user <> 'backstitch_app'
              or current_setting('backstitch.role') in (current_setting('role'), 'definer'))
@@ -163,12 +219,12 @@ create or replace function audit.write_activity(
 language sql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
     insert into audit.records (
-        recorded_at, transaction_id, entity_id, user_id, session_id, action, entity,
-        database_role, application, client_address, operation, reason, new_values)
+        recorded_at, transaction_id, entity_id, user_id, session_id, action, entity, source,
+        database_role, application, client_address, operation, reason, request, new_values)
     values (
         clock_timestamp(), pg_current_xact_id()::text::bigint, entity_id, actor.user_id, actor.session_id,
-        action, entity,
-        actor.database_role, actor.application, actor.client_address, actor.operation, actor.reason,
+        action, entity, actor.source,
+        actor.database_role, actor.application, actor.client_address, actor.operation, actor.reason, actor.request,
         coalesce(details, '{}'))
     returning id
 $$;

@@ -37,7 +37,7 @@ select r.id, r.recorded_at, r.transaction_id, r.user_id,
                 case when r.action in ('LOGIN_FAILED', 'LOGIN_LOCKED') then v.new_values ->> 'username' end,
                 'system') as username,
        u.name as user_name, r.action, r.entity, r.entity_id, r.parent_id, v.old_values, v.new_values,
-       r.operation, r.reason, r.session_id, r.database_role, r.application,
+       r.operation, r.reason, r.source::text as source, r.request, r.era, r.session_id, r.database_role, r.application,
        coalesce(s.address, r.client_address) as address, s.user_agent
 from audit.records r
 left join accounts.users u on u.id = r.user_id

@@ -220,10 +220,10 @@ begin
     execute format($query$
         insert into audit.records (
             recorded_at, transaction_id, entity_id, parent_id, user_id, session_id, action, entity,
-            database_role, application, client_address, operation, reason, old_values, new_values)
+            source, database_role, application, client_address, operation, reason, request, old_values, new_values)
         select clock_timestamp(), pg_current_xact_id()::text::bigint, v.id, v.parent_id, ($2).user_id, ($2).session_id,
-               u.action, $1.entity, ($2).database_role, ($2).application, ($2).client_address,
-               coalesce(($2).operation, 'schema change'), ($2).reason, u.old_values, u.new_values
+               u.action, $1.entity, ($2).source, ($2).database_role, ($2).application, ($2).client_address,
+               coalesce(($2).operation, 'schema change'), ($2).reason, ($2).request, u.old_values, u.new_values
         from (select coalesce(r.entity_id, n.%1$I) as id, %2$s as parent_id, r.row_values as trail,
                      case when n.%1$I is not null then %3$s end as stored
               from audit.replayed($1) r

@@ -47,10 +47,10 @@ as $$
     -- not depend on settings of the session (times in microseconds, text in UTF-8, jsonb in its canonical text).
     select sha256(array_send(array[
         int8send(r.id), timestamptz_send(r.recorded_at), int8send(r.transaction_id), int8send(r.entity_id),
-        int8send(r.parent_id), int8send(r.user_id), int8send(r.session_id), convert_to(r.action, 'UTF8'),
-        convert_to(r.entity, 'UTF8'), convert_to(r.database_role, 'UTF8'), convert_to(r.application, 'UTF8'),
+        int8send(r.parent_id), int8send(r.user_id), int8send(r.session_id), int2send(r.era), convert_to(r.action, 'UTF8'),
+        convert_to(r.entity, 'UTF8'), convert_to(r.source, 'UTF8'), convert_to(r.database_role, 'UTF8'), convert_to(r.application, 'UTF8'),
         inet_send(r.client_address), convert_to(r.operation, 'UTF8'), convert_to(r.reason, 'UTF8'),
-        convert_to(r.old_values::text, 'UTF8'), convert_to(r.new_values::text, 'UTF8')]))
+        convert_to(r.request, 'UTF8'), convert_to(r.old_values::text, 'UTF8'), convert_to(r.new_values::text, 'UTF8')]))
 $$;
 comment on function audit.record_digest(audit.records) is
     'Returns the SHA-256 over the values of all columns of a record (format 1). A new column of audit.records needs a '

@@ -579,7 +579,8 @@ returns table (undone bigint, skipped bigint)
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    actor constant audit.actor := audit.current_actor();
+    called_by constant audit.actor := audit.current_actor();
+    actor audit.actor := called_by;
     steps audit.undo_step[];
     batch record;
 begin
@@ -600,6 +601,8 @@ begin
 
     -- Triggers that change further rows by themselves (inventory.follow_colour) leave them to the steps of the undo.
     perform set_config('backstitch.undoing', 'on', true);
+    actor.source := 'undo';
+    perform audit.act_as(actor);
     for batch in
         select w as target, b.* from audit.undo_batches(steps) b join audit.watched_tables w using (entity)
     loop
@@ -610,6 +613,7 @@ begin
         end if;
     end loop;
     perform set_config('backstitch.undoing', '', true);
+    perform audit.act_as(called_by);
     perform audit.require_restored(steps);
 
     perform audit.write_activity(

@@ -105,6 +105,7 @@ comment on column accounts.users.password_hash is
 create table accounts.sessions (
     id bigint generated always as identity primary key,
     user_id bigint not null references accounts.users,
+    kind text not null default 'browser' constraint session_kind_known check (kind in ('browser', 'token')),
     token_hash bytea not null,
     address inet,
     user_agent text,
@@ -120,6 +121,8 @@ create index sessions_by_user on accounts.sessions (user_id);
 
 comment on table accounts.sessions is
     'Sessions, from a sign-in on. accounts.begin attributes a transaction to the user of a live session.';
+comment on column accounts.sessions.kind is
+    'browser: from a sign-in. token: an API token, whose transactions have the source API.';
 comment on column accounts.sessions.token_hash is 'SHA-256 of the token; the token itself is not stored.';
 comment on column accounts.sessions.expires_at is 'When the session ends at the latest, even if it is in use.';
 comment on column accounts.sessions.idle_limit is
@@ -433,8 +436,16 @@ TRAIL = r"""
 create domain audit.action as text constraint action_known check (value in (
     'CREATE', 'UPDATE', 'DELETE', 'TRUNCATE',
     'LOGIN', 'LOGIN_FAILED', 'LOGIN_LOCKED', 'LOGOUT', 'SESSION_EXPIRED', 'PASSWORD_CHANGE',
-    'EXPORT', 'IMPORT', 'UNDO', 'AUDIT_DELETE', 'AUDIT_ARCHIVE', 'MAINTENANCE', 'VERIFY'));
+    'EXPORT', 'EXPORT_END', 'IMPORT', 'UNDO', 'APPROVE', 'REFUSE', 'ALERT_ACKNOWLEDGE', 'FORGET',
+    'TOKEN_CREATE', 'TOKEN_REVOKE', 'AUDIT_DELETE', 'AUDIT_ARCHIVE', 'VERIFY', 'WITNESS', 'KEY_ROTATE', 'RESTORE',
+    'MAINTENANCE'));
 comment on domain audit.action is 'The action of a record: a change of data or an activity.';
+
+create domain audit.source as text constraint source_known check (value in (
+    'page', 'paste', 'import', 'API', 'command', 'SQL', 'undo', 'system'));
+comment on domain audit.source is
+    'The door through which a change came: a page, a bulk paste, an imported file, the API, a command of Backstitch, '
+    'SQL by hand, an undo, or the system by itself.';
 
 create sequence audit.records_id_seq;
 
@@ -446,13 +457,17 @@ create table audit.records (
     parent_id bigint,
     user_id bigint,
     session_id bigint,
+    -- Its default is the present era (audit.begin_era), so that writing looks nothing up.
+    era smallint not null default 1,
     action audit.action not null,
     entity text not null,
+    source audit.source not null,
     database_role text not null,
     application text,
     client_address inet,
     operation text,
     reason text,
+    request text,
     old_values jsonb,
     new_values jsonb,
     constraint records_pkey primary key (recorded_at, id)
@@ -474,7 +489,7 @@ comment on column audit.records.recorded_at is
     'When the statement was recorded: clock_timestamp(), one value per statement.';
 comment on column audit.records.transaction_id is
     'pg_current_xact_id() of the transaction, which all of its records share: those of a click, a bulk operation, an '
-    'import. Starts again lower after a restore into another server.';
+    'import. Another server counts from its own start, so only era and transaction_id together name a transaction.';
 comment on column audit.records.entity_id is
     'Primary key of the changed row; of an activity, that of the row it is about, or null.';
 comment on column audit.records.parent_id is
@@ -482,15 +497,22 @@ comment on column audit.records.parent_id is
     'includes its colours and cells, even deleted ones.';
 comment on column audit.records.user_id is 'accounts.users.id; null: no signed-in user, shown as system.';
 comment on column audit.records.session_id is 'accounts.sessions.id; null: no signed-in user.';
+comment on column audit.records.era is
+    'audit.eras.era: which server''s transaction numbers transaction_id belongs to.';
 comment on column audit.records.action is
     'What was done: a change of data (CREATE, UPDATE ...) or an activity (LOGIN ...).';
 comment on column audit.records.entity is
     'Name of the record type, audit.watched_tables.entity; of an activity, its subject.';
+comment on column audit.records.source is
+    'The door through which it came. For a signed-in user the application said so in accounts.begin, and the signature '
+    'covers it; without a user it is what the login said, or SQL.';
 comment on column audit.records.database_role is 'The login of the connection (session_user).';
 comment on column audit.records.application is 'application_name, which the client chooses; no proof.';
 comment on column audit.records.client_address is 'Address of the client (inet_client_addr()); null: a Unix socket.';
 comment on column audit.records.operation is 'What the user was doing, in words, as given to accounts.begin.';
 comment on column audit.records.reason is 'Why, in the user''s words, as given to accounts.begin.';
+comment on column audit.records.request is
+    'Id of the request (the run of a page, the call, the command) that made the change, as in the log. Null: none.';
 comment on column audit.records.old_values is
     'UPDATE: the changed columns before. DELETE, TRUNCATE: the whole row. Otherwise null. jsonb keeps the types.';
 comment on column audit.records.new_values is
@@ -563,7 +585,7 @@ comment on table audit.records_default is 'Records of months without a partition
 
 -- Types of arguments and results of functions.
 create type audit.actor as (
-    user_id bigint, session_id bigint, operation text, reason text,
+    user_id bigint, session_id bigint, source text, operation text, reason text, request text,
     database_role text, application text, client_address inet);
 comment on type audit.actor is 'Who acts: the columns of audit.records that say so.';
 

@@ -63,7 +63,8 @@ def make_history(psql: Connection, *, rounds: int = 8, rows: int = 8, seed: int 
     for number in range(rounds):
         with psql.transaction():
             psql.execute(
-                "select set_config('backstitch.operation', %s, true), set_config('backstitch.reason', %s, true)",
+                "select set_config('backstitch.source', 'system', true), set_config('backstitch.operation', %s, true), "
+                "set_config('backstitch.reason', %s, true)",
                 (f"round {number}", chance.choice(["", "count", "Zählung, गिनती"])),
             )
             psql.execute(
@@ -202,8 +203,8 @@ def insertion(psql: Connection, history: History, chance: random.Random) -> set[
     number = chance.choice(["transaction_id", "transaction_id + 1000000"])
     added = one(
         psql,
-        "insert into audit.records (recorded_at, transaction_id, action, entity, entity_id, database_role, old_values, "
-        f"new_values) select recorded_at, {number}, action, entity, entity_id, database_role, old_values, new_values "
+        "insert into audit.records (recorded_at, transaction_id, action, entity, entity_id, source, database_role, old_values, "
+        f"new_values) select recorded_at, {number}, action, entity, entity_id, source, database_role, old_values, new_values "
         "from audit.records where id = %s returning id",
         like,
     )
@@ -214,8 +215,8 @@ def second_of_an_id(psql: Connection, history: History, chance: random.Random) -
     """A record more, with the number of a genuine one."""
     record = chance.choice(history.records)
     psql.execute(
-        "insert into audit.records (id, recorded_at, transaction_id, action, entity, database_role, new_values) "
-        "select id, recorded_at + interval '1 us', transaction_id, 'CREATE', entity, database_role, '{}' "
+        "insert into audit.records (id, recorded_at, transaction_id, action, entity, source, database_role, new_values) "
+        "select id, recorded_at + interval '1 us', transaction_id, 'CREATE', entity, source, database_role, '{}' "
         "from audit.records where id = %s",
         (record,),
     )

@@ -145,10 +145,10 @@ def test_records_that_cannot_be_sealed_yet_are_not_deleted(clone: Clone, psql: C
     "tampering",
     [
         "update audit.records set reason = 'x' where id = 3",
-        "insert into audit.records (recorded_at, transaction_id, action, entity, database_role, new_values) "
-        "select recorded_at, transaction_id, action, entity, database_role, new_values from audit.records where id = 3",
-        "insert into audit.records (id, recorded_at, transaction_id, action, entity, database_role, new_values) "
-        "select id, recorded_at + interval '1 us', transaction_id, action, entity, database_role, new_values "
+        "insert into audit.records (recorded_at, transaction_id, action, entity, source, database_role, new_values) "
+        "select recorded_at, transaction_id, action, entity, source, database_role, new_values from audit.records where id = 3",
+        "insert into audit.records (id, recorded_at, transaction_id, action, entity, source, database_role, new_values) "
+        "select id, recorded_at + interval '1 us', transaction_id, action, entity, source, database_role, new_values "
         "from audit.records where id = 3",
     ],
 )

@@ -77,8 +77,8 @@ def test_a_migrated_database_is_sound(kept_clone: Clone) -> None:
         ("grant create on schema public to backstitch_app", "roles", "error", "backstitch_app"),
         ("alter view public.audit_logs owner to backstitch_viewer", "roles", "error", "backstitch_viewer"),
         ("insert into audit.records_default select * from audit.records where false; "
-         "insert into audit.records (recorded_at, transaction_id, action, entity, database_role, new_values) "
-         "values ('2101-01-01', 1, 'MAINTENANCE', 'User', 'x', '{}')",
+         "insert into audit.records (recorded_at, transaction_id, action, entity, source, database_role, new_values) "
+         "values ('2101-01-01', 1, 'MAINTENANCE', 'User', 'SQL', 'x', '{}')",
          "default partition", "warning", "audit.records_default"),
     ],
 )  # fmt: skip

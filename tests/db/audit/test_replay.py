@@ -88,8 +88,8 @@ def test_a_row_added_or_removed_behind_the_trails_back_is_found_whole(clone: Clo
         ("""update audit.records set new_values = new_values || '{"unit_price": "cheap"}' where action = 'CREATE'
             and entity = 'Product'""", {"value"}),
         ("""insert into audit.records
-            (recorded_at, transaction_id, entity_id, action, entity, database_role, new_values)
-            select now(), 1, 1, 'CREATE', 'Product', 'x', new_values from audit.records where action = 'CREATE'
+            (recorded_at, transaction_id, entity_id, action, entity, source, database_role, new_values)
+            select now(), 1, 1, 'CREATE', 'Product', 'SQL', 'x', new_values from audit.records where action = 'CREATE'
             and entity = 'Product'""", {"record", "value"}),
     ],
 )  # fmt: skip

@@ -160,8 +160,8 @@ def test_two_tables_never_share_a_name_or_a_function_in_the_trail(clone: Clone) 
 
 def test_a_record_without_the_values_of_its_action_is_refused_or_found(clone: Clone) -> None:
     fill = (
-        "insert into audit.records (id, recorded_at, transaction_id, action, entity, database_role, "
-        "old_values, new_values) values (%s, now(), 1, %s, 'X', 'x', %s, %s)"
+        "insert into audit.records (id, recorded_at, transaction_id, action, entity, source, database_role, "
+        "old_values, new_values) values (%s, now(), 1, %s, 'X', 'SQL', 'x', %s, %s)"
     )
     found = "select record_id, detail from audit.shape_findings(0) order by 1"
     misshapen = [

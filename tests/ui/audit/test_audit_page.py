@@ -288,8 +288,8 @@ def test_a_changed_filter_or_page_size_starts_at_the_newest_again(open_page: Ope
 
 def test_a_count_beyond_the_cap_says_more_than(open_page: Open, shop: Shop, product: int) -> None:
     shop.run(
-        "insert into audit.records (recorded_at, transaction_id, action, entity, database_role, new_values) "
-        "select now(), 1, 'VERIFY', 'AuditReport', 'test', '{}' from generate_series(1, 10001)"
+        "insert into audit.records (recorded_at, transaction_id, action, entity, source, database_role, new_values) "
+        "select now(), 1, 'VERIFY', 'AuditReport', 'SQL', 'test', '{}' from generate_series(1, 10001)"
     )
     tab = open_page("audit", Role.ANALYST)
     assert counted(tab) == "**more than 10,000** records · times in Asia/Kolkata"
