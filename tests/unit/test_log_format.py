@@ -13,9 +13,8 @@ LINE = re.compile(r"[-\d]{10} [:,\d]{12} (INFO|ERROR) tests\.of\.the\.log: ")
 FORGED = "x\r\n2026-01-01 10:00:00,000 INFO ui: forged"
 
 
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> logging.Logger:
-    """A logger that writes to the standard error which `capsys` reads, as those of the app write to theirs."""
+def opened_log(monkeypatch: pytest.MonkeyPatch) -> logging.Logger:
+    """A logger that writes to the standard error of the test, as those of the app do."""
     monkeypatch.setattr(log_format, "LOGGERS", ("tests.of.the.log",))
     for name in ("tests.of.the.log", "streamlit.error_util", "streamlit.runtime.websocket_session_manager"):
         monkeypatch.setattr(logging.getLogger(name), "filters", [])
@@ -27,8 +26,9 @@ def log(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_every_payload_stays_in_the_line_of_its_record_and_out_of_the_terminal(
-    log: logging.Logger, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    log = opened_log(monkeypatch)
     texts = [*payloads.fixed(), FORGED]
     for text in texts:
         log.info("refused by %s: %s", "not_a_number", f"“{text}” is not a number.")
@@ -49,8 +49,9 @@ def test_every_payload_stays_in_the_line_of_its_record_and_out_of_the_terminal(
 
 
 def test_a_line_that_is_written_during_a_request_carries_its_id(
-    log: logging.Logger, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    log = opened_log(monkeypatch)
     log.info("before")
     with door(Source.PAGE) as request:
         log.info("during")
