@@ -23,7 +23,7 @@ from backstitch.accounts import sessions
 from backstitch.accounts.permissions import Role
 from backstitch.accounts.sessions import Browser
 from backstitch.api import exports
-from backstitch.audit import sealing
+from backstitch.audit import sealing, wording
 from backstitch.audit.query import filters_to_query
 from backstitch.database import SignedIn, System
 from backstitch.errors import Refused
@@ -53,6 +53,22 @@ def configured(clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("BACKSTITCH_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     return clone
+
+
+def values_of(clone: Clone, domain: str) -> set[str]:
+    """The values that the constraint of a domain allows."""
+    with clone.superuser() as psql:
+        found = psql.execute(
+            "select pg_get_constraintdef(oid) from pg_constraint where contypid = %s::regtype", [domain]
+        ).fetchone()
+    assert found is not None
+    return set(re.findall(r"'([^']+)'", found[0]))
+
+
+def test_python_and_the_database_know_the_same_sources_and_actions(kept_clone: Clone) -> None:
+    assert {source.value for source in Source} == values_of(kept_clone, "audit.source")
+    assert set(wording.ACTIONS) == values_of(kept_clone, "audit.action")
+    assert set(wording.SOURCES) == set(Source)
 
 
 def test_a_transaction_carries_the_request_of_its_door_and_the_next_one_does_not(clone: Clone) -> None:
