@@ -259,7 +259,7 @@ def test_an_unexpected_error_is_shown_as_an_id_under_which_the_log_has_the_rest(
         connection.execute("alter function accounts.demo_accounts rename to away")
         shown = app.page()[-1]
         connection.execute("alter function accounts.away rename to demo_accounts")
-    number = re.search(r"report error ([0-9a-f]{8})\.", shown)
+    number = re.search(r"report error ([0-9a-f]{12})\.", shown)
     assert number, shown
     assert re.match(rf"{LOG_LINE}ERROR ui\.server\.errors: error {number[1]}\n  Traceback ", app.err), app.err
     assert "UndefinedFunction" in app.err and "UndefinedFunction" not in shown
