@@ -6,6 +6,7 @@ import json
 import re
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -189,7 +190,7 @@ def served(clone: Clone) -> Starlette:
 
 def answer(app: Starlette) -> tuple[str, bytes]:
     """The X-Request-ID and the body of the answer to a download."""
-    query = "&".join(f"{name}={value}" for name, value in filters_to_query(around_now()).items())
+    query = urlencode(filters_to_query(around_now()), doseq=True)
     scope = {"type": "http", "method": "GET", "path": "/api/v1/audit/export.csv", "query_string": query.encode()}
     scope |= {"headers": [], "scheme": "http", "server": ("localhost", 80), "root_path": "", "raw_path": b""}
     sent: list[Message] = []
