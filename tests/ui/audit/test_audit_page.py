@@ -53,7 +53,7 @@ def test_the_report_lists_changes_with_names_newest_first(open_page: Open, produ
     tab = open_page("audit", Role.MANAGER, product="AN201 · Leggings")
     assert counted(tab) == "**7** records · times in Asia/Kolkata"
     assert rows(tab, "action", "type", "record", "change") == OF_AN201
-    assert set(rows(tab, "user", "operation", "source", "reason")) == {
+    assert set(rows(tab, "user", "operation", "client", "reason")) == {
         ("Manager Rao", "seed", "Browser, 192.0.2.7", "")
     }
     assert [caption.value for caption in tab.caption] == ["1 to 7 of 7, newest first"]
@@ -288,8 +288,8 @@ def test_a_changed_filter_or_page_size_starts_at_the_newest_again(open_page: Ope
 
 def test_a_count_beyond_the_cap_says_more_than(open_page: Open, shop: Shop, product: int) -> None:
     shop.run(
-        "insert into audit.records (recorded_at, transaction_id, action, entity, database_role, new_values) "
-        "select now(), 1, 'VERIFY', 'AuditReport', 'test', '{}' from generate_series(1, 10001)"
+        "insert into audit.records (recorded_at, transaction_id, action, entity, source, database_role, new_values) "
+        "select now(), 1, 'VERIFY', 'AuditReport', 'SQL', 'test', '{}' from generate_series(1, 10001)"
     )
     tab = open_page("audit", Role.ANALYST)
     assert counted(tab) == "**more than 10,000** records · times in Asia/Kolkata"
@@ -396,7 +396,7 @@ def test_every_bar_has_a_label_and_days_of_two_years_show_the_year(open_page: Op
 def test_a_change_made_by_hand_in_psql_is_in_the_report_as_system(open_page: Open, shop: Shop, product: int) -> None:
     shop.run("update inventory.products set unit_price = 1 where sku = 'AN201'")
     tab = open_page("audit", Role.ANALYST, user="System", product="AN201 · Leggings")
-    assert rows(tab, "user", "action", "record", "change", "source") == [
+    assert rows(tab, "user", "action", "record", "change", "client") == [
         (
             "system",
             "Changed",
