@@ -30,6 +30,7 @@ from backstitch.inventory.stock_list import rejects_file
 from backstitch.inventory.stock_list.load import ImportResult, load_stock_list
 from backstitch.inventory.stock_list.reader import read_stock_list
 from backstitch.postgres import server as postgres_server
+from backstitch.request import Source, door
 from backstitch.settings import Settings
 
 BAR_WIDTH = 30
@@ -44,7 +45,8 @@ def main(arguments: Sequence[str]) -> int:
     # What the library logs is said here in a sentence; without a handler it would be printed as well.
     logging.getLogger("backstitch").addHandler(logging.NullHandler())
     try:
-        return int(options.run(options, settings.load()))
+        with door(Source.COMMAND):
+            return int(options.run(options, settings.load()))
     except (StartError, Refused) as error:
         print(error, file=sys.stderr)
         return 1

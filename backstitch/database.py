@@ -1,7 +1,7 @@
 """The database: the one way to write, `transaction(...)`, and the one way to read, `read(...)`.
 
-Both start with one call that tells the database who is acting, for this transaction only. A connection keeps nothing
-about the actor, so nothing can leak through the pool or PgBouncer.
+Both start with one call that tells the database who is acting and in which request (`backstitch.request`), for this
+transaction only. A connection keeps nothing about them, so nothing can leak through the pool or PgBouncer.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,11 @@ import psycopg
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
+from backstitch import request
 from backstitch.errors import SENTENCES, Refused, SignedOut, explain
+from backstitch.request import Source
+
+LONGEST_OPERATION = 200  # characters that the trail keeps
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,17 @@ Actor = SignedIn | System
 
 # Set for the transaction only, like the actor: PgBouncer in transaction mode would lose a setting of the connection.
 SET_ZONE = "set_config('TimeZone', coalesce(:zone, current_setting('TimeZone')), true)"
-BEGIN = text(f"select set_config('role', accounts.begin(:token, :operation, :reason), true), {SET_ZONE}")
+SET_REQUEST = (
+    "set_config('backstitch.source', :source, true), set_config('backstitch.request', coalesce(:request, ''), true)"
+)
+BEGIN = text(
+    "select set_config('role', accounts.begin(:token, :operation, :reason, :source, :request), true), " + SET_ZONE
+)
+BEGIN_ANONYMOUS = text(f"select {SET_REQUEST}")
 SESSION = text("select cast(current_setting('backstitch.session_id') as bigint)")
 BEGIN_SYSTEM = text(
     "select set_config('backstitch.operation', coalesce(:operation, ''), true), "
-    f"set_config('backstitch.reason', coalesce(:reason, ''), true), {SET_ZONE}"
+    f"set_config('backstitch.reason', coalesce(:reason, ''), true), {SET_REQUEST}, {SET_ZONE}"
 )
 
 
@@ -75,16 +85,23 @@ class Database:
 
     @contextmanager
     def transaction(
-        self, actor: Actor, *, operation: str | None = None, reason: str | None = None
+        self,
+        actor: Actor,
+        *,
+        operation: str | None = None,
+        reason: str | None = None,
+        source: Source | None = None,
     ) -> Iterator[Connection]:
         """A transaction that writes as `actor`; commits at the end of the block, rolls back on any error.
 
-        `operation` says in words what the user is doing and `reason` why; both go on the record.
+        `operation` says in words what the user is doing and `reason` why; both go on the record, an operation of more
+        than LONGEST_OPERATION characters with its end cut off. `source` is None for the door of the current request.
+        Outside of every door it is `system` for System, and `SQL` for a user: a token that comes through no door.
         Raises Refused with a sentence for what the database's rules refuse. When the connection breaks, the rule is
         `database_unreachable` if nothing was saved, and `commit_unknown` if the commit may have succeeded.
         """
         with self._translate_errors() as progress, self._engine.begin() as connection:
-            self._begin(connection, actor, operation, reason)
+            self._begin(connection, actor, operation, reason, source)
             yield connection
             progress.committing = True
 
@@ -101,6 +118,7 @@ class Database:
     def anonymous(self) -> Iterator[Connection]:
         """A transaction without an actor: it may only call the few functions that sign-in needs."""
         with self._translate_errors() as progress, self._engine.begin() as connection:
+            connection.execute(BEGIN_ANONYMOUS, _request(Source.SQL))
             yield connection
             progress.committing = True
 
@@ -115,15 +133,21 @@ class Database:
         self._engine.dispose()
 
     def _begin(
-        self, connection: Connection, actor: Actor, operation: str | None = None, reason: str | None = None
+        self,
+        connection: Connection,
+        actor: Actor,
+        operation: str | None = None,
+        reason: str | None = None,
+        source: Source | None = None,
     ) -> None:
-        parameters = {"operation": operation, "reason": reason, "zone": self._zone}
+        parameters = {"operation": _cut(operation), "reason": reason, "zone": self._zone}
         if isinstance(actor, SignedIn):
+            parameters |= _request(Source.SQL, source)
             connection.execute(BEGIN, parameters | {"token": actor.token})
             if actor.session_id is not None and actor.session_id != connection.execute(SESSION).scalar_one():
                 raise SignedOut(SENTENCES["session_live"], rule="session_live")
         else:
-            connection.execute(BEGIN_SYSTEM, parameters)
+            connection.execute(BEGIN_SYSTEM, parameters | _request(Source.SYSTEM, source))
 
     @contextmanager
     def _translate_errors(self) -> Iterator["_Progress"]:
@@ -137,6 +161,20 @@ class Database:
             if refusal is None:
                 raise
             raise refusal from error
+
+
+def _request(without_door: Source, source: Source | None = None) -> dict[str, str | None]:
+    """The parameters of the current request; `source` replaces its door, `without_door` stands for none."""
+    current = request.current()
+    door = source or (current.source if current else without_door)
+    return {"source": door.value, "request": current.id if current else None}
+
+
+def _cut(operation: str | None) -> str | None:
+    """The operation in the length that the trail keeps: a file's name in it can be longer."""
+    if operation is None or len(operation) <= LONGEST_OPERATION:
+        return operation
+    return operation[: LONGEST_OPERATION - 1] + "…"
 
 
 @dataclass

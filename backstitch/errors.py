@@ -119,6 +119,8 @@ SENTENCES = {
     "line_of_order": "This order is gone, or it still has lines. Reload the page and try again.",
     "line_of_product": "This product is gone. Reload the page.",
     "line_price_known": "The product has no price. Enter a price for it in the order, or in the product.",
+    "reason_short": "A reason has at most 400 characters. Nothing was saved.",
+    "operation_short": "The name of an operation has at most 200 characters. Nothing was saved.",
     "reason_required": "This change needs a reason. Say why, and save again; nothing was saved.",
     "policy_entity_not_blank": "Say which record type needs a reason.",
     "policy_entity_known": "No reason can be asked for changes of this record type. Choose one that people enter.",

@@ -4,6 +4,8 @@ import logging
 import re
 from types import TracebackType
 
+from backstitch import request
+
 LOGGERS = ("backstitch", "ui")
 SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -11,15 +13,18 @@ ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] 
 
 
 class _Records(logging.Formatter):
-    """Formats a record as one line with time, level and source, and its traceback indented below.
+    """Formats a record as one line with time, level, logger and the id of the request, its traceback indented below.
 
     Both can contain what a user typed: escaped, it cannot forge a record or control the terminal.
     """
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        super().__init__("%(asctime)s %(levelname)s %(name)s%(request)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
+        # The handler formats a record in the thread that logs it, so the current request is the record's.
+        current = request.current()
+        record.request = f" [{current.id}]" if current else ""
         return _escape_unprintable(super().formatMessage(record))
 
     def formatException(self, ei: ExceptionInfo) -> str:

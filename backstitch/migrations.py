@@ -11,9 +11,13 @@ from sqlalchemy import Connection, text
 
 from backstitch import __version__
 from backstitch.errors import StartError
+from backstitch.request import Source, door
 from backstitch.settings import PROJECT
 from db import code
 
+SET_REQUEST = text(
+    "select set_config('backstitch.source', :source, false), set_config('backstitch.request', :request, false)"
+)
 HAS_CODE = text("select to_regclass('public.backstitch_code') is not null")
 VERSIONS = text("select distinct version from public.backstitch_code")
 
@@ -61,7 +65,11 @@ def upgrade(connection: Connection, *, reapply: bool = False) -> None:
     connection.rollback()  # ends the transaction in which that was read
     config.attributes["connection"] = connection
     config.attributes["after_revisions"] = partial(_bring_code, reapply)
-    command.upgrade(config, "head")
+    with door(Source.SYSTEM) as request:
+        # For the whole migration: env.py makes its transactions, and resets the settings of the connection at its end.
+        connection.execute(SET_REQUEST, {"source": request.source.value, "request": request.id})
+        connection.commit()
+        command.upgrade(config, "head")
 
 
 def _refuse_unknown(connection: Connection) -> None:

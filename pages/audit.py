@@ -56,7 +56,7 @@ if table_tab.open:
                     "record": record.label,
                     "change": wording.summary(record, currency, zone),
                     "operation": record.operation or "",
-                    "source": wording.source(record),
+                    "client": wording.client(record),
                     "reason": record.reason or "",
                 }
                 for record in records
@@ -82,7 +82,7 @@ if table_tab.open:
                 "record": st.column_config.TextColumn("Record", width="medium"),
                 "change": st.column_config.TextColumn("Change", width="large"),
                 "operation": "Operation",
-                "source": "Source",
+                "client": "Client",
                 "reason": "Reason",
             },
         )

@@ -8,6 +8,7 @@ from backstitch.inventory.paste import template as paste_template
 from backstitch.inventory.paste import write as paste_write
 from backstitch.inventory.paste.columns import Kind
 from backstitch.inventory.products import queries as product_queries
+from backstitch.request import Source
 from ui import feedback
 from ui.paste import forms as paste_forms
 from ui.paste import preview as paste_preview
@@ -80,7 +81,7 @@ with feedback.refusals():
     ):
         paste_forms.check_again()
         bar = st.progress(0.0, "Writing …")
-        with session.write(f"paste {kind} from Excel", reason=reason) as connection:
+        with session.write(f"paste {kind} from Excel", reason=reason, source=Source.PASTE) as connection:
             written = paste_write.write(
                 connection,
                 checked=checked,

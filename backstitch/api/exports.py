@@ -4,7 +4,6 @@ The query string is that of the audit page (backstitch.audit.query). The databas
 """
 
 import logging
-import secrets
 from collections.abc import Callable, Iterator
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -22,6 +21,7 @@ from backstitch.audit.filters import Filters
 from backstitch.audit.query import BadQuery, filters_from_query
 from backstitch.database import Database, SignedIn
 from backstitch.errors import Refused, SignedOut
+from backstitch.request import error_id
 from backstitch.startup import Service
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def routes(service: Callable[[], Service], *, authenticate: Authenticate) -> lis
         except Refused as refusal:
             return _refusal_response(refusal)
         except Exception:
-            reference = secrets.token_hex(4)
+            reference = error_id()
             log.exception("export failed, reference %s", reference)
             return _error_response(
                 500, "unexpected", f"Something went wrong; tell the person who runs the server: {reference}."

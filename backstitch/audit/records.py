@@ -13,7 +13,8 @@ Values = dict[str, Any]
 SELECT = """
     select id, recorded_at, transaction_id, user_id, username, user_name,
            action, entity, entity_id, parent_id, old_values::text as old_values, new_values::text as new_values,
-           operation, reason, session_id, database_role, application, host(address) as address, user_agent
+           operation, reason, source, request, session_id, database_role, application, host(address) as address,
+           user_agent
     from audit.trail
 """
 VALUES_AT = 10  # index of old_values in SELECT; new_values follows
@@ -24,6 +25,7 @@ DECODER = json.JSONDecoder(parse_float=Decimal)
 class Record:
     """One record of audit.trail. `label` names the row that it is about, such as “AN201 · Red · M”.
 
+    `source` is the door through which it came and `request` the id of what came through it (backstitch.request).
     UPDATE has the changed columns in old_values and new_values, CREATE the row in new_values, DELETE and TRUNCATE the
     row in old_values; an activity has its details in new_values. Whole numbers are int, others Decimal.
     """
@@ -42,6 +44,8 @@ class Record:
     new_values: Values | None
     operation: str | None
     reason: str | None
+    source: str
+    request: str | None
     session_id: int | None
     database_role: str
     application: str | None

@@ -13,7 +13,7 @@ from backstitch.audit.filters import Filters, conditions
 from backstitch.audit.labels import labelled_records
 from backstitch.audit.records import SELECT, Record, Values
 from backstitch.audit.search import NEWEST_FIRST, windows
-from backstitch.audit.wording import action_word, entity_word, field_word, holds_day, holds_instant, source
+from backstitch.audit.wording import action_word, client, entity_word, field_word, holds_day, holds_instant, source_word
 
 COLUMNS = (
     "Time",
@@ -29,7 +29,9 @@ COLUMNS = (
     "Operation",
     "Reason",
     "Source",
+    "Client",
     "Transaction",
+    "Request",
 )
 BATCH = 2_000
 # The server sorts one window at a time, so that it answers at once and sorts in memory.
@@ -70,7 +72,14 @@ def flatten(record: Record, zone: ZoneInfo) -> list[ExportRow]:
         record.label,
         record.entity_id,
     )
-    tail = (record.operation, record.reason, source(record), record.transaction_id)
+    tail = (
+        record.operation,
+        record.reason,
+        source_word(record.source),
+        client(record),
+        record.transaction_id,
+        record.request,
+    )
     old, new = record.old_values, record.new_values
     if old is None or new is None:
         return [(*head, None, _whole(old), _whole(new), *tail)]

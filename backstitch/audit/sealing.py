@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from backstitch.database import Database
 from backstitch.errors import Refused
+from backstitch.request import Source, door
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,8 @@ class Sealer:
 
     def _run(self) -> None:
         while not self._ended.wait(self._pause):
-            self._seal_once()
+            with door(Source.SYSTEM):
+                self._seal_once()
 
     def _seal_once(self) -> None:
         """Seals once. Logs the first of a row of failures, and the first success after them."""

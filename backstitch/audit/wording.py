@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from backstitch.audit.records import Record, Values
+from backstitch.request import Source
 
 ACTIONS = {
     "CREATE": "Added",
@@ -21,12 +22,42 @@ ACTIONS = {
     "SESSION_EXPIRED": "Session expired",
     "PASSWORD_CHANGE": "Password changed",
     "EXPORT": "Exported",
+    "EXPORT_END": "Download ended",
     "IMPORT": "Imported",
     "UNDO": "Undone",
     "AUDIT_DELETE": "Audit records deleted",
     "AUDIT_ARCHIVE": "Audit records archived",
+    "RESTORE": "Restored",
     "MAINTENANCE": "Maintenance",
     "VERIFY": "Verified",
+    "TOKEN_CREATE": "API token made",
+    "TOKEN_REVOKE": "API token revoked",
+    "ALERT_ACKNOWLEDGE": "Alert acknowledged",
+    "APPROVE": "Approved",
+    "REFUSE": "Refused",
+    "WITNESS": "Witnessed",
+    "KEY_ROTATE": "Key replaced",
+    "FORGET": "Person forgotten",
+}
+
+SOURCES: dict[str, str] = {
+    Source.PAGE: "Page",
+    Source.PASTE: "Bulk paste",
+    Source.IMPORT: "Import",
+    Source.API: "API",
+    Source.COMMAND: "Command line",
+    Source.SQL: "SQL",
+    Source.UNDO: "Undo",
+    Source.SYSTEM: "System",
+}
+
+# By source: what people connect with. Through the other doors nothing says more than the login does.
+CLIENTS: dict[str, str] = {
+    Source.PAGE: "Browser",
+    Source.PASTE: "Browser",
+    Source.IMPORT: "Browser",
+    Source.UNDO: "Browser",
+    Source.API: "Program",
 }
 
 # These have no signed-in user, but are not the system's: somebody at a browser tried to sign in.
@@ -84,6 +115,11 @@ FIELDS = {
 def action_word(action: str) -> str:
     """The word for an action: UPDATE -> Changed."""
     return ACTIONS.get(action) or _sentence(action.replace("_", " ").lower())
+
+
+def source_word(source: str) -> str:
+    """The words for a door: paste -> Bulk paste."""
+    return SOURCES.get(source) or _sentence(source)
 
 
 def entity_word(entity: str) -> str:
@@ -173,11 +209,12 @@ def changes(record: Record, currency: str = "", zone: tzinfo = UTC) -> list[Chan
     ]
 
 
-def source(record: Record) -> str:
-    """Where a change came from: `Browser, 192.0.2.7` for users, `postgres via psql, local` for database logins."""
+def client(record: Record) -> str:
+    """What was connected: `Browser, 192.0.2.7` for people, `postgres via psql, local` for logins of the database."""
     address = record.address or "local"
-    if record.user_id is not None or record.action in SIGN_IN_FAILURES:
-        return f"Browser, {record.address}" if record.address else "Browser"
+    if (record.user_id is not None or record.action in SIGN_IN_FAILURES) and record.source in CLIENTS:
+        name = CLIENTS[record.source]
+        return f"{name}, {record.address}" if record.address else name
     via = f" via {record.application}" if record.application else ""
     return f"{record.database_role}{via}, {address}"
 

@@ -1,10 +1,10 @@
 """The demo data at the first start: loaded, or a sentence for the sign-in page that says why they are not there."""
 
 import logging
-import secrets
 
 from backstitch.demo import loader
 from backstitch.errors import Refused
+from backstitch.request import error_id
 from backstitch.startup import Service
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ def load(service: Service) -> None:
     try:
         loader.load_once(service)
     except Exception as error:
-        number = secrets.token_hex(4)
+        number = error_id()
         log.exception("error %s: the demo data could not be loaded", number)
         _problem = _sentences(service, error, number)
 

@@ -23,6 +23,7 @@ from backstitch.demo import steps as demo_steps
 from backstitch.demo.steps import Step
 from backstitch.demo.story import DAYS, Story
 from backstitch.errors import Refused
+from backstitch.request import Source, door
 from backstitch.startup import Service, recreate_database
 
 PASSWORD = "demo of backstitch"
@@ -99,6 +100,7 @@ def load_once(service: Service) -> bool:
     return True
 
 
+@door(Source.SYSTEM)
 def load(
     service: Service,
     *,

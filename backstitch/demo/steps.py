@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 
 from backstitch.database import Database
+from backstitch.request import Source, door
 
 Work = tuple[str, Mapping[str, object] | Sequence[Mapping[str, object]]]
 
@@ -136,8 +137,10 @@ declare
     work jsonb;
 begin
     for step in select jsonb_array_elements({steps}) loop
-        if step ->> 1 is not null then
-            perform set_config('role', accounts.begin(step ->> 0, step ->> 1, step ->> 2), true);
+        if step ->> 1 is null then
+            perform set_config('backstitch.source', {source}, true), set_config('backstitch.request', {request}, true);
+        else
+            perform set_config('role', accounts.begin(step ->> 0, step ->> 1, step ->> 2, {source}, {request}), true);
         end if;
         for work in select jsonb_array_elements(step -> 3) loop
             execute statements ->> (work ->> 0) using work -> 1, done;
@@ -160,10 +163,16 @@ def run(database: Database, steps: Sequence[Step], *, tokens: Mapping[str, str],
     with database.owner_connection() as connection:
         driver = connection.connection.driver_connection
         assert isinstance(driver, psycopg.Connection)
-        block = sql.SQL(_BLOCK).format(statements=_literal(STATEMENTS), steps=_literal(parameters)).as_string(driver)
+        with door(Source.SYSTEM) as request:
+            block = sql.SQL(_BLOCK).format(
+                statements=_literal(STATEMENTS),
+                steps=_literal(parameters),
+                source=sql.Literal(request.source.value),
+                request=sql.Literal(request.id),
+            )
         # In no transaction, as the block makes its own.
         driver.autocommit = True
-        driver.execute(sql.SQL("do {}").format(sql.Literal(block)))
+        driver.execute(sql.SQL("do {}").format(sql.Literal(block.as_string(driver))))
         driver.autocommit = False
 
 

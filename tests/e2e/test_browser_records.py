@@ -1,5 +1,7 @@
 """Parties, and the deletion of several entries of a log, in a real browser."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -29,6 +31,11 @@ def test_a_mistyped_gstin_gets_a_sentence_and_an_unused_customer_can_be_deleted(
     assert shop.query("select gst_number from inventory.customers where store_name = 'Vastra Bhandar'") == [
         ("27AAPFU0939F1ZV",)
     ]
+    # A dialog runs by itself, without the script of the page around it.
+    ((source, request),) = shop.query(
+        "select source, request from audit.trail where entity = 'Customer' order by id desc limit 1"
+    )
+    assert source == "page" and re.fullmatch("[0-9a-f]{12}", request)
 
 
 def test_selected_entries_are_deleted_in_one_step_and_move_the_stock_back(

@@ -22,6 +22,7 @@ from tests.e2e.app_process import App, environment, run_command, wait_for
 from tests.unit.postgres.processes import is_running, processes_of
 
 LOST = "The database does not answer. Nothing was saved; try again in a moment."
+IN_REQUEST = r" \[[0-9a-f]{12}\]"
 LOG_LINE = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} "
 
 Start = Callable[..., App]
@@ -197,10 +198,10 @@ def test_after_kill_9_of_the_server_a_sentence_is_shown_until_the_app_has_restar
     wait_for(lambda: LOST not in app.page(), "the server is back")
     assert "Sign in" in app.page()
     expected = (
-        f"INFO ui.server.errors: refused by database_unreachable: {LOST}",
-        f"WARNING backstitch.audit.sealing: The trail cannot be sealed at the moment: {LOST}",
-        "WARNING backstitch.audit.sealing: The trail is being sealed again.",
-        "WARNING backstitch.startup: The database had stopped and was started again.",
+        f"INFO ui.server.errors{IN_REQUEST}: refused by database_unreachable: {LOST}",
+        f"WARNING backstitch.audit.sealing{IN_REQUEST}: The trail cannot be sealed at the moment: {LOST}",
+        f"WARNING backstitch.audit.sealing{IN_REQUEST}: The trail is being sealed again.",
+        f"WARNING backstitch.startup{IN_REQUEST}: The database had stopped and was started again.",
     )
     lines = app.err.splitlines()
     assert all(re.fullmatch(f"{LOG_LINE}({'|'.join(expected)})", line) for line in lines), app.err
@@ -259,7 +260,8 @@ def test_an_unexpected_error_is_shown_as_an_id_under_which_the_log_has_the_rest(
         connection.execute("alter function accounts.demo_accounts rename to away")
         shown = app.page()[-1]
         connection.execute("alter function accounts.away rename to demo_accounts")
-    number = re.search(r"report error ([0-9a-f]{8})\.", shown)
+    number = re.search(r"report error ([0-9a-f]{12})\.", shown)
     assert number, shown
-    assert re.match(rf"{LOG_LINE}ERROR ui\.server\.errors: error {number[1]}\n  Traceback ", app.err), app.err
+    id = number[1]
+    assert re.match(rf"{LOG_LINE}ERROR ui\.server\.errors \[{id}\]: error {id}\n  Traceback ", app.err), app.err
     assert "UndefinedFunction" in app.err and "UndefinedFunction" not in shown

@@ -17,6 +17,7 @@ from backstitch.startup import Service
 from tests.conftest import BROWSER, Clone, email_of
 from tests.ui.shop import Shop
 from ui import feedback
+from ui.server import script_runs
 
 Open = Callable[..., AppTest]
 
@@ -27,6 +28,12 @@ def scanned_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def runs_are_requests() -> None:
+    """As app.py does before the first run."""
+    script_runs.install()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from backstitch.inventory.products import commands as product_commands
 from backstitch.inventory.products import queries as product_queries
 from backstitch.inventory.products.commands import ProductDetails
 from backstitch.inventory.products.queries import Product
+from backstitch.request import Source
 from tests.conftest import Clone
 
 SEED = "seed"
@@ -52,17 +53,23 @@ class Shop:
     ) -> int:
         """Creates a product and returns its id."""
         made = ProductDetails(sku=sku, name=name, sizes=sizes, **({"unit_price": Decimal("549.00")} | details))
-        with self.clone.app.transaction(self.clone.actor(Role.MANAGER), operation=SEED) as connection:
+        with self.clone.app.transaction(
+            self.clone.actor(Role.MANAGER), operation=SEED, source=Source.PAGE
+        ) as connection:
             return product_commands.create_product(connection, details=made, colours=colours)
 
     def colours(self, product_id: int, *names: str) -> None:
         """Adds colours to a product."""
-        with self.clone.app.transaction(self.clone.actor(Role.MANAGER), operation=SEED) as connection:
+        with self.clone.app.transaction(
+            self.clone.actor(Role.MANAGER), operation=SEED, source=Source.PAGE
+        ) as connection:
             product_commands.add_colours(connection, product_id=product_id, colours=names)
 
     def receive(self, product_id: int, colour_code: str = "RED", *, stakeholder: str = "Mill", **sizes: int) -> None:
         """Records goods in, a quantity per size."""
-        with self.clone.app.transaction(self.clone.actor(Role.MANAGER), operation=SEED) as connection:
+        with self.clone.app.transaction(
+            self.clone.actor(Role.MANAGER), operation=SEED, source=Source.PAGE
+        ) as connection:
             movement_commands.record_inward(
                 connection,
                 product_id=product_id,
@@ -73,7 +80,9 @@ class Shop:
 
     def sell(self, product_id: int, colour_code: str = "RED", *, store: str = "Bandra", **sizes: int) -> None:
         """Records goods out, a quantity per size."""
-        with self.clone.app.transaction(self.clone.actor(Role.MANAGER), operation=SEED) as connection:
+        with self.clone.app.transaction(
+            self.clone.actor(Role.MANAGER), operation=SEED, source=Source.PAGE
+        ) as connection:
             movement_commands.record_sale(
                 connection, product_id=product_id, colour_code=colour_code, quantities=sizes, sale=Sale(DAY, store)
             )
@@ -82,7 +91,7 @@ class Shop:
         """Adjusts the stock of a size in red."""
         made = Adjustment(product_id, "RED", size, change, DAY, reason, note)
         actor = self.clone.actor(Role.MANAGER)
-        with self.clone.app.transaction(actor, operation=SEED, reason=SEED) as connection:
+        with self.clone.app.transaction(actor, operation=SEED, reason=SEED, source=Source.PAGE) as connection:
             adjustments.adjust(connection, adjustments=[made])
 
     def run(self, sql: str, *values: object) -> list[tuple[Any, ...]]:

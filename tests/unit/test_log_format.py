@@ -6,15 +6,15 @@ import re
 import pytest
 
 from backstitch import log_format
+from backstitch.request import Source, door
 from bench.campaigns import payloads
 
 LINE = re.compile(r"[-\d]{10} [:,\d]{12} (INFO|ERROR) tests\.of\.the\.log: ")
 FORGED = "x\r\n2026-01-01 10:00:00,000 INFO ui: forged"
 
 
-def test_every_payload_stays_in_the_line_of_its_record_and_out_of_the_terminal(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def opened_log(monkeypatch: pytest.MonkeyPatch) -> logging.Logger:
+    """A logger that writes to the standard error of the test, as those of the app do."""
     monkeypatch.setattr(log_format, "LOGGERS", ("tests.of.the.log",))
     for name in ("tests.of.the.log", "streamlit.error_util", "streamlit.runtime.websocket_session_manager"):
         monkeypatch.setattr(logging.getLogger(name), "filters", [])
@@ -22,6 +22,13 @@ def test_every_payload_stays_in_the_line_of_its_record_and_out_of_the_terminal(
     monkeypatch.setattr(log, "handlers", [])
     monkeypatch.setattr(log, "propagate", False)
     log_format.to_standard_error()
+    return log
+
+
+def test_every_payload_stays_in_the_line_of_its_record_and_out_of_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = opened_log(monkeypatch)
     texts = [*payloads.fixed(), FORGED]
     for text in texts:
         log.info("refused by %s: %s", "not_a_number", f"“{text}” is not a number.")
@@ -39,3 +46,20 @@ def test_every_payload_stays_in_the_line_of_its_record_and_out_of_the_terminal(
     shown = [line.partition("not_a_number: “")[2].removesuffix("” is not a number.") for line in records[::2]]
     assert [one for one, text in zip(shown, texts, strict=True) if text.isprintable() and one != text] == []
     assert shown[-1] == r"x\r\n2026-01-01 10:00:00,000 INFO ui: forged"
+
+
+def test_a_line_that_is_written_during_a_request_carries_its_id(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = opened_log(monkeypatch)
+    log.info("before")
+    with door(Source.PAGE) as request:
+        log.info("during")
+        log.error("error %s", request.id)
+    log.info("after")
+    assert [line.partition(" tests.of.the.log")[2] for line in capsys.readouterr().err.splitlines()] == [
+        ": before",
+        f" [{request.id}]: during",
+        f" [{request.id}]: error {request.id}",
+        ": after",
+    ]

@@ -9,6 +9,7 @@ from streamlit.elements.lib.column_types import ColumnConfig
 from backstitch import startup
 from backstitch.accounts import browsers, passwords, sessions
 from backstitch.accounts.sessions import AccountEvent, Session
+from backstitch.audit.wording import action_word
 from backstitch.errors import Refused
 from ui import feedback
 from ui.shared import formats, session
@@ -133,7 +134,7 @@ def activity_table(events: Sequence[AccountEvent]) -> None:
 
 
 def _description(event: AccountEvent) -> str:
-    text = ACTION_LABELS.get(event.action, event.action)
+    text = ACTION_LABELS.get(event.action) or action_word(event.action)
     if event.action == "UPDATE":
         text = f"{text}: {', '.join(str(field).replace('_', ' ') for field in event.details.get('fields', []))}"
     cause = event.details.get("cause")

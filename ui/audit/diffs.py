@@ -43,12 +43,14 @@ def _show(record: Record) -> None:
         "User": f"{record.user_name} ({record.username})" if record.user_name else record.username,
         "Operation": record.operation,
         "Reason": record.reason,
-        "Source": wording.source(record),
+        "Source": wording.source_word(record.source),
+        "Client": wording.client(record),
         "Browser": record.user_agent,
         "Database login": record.database_role,
         "Application": record.application,
         "Record number": f"{record.entity} {record.entity_id}" if record.entity_id is not None else None,
         "Transaction": str(record.transaction_id),
+        "Request": record.request,
         "Trail number": str(record.id),
     }
     st.dataframe(

@@ -1,4 +1,4 @@
-"""Middleware for every page, download and connection: the browser's cookie, the gate, the security headers.
+"""Middleware for every page, download and connection: the request, the browser's cookie, the gate, security headers.
 
 Streamlit by itself accepts any host name, connections from any page on this machine, and resumes a live session for
 any client that knows its id.
@@ -21,6 +21,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backstitch.request import Source, door
 from ui import BROWSER_COOKIE, BROWSER_HEADER
 
 HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
@@ -32,6 +33,31 @@ PAGES_WITH_SCRIPTS = {
 }
 
 Authenticate = Callable[[Request], Awaitable[bool]]
+
+
+class Door:
+    """Makes a request of each HTTP request, and gives its id to the client in the header X-Request-ID.
+
+    The header of a client is not taken over: whoever could choose the id could have records that look like those of
+    another request. The runs of scripts, which come through a WebSocket, are requests of their own (`script_runs`).
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on within its door."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        with door(Source.PAGE) as request:
+
+            async def send_with_id(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    MutableHeaders(scope=message)["x-request-id"] = request.id
+                await send(message)
+
+            await self.app(scope, receive, send_with_id)
 
 
 class BrowserCookie:

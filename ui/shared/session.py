@@ -28,6 +28,7 @@ from backstitch.audit import undo
 from backstitch.audit.undo import Undoable
 from backstitch.database import SignedIn
 from backstitch.errors import Refused, SignedOut
+from backstitch.request import Source
 from ui import BROWSER_COOKIE, SIGN_IN_COOKIE
 from ui.server import library_patches
 from ui.shared import cookies
@@ -263,8 +264,10 @@ def pending_reason() -> Iterator[None]:
 
 
 @contextmanager
-def write(operation: str, *, of: object = None, reason: str | None = None) -> Iterator[Connection]:
-    """A transaction as the signed-in user; `operation` says in words what it does.
+def write(
+    operation: str, *, of: object = None, reason: str | None = None, source: Source | None = None
+) -> Iterator[Connection]:
+    """A transaction as the signed-in user; `operation` says in words what it does, `source` if not a page's form does.
 
     `reason` is None where the form does not ask for one. If a rule wants one, `feedback.refusals` asks for it, and the
     same operation on the same record, which `of` identifies, takes that reason. After the commit, `feedback.done` finds
@@ -277,7 +280,9 @@ def write(operation: str, *, of: object = None, reason: str | None = None) -> It
     pending = st.session_state.pop(PENDING_REASON, None) or st.session_state.get(CURRENT_REASON)
     why = (reason or "").strip() or (pending[1] if pending and pending[0] == change else None)
     try:
-        with startup.current().database.transaction(current().actor, operation=operation, reason=why) as connection:
+        with startup.current().database.transaction(
+            current().actor, operation=operation, reason=why, source=source
+        ) as connection:
             yield connection
             undoable = undo.this_transaction(connection)
         st.session_state[LAST_WRITE] = undoable

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, TextClause, text
 from backstitch.database import Actor, Database
 from backstitch.inventory.products import sizes as size_set
 from backstitch.inventory.stock_list.reader import Reject, StockList, StockRow
+from backstitch.request import Source
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of records written so far in a phase, their total, and the name of the phase."""
@@ -110,7 +111,8 @@ def load_stock_list(
 
     Raises Refused when the database refuses a row; then nothing is loaded.
     """
-    with database.transaction(actor, operation=f"import stock list {stock_list.file}") as connection:
+    operation = f"import stock list {stock_list.file}"
+    with database.transaction(actor, operation=operation, source=Source.IMPORT) as connection:
         # A second import waits here until the first has committed, and then rejects the rows that it stored.
         connection.execute(LOCK, {"key": IMPORT_LOCK})
         known = _read_known(connection, stock_list.rows)

@@ -11,8 +11,9 @@ from backstitch.accounts.permissions import Role
 from backstitch.accounts.sessions import Browser, Locked
 from backstitch.audit import search
 from backstitch.audit.filters import Filters
-from backstitch.audit.wording import source
+from backstitch.audit.wording import client
 from backstitch.errors import Refused
+from backstitch.request import Source, door
 from tests.conftest import BROWSER, PASSWORD, Clone, email_of
 from tests.db.trail import Connection, acting, refused, wait_until_blocked
 
@@ -25,7 +26,9 @@ LOCKED = "select accounts.locked_until(%s, %s, %s) - now()"
 
 
 def attempt(clone: Clone, email: str = MANAGER, password: str = "wrong", browser: Browser = STRANGER) -> bool:
-    return sessions.sign_in(clone.app, email=email, password=password, browser=browser, lifetime=HOUR)
+    """As the sign-in page does it."""
+    with door(Source.PAGE):
+        return sessions.sign_in(clone.app, email=email, password=password, browser=browser, lifetime=HOUR)
 
 
 def lock(clone: Clone, email: str = MANAGER, browser: Browser = STRANGER) -> None:
@@ -229,7 +232,7 @@ def test_failures_and_lock_outs_are_shown_as_what_a_browser_did_and_not_as_the_s
             ).records
             for system in (False, True)
         }
-    assert [(record.action, source(record)) for record in done[False][:6]] == [
+    assert [(record.action, client(record)) for record in done[False][:6]] == [
         ("LOGIN_LOCKED", "Browser, 198.51.100.7"),
         *[("LOGIN_FAILED", "Browser, 198.51.100.7")] * 5,
     ]

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from backstitch.accounts.permissions import Role
 from backstitch.audit.records import Record
 from backstitch.audit.search import Filters, search
+from backstitch.request import Source
 from tests.conftest import Clone
 
 NEW_PRODUCT = text(
@@ -39,7 +40,9 @@ class Shop:
 
     def run(self, sql: str, *, role: Role = Role.MANAGER, reason: str | None = None, **values: Any) -> None:
         """One transaction of the user with `role`."""
-        with self.clone.app.transaction(self.clone.actor(role), operation="test", reason=reason) as connection:
+        with self.clone.app.transaction(
+            self.clone.actor(role), operation="test", reason=reason, source=Source.PAGE
+        ) as connection:
             connection.execute(text(sql), values)
 
     def found(self, *, role: Role = Role.ANALYST, size: int = 50, **filters: Any) -> list[Record]:
@@ -56,7 +59,7 @@ def around_now(**filters: Any) -> Filters:
 
 def new_product(clone: Clone, *, sku: str = "AN201", name: str = "Leggings") -> int:
     """The id of a product that the manager adds."""
-    with clone.app.transaction(clone.actor(Role.MANAGER), operation="add product") as connection:
+    with clone.app.transaction(clone.actor(Role.MANAGER), operation="add product", source=Source.PAGE) as connection:
         return int(connection.execute(NEW_PRODUCT, {"sku": sku, "name": name}).scalar_one())
 
 
@@ -66,11 +69,11 @@ def open_shop(clone: Clone) -> Shop:
     product = new_product(clone)
     cells = []
     for color, code in (("Red", "RED"), ("Navy", "NVY")):
-        with clone.app.transaction(manager, operation="add colour") as connection:
+        with clone.app.transaction(manager, operation="add colour", source=Source.PAGE) as connection:
             colour = {"product": product, "color": color, "code": code}
             connection.execute(NEW_COLOUR, colour)
             cells.append(connection.execute(NEW_CELL, colour).scalar_one())
-    with clone.app.transaction(manager, operation="record goods in") as connection:
+    with clone.app.transaction(manager, operation="record goods in", source=Source.PAGE) as connection:
         received = {"product": product, "quantity": 20, "stakeholder": "Arvind Mills"}
         inward = connection.execute(NEW_INWARD, received).scalar_one()
     return Shop(clone, product, cells[0], cells[1], inward)

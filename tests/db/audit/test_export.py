@@ -103,8 +103,10 @@ def test_a_csv_has_one_row_per_changed_field_newest_first(shop: Shop) -> None:
         "New value": "599.00",
         "Operation": "test",
         "Reason": "Diwali",
-        "Source": "Browser, 192.0.2.7",
+        "Source": "Page",
+        "Client": "Browser, 192.0.2.7",
         "Transaction": str(changed.transaction_id),
+        "Request": "",
     }
 
 

@@ -215,7 +215,7 @@ def test_what_nobody_expected_is_a_reference_not_a_traceback(
 
     monkeypatch.setattr(exports, "export", broken)
     status, code, message = ask(app).error
-    reference = message[-9:-1]
+    reference = message[-13:-1]
     assert (status, code) == (500, "unexpected")
     assert message == f"Something went wrong; tell the person who runs the server: {reference}."
     assert f"reference {reference}" in caplog.text

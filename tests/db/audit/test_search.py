@@ -77,6 +77,8 @@ def test_a_record_carries_all_that_the_trail_keeps(kept_shop: Shop) -> None:
         new_values={"quantity": 20},
         operation="record goods in",
         reason=None,
+        source="page",
+        request=None,
         session_id=kept[3],
         database_role="backstitch_app",
         application="backstitch",

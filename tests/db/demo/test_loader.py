@@ -40,6 +40,11 @@ TOLD = """
            (max(recorded_at) at time zone 'Asia/Kolkata')::date - (min(recorded_at) at time zone 'Asia/Kolkata')::date
     from audit.records where application = 'backstitch demo' and action <> 'MAINTENANCE'
 """
+# An undo is an undo, whoever presses it.
+DOORS = """
+    select bool_and(source = case when operation = 'undo' then 'undo' else 'system' end), count(distinct request)
+    from audit.records where application = 'backstitch demo'
+"""
 SAID = "select new_values ->> 'state', new_values ->> 'note' from audit.records where entity = 'DemoData' order by id"
 NOTE = "demo data: invented, and the times of the records were set to look like two years of work"
 
@@ -96,6 +101,7 @@ def test_the_demo_is_loaded_whole_and_its_trail_holds(empty: Service, monkeypatc
 
     assert asked(empty, "select count(*) from audit.records where application = 'backstitch demo'") == [(records + 1,)]
     assert asked(empty, OUT_OF_ORDER) == [(0,)]
+    assert asked(empty, DOORS) == [(True, 1)]
     ((actions, people, in_hours, days),) = asked(empty, TOLD)
     # What forty days hold of deletions is up to the dice of the day.
     assert {"CREATE", "UPDATE", "LOGIN", "LOGOUT"} <= set(actions)

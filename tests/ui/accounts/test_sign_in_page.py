@@ -165,7 +165,7 @@ def test_a_failed_load_of_the_demo_is_shown_on_the_sign_in_page_and_to_an_admin_
     (warning,) = signed_out.run().warning
     assert re.fullmatch(
         r"The demo data could not be loaded\. Drop the database, create it again, and start Backstitch to try once "
-        r"more, or set BACKSTITCH_DEMO=no to work without them\. If this stays, report error [0-9a-f]{8}; the log has "
+        r"more, or set BACKSTITCH_DEMO=no to work without them\. If this stays, report error [0-9a-f]{12}; the log has "
         r"the details\.",
         warning.value,
     )

@@ -53,7 +53,7 @@ def test_the_report_lists_changes_with_names_newest_first(open_page: Open, produ
     tab = open_page("audit", Role.MANAGER, product="AN201 · Leggings")
     assert counted(tab) == "**7** records · times in Asia/Kolkata"
     assert rows(tab, "action", "type", "record", "change") == OF_AN201
-    assert set(rows(tab, "user", "operation", "source", "reason")) == {
+    assert set(rows(tab, "user", "operation", "client", "reason")) == {
         ("Manager Rao", "seed", "Browser, 192.0.2.7", "")
     }
     assert [caption.value for caption in tab.caption] == ["1 to 7 of 7, newest first"]
@@ -396,7 +396,7 @@ def test_every_bar_has_a_label_and_days_of_two_years_show_the_year(open_page: Op
 def test_a_change_made_by_hand_in_psql_is_in_the_report_as_system(open_page: Open, shop: Shop, product: int) -> None:
     shop.run("update inventory.products set unit_price = 1 where sku = 'AN201'")
     tab = open_page("audit", Role.ANALYST, user="System", product="AN201 · Leggings")
-    assert rows(tab, "user", "action", "record", "change", "source") == [
+    assert rows(tab, "user", "action", "record", "change", "client") == [
         (
             "system",
             "Changed",

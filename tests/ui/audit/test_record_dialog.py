@@ -55,7 +55,8 @@ def test_an_edit_shows_the_changed_fields_only_old_beside_new(open_page: Open, s
     assert facts == [
         {"fact": "Time", "value": f"{local:%d %b %Y, %H:%M:%S.%f} IST"},
         {"fact": "User", "value": "system"},
-        {"fact": "Source", "value": "postgres via psql, local"},
+        {"fact": "Source", "value": "SQL"},
+        {"fact": "Client", "value": "postgres via psql, local"},
         {"fact": "Database login", "value": "postgres"},
         {"fact": "Application", "value": "psql"},
         {"fact": "Record number", "value": f"Product {product}"},

@@ -19,7 +19,7 @@ from tests.ui.shop import Shop, choose_or_type, click, run, sentences, type_in_g
 from ui.server import errors
 
 SENTENCE = re.compile(
-    r"Something went wrong, and nothing was saved by this step\. Try again; if it stays, report error ([0-9a-f]{8})\."
+    r"Something went wrong, and nothing was saved by this step\. Try again; if it stays, report error ([0-9a-f]{12})\."
 )
 
 

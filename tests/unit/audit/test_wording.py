@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from backstitch.audit.records import Record
-from backstitch.audit.wording import Change, action_word, changes, entity_word, field_word, source, summary
+from backstitch.audit.wording import Change, action_word, changes, client, entity_word, field_word, source_word, summary
+from backstitch.request import Source
 
 RUPEES = "₹"
 SOME = Record(
@@ -27,6 +28,8 @@ SOME = Record(
     new_values={},
     operation=None,
     reason=None,
+    source="page",
+    request="0a1b2c3d4e5f",
     session_id=5,
     database_role="backstitch_app",
     application="backstitch",
@@ -166,6 +169,9 @@ def test_details_that_are_not_flat_are_shown_as_json() -> None:
         ({}, "Browser, 192.0.2.7"),
         ({"address": None}, "Browser"),
         ({"user_id": None, "action": "LOGIN_FAILED"}, "Browser, 192.0.2.7"),
+        ({"source": "paste"}, "Browser, 192.0.2.7"),
+        ({"source": "API"}, "Program, 192.0.2.7"),
+        ({"source": "SQL"}, "backstitch_app via backstitch, 192.0.2.7"),
         (
             {"user_id": None, "database_role": "postgres", "application": "psql", "address": None},
             "postgres via psql, local",
@@ -173,10 +179,21 @@ def test_details_that_are_not_flat_are_shown_as_json() -> None:
         ({"user_id": None, "database_role": "dba", "application": None}, "dba, 192.0.2.7"),
     ],
 )
-def test_the_source_names_the_browser_of_people_and_the_login_of_the_system(
-    changed: dict[str, Any], words: str
-) -> None:
-    assert source(replace(SOME, **changed)) == words
+def test_the_client_is_the_browser_of_people_and_the_login_of_the_system(changed: dict[str, Any], words: str) -> None:
+    assert client(replace(SOME, **changed)) == words
+
+
+def test_every_door_has_words() -> None:
+    assert [source_word(source) for source in Source] == [
+        "Page",
+        "Bulk paste",
+        "Import",
+        "API",
+        "Command line",
+        "SQL",
+        "Undo",
+        "System",
+    ]
 
 
 def test_names_of_the_trail_have_words_and_unknown_ones_get_some() -> None:

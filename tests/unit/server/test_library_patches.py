@@ -15,13 +15,14 @@ import pytest
 from extra_streamlit_components import CookieManager
 from streamlit import error_util
 from streamlit.runtime import websocket_session_manager
+from streamlit.runtime.scriptrunner import exec_code, script_runner
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests, ScriptRequestType
 from streamlit_authenticator.models import AuthenticationModel, CookieModel
 
-from backstitch import log_format
+from backstitch import log_format, request
 from backstitch.settings import PROJECT
-from ui.server import library_patches
+from ui.server import library_patches, script_runs
 
 KEY = "a key of thirty-two characters or more"
 # The library, the part that is replaced or used, and the parameters with which it is called.
@@ -72,6 +73,21 @@ def test_streamlit_passes_what_the_browser_asks_for_to_the_replaced_methods() ->
     runner.request_rerun("rerun")
     runner.request_stop()
     assert asked == ["rerun", "stop"], advice("streamlit", "ScriptRunner asks for the end of a run in another way")
+
+
+def test_a_run_of_a_script_goes_through_the_function_that_opens_its_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = advice("streamlit", "a run of a script is made another way")
+    name = "exec_func_with_error_handling"
+    original = getattr(exec_code, name)
+    assert list(inspect.signature(original).parameters) == ["func", "ctx"], changed
+    # One call makes the runs of whole scripts, of fragments and of dialogs, with the callbacks before them.
+    runs = inspect.getsource(ScriptRunner._run_script)
+    assert (runs.count(f"{name}(code_to_exec, ctx)"), runs.count(".on_script_will_rerun(")) == (1, 1), changed
+    monkeypatch.setattr(script_runner, name, original)
+    script_runs.install()
+    script_runs.install()
+    ran = getattr(script_runner, name)(request.current, SimpleNamespace())
+    assert (ran[0].source, ran[1], request.current()) == ("page", True, None), changed
 
 
 def from_browser(ask: Callable[..., object], *arguments: object) -> None:

@@ -12,12 +12,12 @@ from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
 import app as entry
-from backstitch import log_format, startup
+from backstitch import log_format, request, startup
 from backstitch.errors import StartError
 from tests.asynchronous import complete
 from ui import BROWSER_COOKIE, BROWSER_HEADER
 from ui.server import hardening
-from ui.server.middleware import BrowserCookie, Gate, SecurityHeaders, is_allowed
+from ui.server.middleware import BrowserCookie, Door, Gate, SecurityHeaders, is_allowed
 from ui.shared import single_sign_on
 
 Headers = dict[str, str]
@@ -81,6 +81,36 @@ def answered(messages: list[Any], name: str) -> list[str]:
 
 
 # --- the browser's secret ---------------------------------------------------------------------------------
+
+
+def test_each_http_request_has_an_id_which_its_answer_names_and_no_client_can_choose() -> None:
+    inside: list[request.Request | None] = []
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        inside.append(request.current())
+        await PlainTextResponse("inside")(scope, receive, send)
+
+    named = []
+    for _ in range(2):
+        start, *_ = ask(Door(served), "/api/v1/audit/export.csv", x_request_id="ffffffffffff")
+        named += [value.decode() for name, value in start["headers"] if name == b"x-request-id"]
+    assert [(found.source, found.id) for found in inside if found] == [("page", id) for id in named]
+    assert len({*named, "ffffffffffff"}) == 3
+    assert request.current() is None
+
+
+def test_the_door_is_the_outermost_middleware_so_that_a_refusal_at_the_gate_has_an_id_too() -> None:
+    assert entry.app._user_middleware[0].cls is Door
+
+
+def test_a_connection_is_no_request_because_its_runs_are() -> None:
+    inside: list[request.Request | None] = []
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        inside.append(request.current())
+
+    ask(Door(served), kind="websocket")
+    assert inside == [None]
 
 
 def test_a_browser_without_the_cookie_gets_a_random_one_that_no_script_reads() -> None:
