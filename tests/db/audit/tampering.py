@@ -203,9 +203,9 @@ def insertion(psql: Connection, history: History, chance: random.Random) -> set[
     number = chance.choice(["transaction_id", "transaction_id + 1000000"])
     added = one(
         psql,
-        "insert into audit.records (recorded_at, transaction_id, action, entity, entity_id, source, database_role, old_values, "
-        f"new_values) select recorded_at, {number}, action, entity, entity_id, source, database_role, old_values, new_values "
-        "from audit.records where id = %s returning id",
+        "insert into audit.records (recorded_at, transaction_id, action, entity, entity_id, source, database_role, "
+        f"old_values, new_values) select recorded_at, {number}, action, entity, entity_id, source, database_role, "
+        "old_values, new_values from audit.records where id = %s returning id",
         like,
     )
     return {("added_record", added)}
@@ -215,9 +215,9 @@ def second_of_an_id(psql: Connection, history: History, chance: random.Random) -
     """A record more, with the number of a genuine one."""
     record = chance.choice(history.records)
     psql.execute(
-        "insert into audit.records (id, recorded_at, transaction_id, action, entity, source, database_role, new_values) "
-        "select id, recorded_at + interval '1 us', transaction_id, 'CREATE', entity, source, database_role, '{}' "
-        "from audit.records where id = %s",
+        "insert into audit.records (id, recorded_at, transaction_id, action, entity, source, database_role, "
+        "new_values) select id, recorded_at + interval '1 us', transaction_id, 'CREATE', entity, source, database_role, "
+        "'{}' from audit.records where id = %s",
         (record,),
     )
     return {("added_record", record)}

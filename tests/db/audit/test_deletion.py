@@ -146,10 +146,11 @@ def test_records_that_cannot_be_sealed_yet_are_not_deleted(clone: Clone, psql: C
     [
         "update audit.records set reason = 'x' where id = 3",
         "insert into audit.records (recorded_at, transaction_id, action, entity, source, database_role, new_values) "
-        "select recorded_at, transaction_id, action, entity, source, database_role, new_values from audit.records where id = 3",
-        "insert into audit.records (id, recorded_at, transaction_id, action, entity, source, database_role, new_values) "
-        "select id, recorded_at + interval '1 us', transaction_id, action, entity, source, database_role, new_values "
+        "select recorded_at, transaction_id, action, entity, source, database_role, new_values "
         "from audit.records where id = 3",
+        "insert into audit.records (id, recorded_at, transaction_id, action, entity, source, database_role, "
+        "new_values) select id, recorded_at + interval '1 us', transaction_id, action, entity, source, database_role, "
+        "new_values from audit.records where id = 3",
     ],
 )
 def test_a_deletion_covers_up_no_tampering(clone: Clone, psql: Connection, tampering: str) -> None:

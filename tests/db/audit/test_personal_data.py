@@ -155,12 +155,12 @@ def test_the_erasure_is_on_the_record_with_its_reason_and_ends_every_session(clo
     forget(clone, asha)
     with clone.superuser() as psql:
         erasure = psql.execute(
-            "select action, entity, entity_id, user_id, reason, new_values ->> 'forgotten', "
+            "select action, entity, entity_id, user_id, reason, "
             "(new_values ->> 'erased_values')::int > 5 from audit.records order by id desc limit 1"
         ).fetchone()
         admin = psql.execute("select id from accounts.users where role = 'admin'").fetchone()
         assert admin is not None
-        assert erasure == ("MAINTENANCE", "User", asha, admin[0], "asked for by letter of 3 May", "true", True)
+        assert erasure == ("FORGET", "User", asha, admin[0], "asked for by letter of 3 May", True)
         person = psql.execute("select role, password_hash, is_active from accounts.users where id = %s", (asha,))
         assert person.fetchone() == ("manager", None, False)
     assert not sign_in(clone, EMAIL, PASSWORD)
