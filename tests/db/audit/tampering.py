@@ -216,8 +216,8 @@ def second_of_an_id(psql: Connection, history: History, chance: random.Random) -
     record = chance.choice(history.records)
     psql.execute(
         "insert into audit.records (id, recorded_at, transaction_id, action, entity, source, database_role, "
-        "new_values) select id, recorded_at + interval '1 us', transaction_id, 'CREATE', entity, source, database_role, "
-        "'{}' from audit.records where id = %s",
+        "new_values) select id, recorded_at + interval '1 us', transaction_id, 'CREATE', entity, source, "
+        "database_role, '{}' from audit.records where id = %s",
         (record,),
     )
     return {("added_record", record)}

@@ -149,7 +149,8 @@ def test_users_are_named_and_namesakes_told_apart(shop: Shop) -> None:
 def test_more_than_20_users_are_20_and_others(shop: Shop) -> None:
     with shop.clone.superuser() as psql:  # as a failed sign-in records them, without its 25 times bcrypt
         psql.execute(
-            'select audit.write_activity(jsonb_populate_record(null::audit.actor, \'{"database_role": "x", "source": "SQL"}\'), '
+            "select audit.write_activity(jsonb_populate_record(null::audit.actor, "
+            '\'{"database_role": "x", "source": "SQL"}\'), '
             "'LOGIN_FAILED', 'User', null, jsonb_build_object('username', "
             "audit.keep_personal('User', null, null, 'username', to_jsonb(format('guess%s@example.com', n))))) "
             "from generate_series(10, 34) n"
