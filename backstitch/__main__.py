@@ -113,20 +113,20 @@ def seal(options: argparse.Namespace, configured: Settings) -> int:
     with _owner_database(configured, "seal", examined=False) as database:
         sealed = sealing.seal(database)
         with database.read(System()) as connection:
-            head = integrity.head(connection)
-    print(f"Sealed {_counted(sealed, 'record')}; the head of the chain is:\n{head or 'none'}")
+            checkpoint = integrity.checkpoint(connection)
+    print(f"Sealed {_counted(sealed, 'record')}; the checkpoint is:\n{checkpoint or 'none'}".rstrip())
     return 0
 
 
 def verify(options: argparse.Namespace, configured: Settings) -> int:
-    """Seals the new records, verifies all sealed ones and prints the head; returns 1 on any finding."""
-    heads = integrity.read_heads(options.head) if options.head else ()
+    """Seals the new records, verifies all sealed ones and prints the checkpoint; returns 1 on any finding."""
+    checkpoints = integrity.read_checkpoints(options.checkpoint) if options.checkpoint else ()
     since = datetime.combine(options.since, datetime.min.time(), configured.timezone) if options.since else None
     with _owner_database(configured, "verify", examined=False) as database:
         with database.read(System()) as connection:
             before = integrity.status(connection)
         sealing.seal(database)
-        found = integrity.verify(database, System(), since=since, heads=heads)
+        found = integrity.verify(database, System(), since=since, checkpoints=checkpoints)
         with database.transaction(System(), operation="verify") as connection:
             integrity.record(connection, verification=found)
     print("\n".join(_verdict(before, found)))
@@ -201,7 +201,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("verify", help="find what was altered, removed or added in the sealed trail")
     command.add_argument("--since", metavar="YYYY-MM-DD", type=_day, help="only what was sealed from that day on")
-    command.add_argument("--head", metavar="FILE", type=Path, help="heads kept from earlier verifications and exports")
+    command.add_argument(
+        "--checkpoint", metavar="FILE", type=Path, help="checkpoints kept from earlier verifications and exports"
+    )
     command.set_defaults(run=verify)
 
     command = commands.add_parser("replay", help="rebuild every table from the trail and compare")
@@ -275,9 +277,9 @@ def _report(result: ImportResult, rejects: Path) -> str:
 
 
 def _verdict(before: integrity.Status, found: integrity.Verification) -> list[str]:
-    """The lines of a verification. The head has a line to itself, so that --head can read the output."""
+    """The lines of a verification. The checkpoint comes first, so that --checkpoint can read the output."""
     state, shown = found.status, found.findings[:FINDINGS_SHOWN]
-    lines = [str(state.head or "There is no seal yet.")]
+    lines = [str(state.checkpoint or "There is no seal yet.").rstrip()]
     lines.append(
         f"Sealed up to here: {_counted(state.sealed - state.deleted, 'record')}"
         + (f", {state.deleted:,} more deleted on the record" if state.deleted else "")

@@ -55,9 +55,9 @@ def is_current(connection: Connection) -> bool:
 def upgrade(connection: Connection, *, reapply: bool = False) -> None:
     """Runs the missing revisions on `connection`, which must be of a login that may create roles.
 
-    Then applies the code, if a revision ran, a file differs from what the database keeps, or `reapply`; then takes the
-    steps on data that it has not taken. All in one transaction. Raises StartError for a database that this version
-    cannot bring up to date.
+    Then applies the code, if a revision ran, a file differs from what the database keeps, or `reapply`; then begins an
+    era of the trail, if the database comes from another server; then takes the steps on data that it has not taken. All
+    in one transaction. Raises StartError for a database that this version cannot bring up to date.
     """
     config = _config()
     if current_revision(connection) is not None:
@@ -99,4 +99,5 @@ def _bring_code(reapply: bool, connection: Connection, a_revision_ran: bool) -> 
     _refuse_unknown(connection)
     if reapply or a_revision_ran or code.applied(connection) != code.hashes():
         code.apply(connection, version=__version__)
+    code.begin_era(connection)
     code.take_steps(connection)

@@ -119,7 +119,9 @@ select 'column', format('%s.%I', r.name, a.attname),
        concat_ws(' ', format_type(a.atttypid, a.atttypmod),
                  case when a.attcollation <> t.typcollation then 'collate ' || a.attcollation::regcollation end,
                  case when a.attnotnull then 'not null' end,
-                 'default ' || pg_get_expr(d.adbin, d.adrelid), nullif(a.attidentity::text, ''),
+                 -- The present era is the default of its column; audit.eras says which it has to be.
+                 case when (r.name, a.attname) = ('audit.records', 'era') then 'default'
+                      else 'default ' || pg_get_expr(d.adbin, d.adrelid) end, nullif(a.attidentity::text, ''),
                  nullif(a.attgenerated::text, ''))
 from relations r
 join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped

@@ -81,6 +81,7 @@ WATCH_AGAIN = "select audit.watch(w.relation) from audit.watched_tables w join p
 OF_THE_OWNER = "where c.relowner = 'backstitch_owner'::regrole"
 # Triggers are made by whoever owns the table; only the login that migrates can be that, or stand in for it.
 OF_OTHERS = "where c.relowner <> 'backstitch_owner'::regrole"
+BEGIN_ERA = "select audit.begin_era()"
 STEPS_TAKEN = text("select name from public.backstitch_steps")
 STORE_STEP = text("insert into public.backstitch_steps (name) values (:name)")
 
@@ -130,6 +131,11 @@ def _apply_files(connection: Connection, version: str) -> None:
     execute(connection, WATCH_AGAIN + OF_OTHERS)
     _store_hashes(connection, hashes(), version)
     execute(connection, f"set local lock_timeout = '{kept}'")
+
+
+def begin_era(connection: Connection) -> None:
+    """Begins an era of the trail if the database was restored into this server. The caller commits."""
+    execute_as_owner(connection, BEGIN_ERA)
 
 
 def take_steps(connection: Connection) -> None:

@@ -57,7 +57,7 @@ class _Summary:
     records: int
     rows: int
     rows_sha256: str
-    head: str | None  # of the chain of seals; None before the first
+    checkpoint: str | None  # of the seals; None before the first
 
 
 def export(database: Database, actor: Actor, *, filters: Filters, format: Format, zone: ZoneInfo) -> Export:
@@ -102,7 +102,7 @@ def _write(connection: Connection, file: BufferedRandom, filters: Filters, forma
     if format is Format.CSV:
         table = CsvFile(COLUMNS, file)
         records, count = _copy_rows(connection, filters, zone, table.write)
-        return _Summary(records, count, table.close(), _head(connection))
+        return _Summary(records, count, table.close(), _checkpoint(connection))
     with tempfile.TemporaryDirectory() as folder:
         as_csv = CsvFile(COLUMNS)
         book = ExcelFile((f"{COLUMNS[0]} ({zone.key})", *COLUMNS[1:]), file, folder=folder)
@@ -112,15 +112,15 @@ def _write(connection: Connection, file: BufferedRandom, filters: Filters, forma
             as_csv.write(batch)
 
         records, count = _copy_rows(connection, filters, zone, write)
-        summary = _Summary(records, count, as_csv.close(), _head(connection))
+        summary = _Summary(records, count, as_csv.close(), _checkpoint(connection))
         book.about(_about_rows(connection, filters, zone, summary))
         book.close()
         return summary
 
 
-def _head(connection: Connection) -> str | None:
-    head = integrity.head(connection)
-    return None if head is None else str(head)
+def _checkpoint(connection: Connection) -> str | None:
+    checkpoint = integrity.checkpoint(connection)
+    return None if checkpoint is None else str(checkpoint)
 
 
 def _copy_rows(
@@ -150,7 +150,7 @@ def _about_rows(
         ("Records", summary.records),
         ("Rows", summary.rows),
         ("SHA-256 of the rows as CSV", summary.rows_sha256),
-        ("Head of the chain of seals", summary.head or "none yet"),
+        ("Checkpoint of the seals", summary.checkpoint or "none yet"),
         ("Made by", names[user.id] if user else query.SYSTEM),
         ("Made at", datetime.now(UTC).astimezone(zone).isoformat(timespec="seconds")),
     ]
@@ -170,7 +170,7 @@ def _record(
         "columns": COLUMNS,
         "records": summary.records,
         "rows": summary.rows,
-        "chain_head": summary.head,
+        "checkpoint": summary.checkpoint,
         **file,
     }
     export_record.record(database, actor, operation="export audit report", entity="AuditReport", details=details)

@@ -1,6 +1,7 @@
-"""Verifies the trail against its seals, and against heads that were kept outside the database.
+"""Verifies the trail against its seals, and against checkpoints that were kept outside the database.
 
-A head is the number and the hash of the last seal. Kept elsewhere, it proves every record sealed up to it.
+A checkpoint is the origin of the trail, the number of its seals and the root of the tree over them, in the text form of
+C2SP tlog-checkpoint. Kept elsewhere, it proves every record sealed up to it.
 """
 
 import json
@@ -16,27 +17,37 @@ from sqlalchemy import Connection, text
 from backstitch.database import Actor, Database
 from backstitch.errors import Refused
 
-HEAD = text("select seal_id, hash from audit.chain_head()")
-STATUS = text(
-    "select seal_id, hash, sealed_at, era, sealed, deleted, unsealed, unsealed_since from audit.seal_status()"
-)
+CHECKPOINT = text("select checkpoint from audit.checkpoint()")
+STATUS = text("select checkpoint, sealed_at, era, sealed, deleted, unsealed, unsealed_since from audit.seal_status()")
 VERIFY = text(
     "select finding, seal_id, record_id, detail "
-    "from audit.verify_seals(coalesce(:since, timestamptz '-infinity'), cast(:heads as text[]))"
+    "from audit.verify_seals(coalesce(:since, timestamptz '-infinity'), cast(:checkpoints as text[]))"
 )
 RECORD = text("select audit.record_activity('VERIFY', 'AuditReport', null, cast(:details as jsonb))")
-LINE = re.compile(r"(\d{1,18}) ([0-9a-f]{64})")
+ORIGIN = re.compile(r"backstitch/[0-9a-f]{32}/[1-9]\d{0,4}-[0-9a-f]{16}", re.ASCII)
+SIZE = re.compile(r"[1-9]\d{0,17}", re.ASCII)
+ROOT = re.compile(r"[A-Za-z0-9+/]{43}=", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Head:
-    """The last seal: its number and its SHA-256 in hex. As text: number, space, hash."""
+class Checkpoint:
+    """The state of the chain: its origin, how many seals it has, and the root of the tree over them in base64.
 
-    seal: int
-    hash: str
+    As text: three lines, each with its line feed.
+    """
+
+    origin: str
+    size: int
+    root: str
+
+    @classmethod
+    def parse(cls, checkpoint: str) -> "Checkpoint":
+        """The checkpoint in its text form, which the database gave."""
+        origin, size, root = checkpoint.splitlines()
+        return cls(origin, int(size), root)
 
     def __str__(self) -> str:
-        return f"{self.seal} {self.hash}"
+        return f"{self.origin}\n{self.size}\n{self.root}\n"
 
 
 class Kind(StrEnum):
@@ -68,7 +79,7 @@ SENTENCES = {
     Kind.BROKEN_LINK: "Seal {seal} does not follow the one before it",
     Kind.ALTERED_DELETION: "A deletion is not what its record says (record {record})",
     Kind.CUT_CHAIN: "The chain was cut off: seal {seal} is gone",
-    Kind.OTHER_SEAL: "Seal {seal} was made anew: it is not the one whose head was kept",
+    Kind.OTHER_SEAL: "The chain up to seal {seal} is not the one of which a checkpoint was kept",
 }
 
 
@@ -94,7 +105,7 @@ class Status:
     restored into another server.
     """
 
-    head: Head | None
+    checkpoint: Checkpoint | None
     sealed_at: datetime | None
     era: int
     sealed: int
@@ -111,61 +122,66 @@ class Verification:
     findings: tuple[Finding, ...]
 
 
-def head(connection: Connection) -> Head | None:
-    """The last seal, for every reader of the trail; None before the first seal."""
-    row = connection.execute(HEAD).one_or_none()
-    return None if row is None else Head(row.seal_id, row.hash)
+def checkpoint(connection: Connection) -> Checkpoint | None:
+    """The checkpoint of the chain, for every reader of the trail; None before the first seal."""
+    found = connection.execute(CHECKPOINT).scalar_one_or_none()
+    return None if found is None else Checkpoint.parse(found)
 
 
 def status(connection: Connection) -> Status:
     """The state of the seals, for admins, analysts and the owner."""
     row = connection.execute(STATUS).one()
-    last = None if row.seal_id is None else Head(row.seal_id, row.hash)
+    last = None if row.checkpoint is None else Checkpoint.parse(row.checkpoint)
     return Status(last, row.sealed_at, row.era or 1, row.sealed, row.deleted, row.unsealed, row.unsealed_since)
 
 
 def verify(
-    database: Database, actor: Actor, *, since: datetime | None = None, heads: Sequence[Head] = ()
+    database: Database, actor: Actor, *, since: datetime | None = None, checkpoints: Sequence[Checkpoint] = ()
 ) -> Verification:
     """Recomputes every digest and hash, or those of seals made at or after `since`, in one snapshot.
 
-    Compares `heads` with the whole chain. Reads only and takes no locks. For admins, analysts and the owner.
+    Compares `checkpoints` with the whole chain. Reads only and takes no locks. For admins, analysts and the owner.
     """
     with database.read(actor) as connection:
-        rows = connection.execute(VERIFY, {"since": since, "heads": [str(head) for head in heads]})
+        rows = connection.execute(
+            VERIFY, {"since": since, "checkpoints": [str(checkpoint) for checkpoint in checkpoints]}
+        )
         findings = tuple(Finding(Kind(row.finding), row.seal_id, row.record_id, row.detail) for row in rows)
         return Verification(status(connection), findings)
 
 
 def record(connection: Connection, *, verification: Verification) -> None:
-    """Records a verification with the head, which a chain that is rebuilt later would not match. Owner only."""
+    """Records a verification with the checkpoint, which a chain that is rebuilt later would not match. Owner only."""
     state = verification.status
     details = {
-        "chain_head": None if state.head is None else str(state.head),
+        "checkpoint": None if state.checkpoint is None else str(state.checkpoint),
         "records": state.sealed - state.deleted,
         "findings": len(verification.findings),
     }
     connection.execute(RECORD, {"details": json.dumps(details)})
 
 
-def read_heads(file: Path) -> tuple[Head, ...]:
-    """The heads in a file, one per line, as `verify` and exports print them; skips lines of other text.
+def read_checkpoints(file: Path) -> tuple[Checkpoint, ...]:
+    """The checkpoints in a file, as `verify` and exports print them; skips lines of other text, such as signatures.
 
-    Raises Refused when the file cannot be read or has no head, and for a line that starts with a digit but is no head.
+    Raises Refused when the file cannot be read or has no checkpoint, and for an origin that no size and root follow.
     """
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"{file} cannot be read: {error}.", rule="heads_file") from error
-    heads = []
-    for number, line in enumerate(map(str.strip, lines), start=1):
-        if match := LINE.fullmatch(line):
-            heads.append(Head(int(match[1]), match[2]))
-        elif line[:1].isdigit():
+        raise Refused(f"{file} cannot be read: {error}.", rule="checkpoint_file") from error
+    found = []
+    for number, origin in enumerate(lines, start=1):
+        if not origin.startswith("backstitch/"):
+            continue
+        size, root = [*lines[number : number + 2], "", ""][:2]
+        if not (ORIGIN.fullmatch(origin) and SIZE.fullmatch(size) and ROOT.fullmatch(root)):
             raise Refused(
-                f"Line {number} of {file} is not a head: a number, a space and 64 characters of 0-9 and a-f.",
-                rule="heads_file",
+                f"Line {number} of {file} begins no checkpoint: an origin, a number and 44 characters of base64, "
+                "each on a line of its own.",
+                rule="checkpoint_file",
             )
-    if not heads:
-        raise Refused(f"There is no head in {file}.", rule="heads_file")
-    return tuple(heads)
+        found.append(Checkpoint(origin, int(size), root))
+    if not found:
+        raise Refused(f"There is no checkpoint in {file}.", rule="checkpoint_file")
+    return tuple(found)

@@ -1,44 +1,51 @@
 -- Backstitch: the seals of the audit trail.
 --
 -- Purpose. The seals show when somebody writes to audit.records past the triggers (its owner, a superuser, somebody
--- with access to the disk). Committed records are sealed in blocks: a seal keeps the SHA-256 of each record, and its
--- own hash covers those and the hash of the previous seal. audit.verify_seals() names each record that was altered,
--- removed or added since, and each seal that was altered.
+-- with access to the disk). Committed records are sealed in blocks: a seal keeps a leaf, 32 bytes, of each record and
+-- the root of the tree over the leaves, and its own hash covers that root and the hash of the previous seal.
+-- audit.verify_seals() names each record that was altered, removed or added since, and each seal that was altered.
 --
--- Blocks. A block holds all committed records of a half-open range of transaction numbers. The range ends before the
--- oldest transaction that still runs, so nothing can commit into a sealed range, and the next range begins there. A
--- call that finds nothing new writes nothing.
+-- Form. docs/proof.md has it byte by byte, with test vectors. Leaves and trees are those of RFC 6962. A leaf is
+-- blinded: with the digest of its record it hashes an HMAC of the record's id, whose key is the salt of the block. So a
+-- leaf that is given away as part of a proof gives away nothing of its record, and no salt is stored per record. The
+-- hashes of the blocks are the leaves of a tree of their own, whose root is the checkpoint.
 --
--- Eras. Transaction numbers belong to a server. After pg_dump and restore into another server they start again at a
--- lower number, so a new era begins: first a block of the old era with the records that were not sealed yet, then a
--- block of the new era with all records that no seal lists. Later ranges use the new numbers and leave out the records
--- that seals of earlier eras list.
+-- Rounds. A round seals what was committed since the round before. Its seals keep the snapshot: to_transaction (its
+-- xmax) and the transactions below that were still running. A record belongs to the first round whose snapshot sees its
+-- transaction as ended. So nothing can commit behind a seal, and an open transaction holds up its own records only. A
+-- round makes a block per 4,096 records of a month; a round that finds nothing writes nothing.
+--
+-- Eras. Transaction numbers belong to a server. After a restore into another server or database a new era begins
+-- (audit.begin_era): what the old era had not sealed is sealed, the new one gets an origin of its own for its
+-- checkpoints, and RESTORE is on the record.
 --
 -- Deletion. audit.delete_records(before, reason) seals, compares the records to delete with their seals, deletes them,
 -- keeps their ids and digests in audit.deletions and records AUDIT_DELETE with the digest of that list. Verification
 -- accepts that exactly those records are missing.
 --
 -- Locks. Sealing reads the new records and takes no lock that a writer waits for. Sealers and deletions take turns by
--- an advisory lock.
+-- an advisory lock. Only the beginning of an era locks audit.records, to change a default.
 --
 -- Limits.
 --   * Whoever can write seals can seal again from some point on, or cut off the end of the chain, and leave a
---     consistent chain. A head (number and hash of the last seal) that is kept outside of the database shows that;
---     every export and `python -m backstitch verify` print one.
---   * A record that is altered before it is sealed (a second or so after its commit) is sealed as altered. A record
---     that is added before a restore into another server is sealed there, unless a verification comes first.
---   * An open transaction holds up the seals, and so does a session that holds the advisory lock.
+--     consistent chain. A checkpoint that is kept outside of the database shows that; every export and
+--     `python -m backstitch verify` print one.
+--   * A record that is altered before it is sealed (a second or so after its commit) is sealed as altered. So is one
+--     that is added with a number that no seal has seen, if it comes before the next seal.
+--   * What is written after a restore, before the new era has begun, has the era of the old server. With a number that
+--     the old server had used it is found as added; a start of Backstitch, a migration or a seal begins the era.
+--   * A session that holds the advisory lock holds up the seals.
 --
--- Plans. The planner assumes about ten elements in an array, and would search blocks of 50,000 elements once per
+-- Plans. The planner assumes about ten elements in an array, and would search blocks of thousands of elements once per
 -- record. So functions that join listed records with stored ones disable nested loops, and functions that read new
 -- records disable sequential scans.
 --
 -- No literal has a backslash, because its meaning in an SQL function depends on standard_conforming_strings.
 --
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
--- Order: digests, sealing, deletion, verification.
+-- Order: hashes, the tree over the blocks, eras, sealing, deletion, verification.
 
--- Digests --------------------------------------------------------------------------------------
+-- Hashes ---------------------------------------------------------------------------------------
 
 create or replace function audit.record_digest(r audit.records) returns bytea
 language sql stable parallel safe
@@ -47,36 +54,181 @@ as $$
     -- not depend on settings of the session (times in microseconds, text in UTF-8, jsonb in its canonical text).
     select sha256(array_send(array[
         int8send(r.id), timestamptz_send(r.recorded_at), int8send(r.transaction_id), int8send(r.entity_id),
-        int8send(r.parent_id), int8send(r.user_id), int8send(r.session_id), int2send(r.era), convert_to(r.action, 'UTF8'),
-        convert_to(r.entity, 'UTF8'), convert_to(r.source, 'UTF8'), convert_to(r.database_role, 'UTF8'), convert_to(r.application, 'UTF8'),
-        inet_send(r.client_address), convert_to(r.operation, 'UTF8'), convert_to(r.reason, 'UTF8'),
-        convert_to(r.request, 'UTF8'), convert_to(r.old_values::text, 'UTF8'), convert_to(r.new_values::text, 'UTF8')]))
+        int8send(r.parent_id), int8send(r.user_id), int8send(r.session_id), int2send(r.era),
+        convert_to(r.action, 'UTF8'), convert_to(r.entity, 'UTF8'), convert_to(r.source, 'UTF8'),
+        convert_to(r.database_role, 'UTF8'), convert_to(r.application, 'UTF8'), inet_send(r.client_address),
+        convert_to(r.operation, 'UTF8'), convert_to(r.reason, 'UTF8'), convert_to(r.request, 'UTF8'),
+        convert_to(r.old_values::text, 'UTF8'), convert_to(r.new_values::text, 'UTF8')]))
 $$;
 comment on function audit.record_digest(audit.records) is
-    'Returns the SHA-256 over the values of all columns of a record (format 1). A new column of audit.records needs a '
-    'format 2, and verification then has to use the format of each seal.';
+    'Returns the SHA-256 over the values of all columns of a record. This form is final (docs/proof.md).';
 
-create or replace function audit.seal_hash(s audit.seals) returns bytea
+create or replace function audit.hmac_pad(salt bytea, filler text) returns bytea
+language sql immutable strict parallel safe set search_path = pg_catalog, pg_temp
+as $$
+    -- bytea has no XOR, bit strings have; the binary form of one begins with its length in four bytes.
+    select substr(bit_send(('x' || encode(salt, 'hex'))::bit(256) # ('x' || repeat(filler, 32))::bit(256)), 5)
+        || decode(repeat(filler, 32), 'hex')
+$$;
+comment on function audit.hmac_pad(bytea, text) is
+    'Returns a 32-byte key, padded to a block of 64 bytes and XORed with a filler (36 for the inner, 5c for the outer '
+    'hash of HMAC-SHA-256, RFC 2104).';
+
+create or replace function audit.blinding(record_id bigint, inner_pad bytea, outer_pad bytea) returns bytea
+language sql immutable parallel safe
+as $$
+    select sha256(outer_pad || sha256(inner_pad || int8send(record_id)))
+$$;
+comment on function audit.blinding(bigint, bytea, bytea) is
+    'Returns the blinding of a record: the HMAC-SHA-256 of its id, with the pads of the salt of its block.';
+
+create or replace function audit.leaf(blinding bytea, digest bytea) returns bytea
+language sql immutable parallel safe
+as $$
+    select sha256(decode('00', 'hex') || blinding || digest)
+$$;
+comment on function audit.leaf(bytea, bytea) is
+    'Returns the leaf of a record: the SHA-256 of a zero byte, its blinding and its digest.';
+
+create or replace function audit.merkle_root(leaves bytea) returns bytea
+language plpgsql immutable strict parallel safe set search_path = pg_catalog, pg_temp
+as $$
+declare
+    level bytea := leaves;
+    width integer := octet_length(leaves) / 32;
+begin
+    -- Pairs from the left; one that is left over moves up as it is. That is the shape of the trees of RFC 6962.
+    while width > 1 loop
+        level := (select string_agg(
+                      case when i + 1 < width then sha256(decode('01', 'hex') || substr(level, 32 * i + 1, 64))
+                           else substr(level, 32 * i + 1, 32) end, '' order by i)
+                  from generate_series(0, width - 1, 2) i);
+        width := (width + 1) / 2;
+    end loop;
+    return level;
+end
+$$;
+comment on function audit.merkle_root(bytea) is
+    'Returns the root of the tree of RFC 6962 over at least one leaf hash of 32 bytes.';
+
+create or replace function audit.int8_bytes(numbers bigint[]) returns bytea
+language sql immutable strict parallel safe set search_path = pg_catalog, pg_temp
+as $$
+    select coalesce(string_agg(int8send(n.number), '' order by n.place), '')
+    from unnest(numbers) with ordinality n (number, place)
+$$;
+comment on function audit.int8_bytes(bigint[]) is 'Returns numbers as eight bytes each, in their order.';
+
+create or replace function audit.seal_header(s audit.seals, e audit.eras) returns bytea
 language sql stable parallel safe
 as $$
-    select sha256(s.previous
-        || int8send(s.id) || int4send(s.era) || int2send(s.format)
-        || int8send(s.from_transaction) || int8send(s.to_transaction)
-        || timestamptz_send(s.sealed_at) || int8send(coalesce(s.system_identifier, 0)) || int4send(s.record_count)
-        || array_send(s.record_ids) || array_send(s.digests))
+    select convert_to('Backstitch block 1' || chr(10), 'UTF8') || int8send(s.id) || int2send(s.era)
+        || int4send(octet_length(convert_to(coalesce(e.origin, ''), 'UTF8')))
+        || convert_to(coalesce(e.origin, ''), 'UTF8')
+        || int8send(coalesce(e.system_identifier, 0)) || int8send(coalesce(e.database_oid, 0))
+        || timestamptz_send(coalesce(e.began_at, '-infinity')) || date_send(s.month) || timestamptz_send(s.sealed_at)
+        || int8send(s.to_transaction) || int4send(cardinality(s.running)) || audit.int8_bytes(s.running)
+        || int4send(s.record_count) || sha256(audit.int8_bytes(s.record_ids))
+        || s.root || sha256(s.salt) || s.previous
 $$;
-comment on function audit.seal_hash(audit.seals) is
-    'Returns the SHA-256 over the previous hash, a header of fixed length, the ids and the digests (format 1).';
+comment on function audit.seal_header(audit.seals, audit.eras) is
+    'Returns the header of a block, with that of its era: what its hash covers (docs/proof.md).';
 
-create or replace function audit.chunk_digest(record_ids bigint[], digests bytea[]) returns bytea
+create or replace function audit.seal_hash(s audit.seals, e audit.eras) returns bytea
 language sql stable parallel safe
 as $$
-    select sha256(array_send(record_ids) || array_send(digests))
+    select sha256(decode('00', 'hex') || audit.seal_header(s, e))
 $$;
-comment on function audit.chunk_digest(bigint[], bytea[]) is
-    'Returns the SHA-256 of one chunk of the list of a deletion.';
+comment on function audit.seal_hash(audit.seals, audit.eras) is
+    'Returns the hash of a block of an era: the hash of its header as a leaf of RFC 6962.';
 
--- Sealing --------------------------------------------------------------------------------------
+-- The tree over the blocks ---------------------------------------------------------------------
+
+create or replace function audit.levels(seal_id bigint) returns integer
+language sql immutable
+as $$
+    select 63 - position('1' in ((seal_id & -seal_id)::bit(63))::text)
+$$;
+comment on function audit.levels(bigint) is
+    'Returns how many inner nodes a block completes: 0 for odd ones, otherwise the number of zero bits that its number '
+    'ends with.';
+
+create or replace function audit.node(s audit.seals, level integer) returns bytea
+language sql stable parallel safe
+as $$
+    select case level when 0 then s.hash else substr(s.nodes, 32 * (level - 1) + 1, 32) end
+$$;
+comment on function audit.node(audit.seals, integer) is
+    'Returns the node over the last 2 to the power of level blocks up to this one, as its seal keeps it.';
+
+create or replace function audit.completed_nodes(seal_id bigint, hash bytea) returns bytea
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+    node bytea := hash;
+    nodes bytea := '';
+begin
+    for level in 1..audit.levels(seal_id) loop
+        node := sha256(decode('01', 'hex')
+                       || (select audit.node(s, level - 1) from audit.seals s
+                           where s.id = seal_id - (1::bigint << (level - 1)))
+                       || node);
+        nodes := nodes || node;
+    end loop;
+    return nodes;
+end
+$$;
+comment on function audit.completed_nodes(bigint, bytea) is
+    'Returns the inner nodes that a block completes, from its hash and the nodes that earlier seals keep.';
+
+create or replace function audit.tree_root(size bigint) returns bytea
+language plpgsql stable strict set search_path = pg_catalog, pg_temp
+as $$
+declare
+    rest bigint := size;
+    level integer;
+    peak bytea;
+    root bytea;
+begin
+    while rest > 0 loop
+        level := audit.levels(rest);
+        peak := (select audit.node(s, level) from audit.seals s where s.id = rest);
+        root := case when rest = size then peak else sha256(decode('01', 'hex') || peak || root) end;
+        rest := rest & (rest - 1);
+    end loop;
+    return coalesce(root, case when size = 0 then sha256('') end);
+end
+$$;
+comment on function audit.tree_root(bigint) is
+    'Returns the root of the tree over the first blocks, from the nodes that their seals keep; null where a seal that '
+    'it needs is missing.';
+
+create or replace function audit.checkpoint_text(origin text, size bigint, root bytea) returns text
+language sql immutable strict parallel safe set search_path = pg_catalog, pg_temp
+as $$
+    select origin || chr(10) || size || chr(10) || encode(root, 'base64') || chr(10)
+$$;
+comment on function audit.checkpoint_text(text, bigint, bytea) is
+    'Returns a checkpoint in the text form of C2SP tlog-checkpoint, without signatures: three lines.';
+
+create or replace function audit.checkpoint()
+returns table (checkpoint text, size bigint, root text, origin text, sealed_at timestamptz)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform audit.require_execute('audit.checkpoint()');
+    return query
+        select audit.checkpoint_text(e.origin, s.id, audit.tree_root(s.id)), s.id,
+               encode(audit.tree_root(s.id), 'base64'), e.origin, s.sealed_at
+        from audit.seals s cross join (select p.origin from audit.eras p order by p.era desc limit 1) e
+        order by s.id desc limit 1;
+end
+$$;
+comment on function audit.checkpoint() is
+    'Returns the checkpoint: the number of blocks, the root of the tree over them and the origin of the present era; '
+    'no row before the first seal. Kept outside of the database, it shows later whether all up to it is unaltered.';
+
+-- Eras -----------------------------------------------------------------------------------------
 
 create or replace function audit.system_identifier() returns bigint
 language plpgsql stable set search_path = pg_catalog, pg_temp
@@ -84,103 +236,222 @@ as $$
 begin
     return (select system_identifier from pg_control_system());
 exception when insufficient_privilege then
-    return null; -- some hosts deny it; then only the lower transaction numbers show a restore
+    return null; -- some hosts deny it; then only the database and lower transaction numbers show a restore
 end
 $$;
 comment on function audit.system_identifier() is
     'Returns the system identifier of this server; null where the host denies it.';
 
-create or replace function audit.seal_range(
-    of_era integer, range_start bigint, range_end bigint, even_if_empty boolean default false
-) returns bigint
+create or replace function audit.database_oid() returns bigint
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select oid::bigint from pg_database where datname = current_database()
+$$;
+comment on function audit.database_oid() is 'Returns the oid of this database.';
+
+create or replace function audit.is_at_home() returns boolean
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select e.database_oid = audit.database_oid()
+        and coalesce(e.system_identifier = audit.system_identifier(), true)
+        and last.to_transaction <= pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+    from audit.eras e cross join lateral audit.last_round(e.era) last
+    order by e.era desc limit 1
+$$;
+comment on function audit.is_at_home() is
+    'Returns whether this is the server and the database of the present era; null before the first one.';
+
+create or replace function audit.new_origin(of_era smallint) returns text
+language sql volatile set search_path = pg_catalog, pg_temp
+as $$
+    select format('backstitch/%s/%s-%s',
+                  coalesce((select split_part(e.origin, '/', 2) from audit.eras e order by e.era limit 1),
+                           replace(gen_random_uuid()::text, '-', '')),
+                  of_era, left(encode(sha256(uuid_send(gen_random_uuid())), 'hex'), 16))
+$$;
+comment on function audit.new_origin(smallint) is
+    'Returns an origin for an era: of this installation if it has one, otherwise of a new one.';
+
+create or replace function audit.add_era() returns audit.eras
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+declare
+    added audit.eras;
+begin
+    added.era := coalesce((select max(e.era) from audit.eras e), 0) + 1;
+    added.origin := audit.new_origin(added.era);
+    added.began_at := clock_timestamp();
+    added.system_identifier := audit.system_identifier();
+    added.database_oid := audit.database_oid();
+    insert into audit.eras select added.*;
+    return added;
+end
+$$;
+comment on function audit.add_era() is 'Adds the era of this server and this database.';
+
+create or replace function audit.begin_era() returns boolean
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+declare
+    actor audit.actor;
+    era audit.eras;
+begin
+    if audit.is_at_home() is not false then
+        return false;
+    end if;
+    perform pg_advisory_xact_lock(audit.sealing_lock());
+    if audit.is_at_home() then
+        return false; -- another session has begun it meanwhile
+    end if;
+    perform audit.seal_rest_of_era();
+    era := audit.add_era();
+    execute format('alter table audit.records alter column era set default %s', era.era);
+    actor.source := 'system';
+    actor.database_role := session_user;
+    actor.application := nullif(current_setting('application_name'), '');
+    actor.client_address := inet_client_addr();
+    actor.operation := 'begin an era';
+    perform audit.write_activity(actor, 'RESTORE', 'AuditReport', null, jsonb_build_object(
+        'era', era.era, 'origin', era.origin, 'system_identifier', era.system_identifier::text,
+        'database', era.database_oid,
+        'checkpoint', (select audit.checkpoint_text(e.origin, s.id, audit.tree_root(s.id))
+                       from audit.seals s join audit.eras e on e.era = s.era order by s.id desc limit 1)));
+    return true;
+end
+$$;
+comment on function audit.begin_era() is
+    'Begins an era if this is another server or database than that of the present one: seals what that left, changes '
+    'the default of audit.records.era and records RESTORE. Returns whether it did.';
+
+-- Sealing --------------------------------------------------------------------------------------
+
+create or replace function audit.was_visible(transaction_id bigint, to_transaction bigint, running bigint[])
+returns boolean
+language sql immutable parallel safe
+as $$
+    select transaction_id < to_transaction and transaction_id <> all (running)
+$$;
+comment on function audit.was_visible(bigint, bigint, bigint[]) is
+    'Returns whether a transaction had ended by a snapshot.';
+
+create or replace function audit.last_round(of_era smallint)
+returns table (to_transaction bigint, running bigint[])
+language sql stable set search_path = pg_catalog, pg_temp
+as $$
+    select coalesce(l.to_transaction, 0), coalesce(l.running, '{}')
+    from (values (of_era)) given (era)
+    left join lateral (select s.to_transaction, s.running from audit.seals s
+                       where s.era = given.era order by s.id desc limit 1) l on true
+$$;
+comment on function audit.last_round(smallint) is
+    'Returns the snapshot of the last seal of an era; before the first seal, one that has seen nothing.';
+
+create or replace function audit.seal_round(of_era smallint, snapshot_end bigint, still_running bigint[])
+returns bigint
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_nestloop = off set jit = off
 as $$
 declare
+    present audit.eras;
     block audit.seals;
+    last_end bigint;
+    last_running bigint[];
     chunk record;
     sealed bigint := 0;
 begin
+    select * into strict present from audit.eras e where e.era = of_era;
+    select l.to_transaction, l.running into last_end, last_running from audit.last_round(of_era) l;
     select s.id, s.hash into block.id, block.hash from audit.seals s order by s.id desc limit 1;
     block.id := coalesce(block.id, 0);
     block.hash := coalesce(block.hash, decode(repeat('00', 32), 'hex'));
     block.era := of_era;
-    block.format := 1;
-    block.from_transaction := range_start;
-    block.to_transaction := range_end;
-    block.system_identifier := audit.system_identifier();
+    block.to_transaction := snapshot_end;
+    block.running := still_running;
 
     for chunk in
         with fresh as materialized (
-            select r.id, audit.record_digest(r) as digest
+            select r.id, date_trunc('month', r.recorded_at at time zone 'UTC')::date as month,
+                   audit.record_digest(r) as digest
             from audit.records r
-            where r.transaction_id >= range_start and r.transaction_id < range_end
-                and not exists (
-                    select from audit.seals s cross join unnest(s.record_ids) listed
-                    where s.era < of_era
-                        and int8range(s.from_transaction, s.to_transaction) && int8range(range_start, range_end)
-                        and listed = r.id))
-        select array_agg(id order by id) as ids, array_agg(digest order by id) as digests
-        from (select *, (row_number() over (order by id) - 1) / 50000 as part from fresh) parts
-        group by part
-        union all
-        select '{}', '{}' where even_if_empty and not exists (select from fresh)
-        order by 1
+            where (r.transaction_id >= last_end or r.transaction_id = any (last_running)) and r.era = of_era
+                and audit.was_visible(r.transaction_id, snapshot_end, still_running))
+        select month, array_agg(id order by id) as ids, array_agg(digest order by id) as digests
+        from (select *, (row_number() over (partition by month order by id) - 1) / 4096 as part from fresh) parts
+        group by month, part
+        order by month, part
     loop
         block.id := block.id + 1;
         block.previous := block.hash;
+        block.month := chunk.month;
         block.sealed_at := clock_timestamp();
         block.record_ids := chunk.ids;
-        block.digests := chunk.digests;
         block.record_count := cardinality(chunk.ids);
-        block.hash := audit.seal_hash(block);
+        -- Two random UUIDs: 244 random bits.
+        block.salt := sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
+        block.leaves := audit.leaves(chunk.ids, chunk.digests, block.salt);
+        block.root := audit.merkle_root(block.leaves);
+        block.hash := audit.seal_hash(block, present);
+        block.nodes := audit.completed_nodes(block.id, block.hash);
         insert into audit.seals select block.*;
         sealed := sealed + block.record_count;
     end loop;
     return sealed;
 end
 $$;
-comment on function audit.seal_range(integer, bigint, bigint, boolean) is
-    'Seals the committed records of a range of transactions in blocks of 50,000. Returns how many. The caller ensures '
-    'that no transaction of the range still runs and that the range follows the last seal.';
+comment on function audit.seal_round(smallint, bigint, bigint[]) is
+    'Seals the records of an era that a snapshot sees and the last seal''s does not, in blocks of up to 4,096 of a '
+    'month. Returns how many. The caller holds audit.sealing_lock().';
+
+create or replace function audit.leaves(record_ids bigint[], digests bytea[], salt bytea) returns bytea
+language plpgsql immutable set search_path = pg_catalog, pg_temp
+as $$
+declare
+    inner_pad constant bytea := audit.hmac_pad(salt, '36');
+    outer_pad constant bytea := audit.hmac_pad(salt, '5c');
+begin
+    return (select string_agg(audit.leaf(audit.blinding(l.id, inner_pad, outer_pad), l.digest), '' order by l.place)
+            from unnest(record_ids, digests) with ordinality l (id, digest, place));
+end
+$$;
+comment on function audit.leaves(bigint[], bytea[], bytea) is
+    'Returns the leaves of records, 32 bytes each, blinded with a salt.';
 
 create or replace function audit.seal_committed() returns bigint
 language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
-    last audit.seals;
-    horizon bigint;
-    leftovers_end bigint;
+    present constant smallint := (select max(e.era) from audit.eras e);
+    seen constant pg_snapshot := pg_current_snapshot();
+    own constant bigint := pg_current_xact_id_if_assigned()::text::bigint;
 begin
-    -- An older snapshot would not see the seals that other sessions have made since.
-    if current_setting('transaction_isolation') <> 'read committed' then
-        raise exception 'sealing is refused under isolation level %', current_setting('transaction_isolation')
-            using errcode = 'feature_not_supported', constraint = 'seal_read_committed',
-                  hint = 'Use READ COMMITTED.';
-    end if;
-    select s.id, s.era, s.to_transaction, s.system_identifier
-    into last.id, last.era, last.to_transaction, last.system_identifier
-    from audit.seals s order by s.id desc limit 1;
-    -- All transactions with lower numbers have ended. This transaction is not among them, even if it has a number.
-    select pg_snapshot_xmin(pg_current_snapshot())::text::bigint into horizon;
-
-    if last.id is null then
-        return audit.seal_range(1, 0, horizon);
-    elsif horizon < last.to_transaction or last.system_identifier <> audit.system_identifier() then
-        select max(r.transaction_id) + 1 into leftovers_end
-        from audit.records r where r.transaction_id >= last.to_transaction;
-        -- The first block of an era marks its beginning, so it is written even if it is empty.
-        return case when leftovers_end is null then 0
-                    else audit.seal_range(last.era, last.to_transaction, leftovers_end) end
-            + audit.seal_range(last.era + 1, 0, horizon, even_if_empty => true);
-    elsif horizon > last.to_transaction then
-        return audit.seal_range(last.era, last.to_transaction, horizon);
-    end if;
-    return 0;
+    -- What this transaction has written is not committed. A snapshot does not list its own transaction as running.
+    return audit.seal_round(
+        present, pg_snapshot_xmax(seen)::text::bigint,
+        array(select x::text::bigint from pg_snapshot_xip(seen) x
+              union select own where own < pg_snapshot_xmax(seen)::text::bigint
+              order by 1));
 end
 $$;
 comment on function audit.seal_committed() is
     'Seals what was committed since the last seal. Returns how many records. The caller holds audit.sealing_lock().';
+
+create or replace function audit.seal_rest_of_era() returns bigint
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+declare
+    present constant smallint := (select max(e.era) from audit.eras e);
+    last_end constant bigint := (select l.to_transaction from audit.last_round(present) l);
+begin
+    -- A dump holds what was committed: none of its transactions still runs.
+    return audit.seal_round(
+        present,
+        greatest(last_end, (select max(r.transaction_id) + 1 from audit.records r
+                            where r.era = present and r.transaction_id >= last_end)),
+        '{}');
+end
+$$;
+comment on function audit.seal_rest_of_era() is
+    'Seals what the present era has left unsealed, when another one is about to begin. Returns how many records.';
 
 create or replace function audit.sealing_lock() returns bigint
 language sql immutable parallel safe
@@ -190,6 +461,26 @@ $$;
 comment on function audit.sealing_lock() is
     'Returns the key of the advisory lock by which sealers and deletions take turns.';
 
+create or replace function audit.prepare_to_seal() returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+begin
+    -- An older snapshot would not see the seals that other sessions have made since.
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'sealing is refused under isolation level %', current_setting('transaction_isolation')
+            using errcode = 'feature_not_supported', constraint = 'seal_read_committed',
+                  hint = 'Use READ COMMITTED.';
+    end if;
+    if not exists (select from audit.eras) then
+        perform audit.add_era();
+    else
+        perform audit.begin_era();
+    end if;
+end
+$$;
+comment on function audit.prepare_to_seal() is
+    'Sees to it that the present era is that of this server. The caller holds audit.sealing_lock().';
+
 create or replace function audit.seal() returns bigint
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -197,6 +488,7 @@ begin
     if not pg_try_advisory_xact_lock(audit.sealing_lock()) then
         return 0;
     end if;
+    perform audit.prepare_to_seal();
     return audit.seal_committed();
 end
 $$;
@@ -204,20 +496,30 @@ comment on function audit.seal() is
     'Seals what was committed since the last seal. Returns how many records; 0 while another session seals. Needs no '
     'user, because it can only seal what the trail holds.';
 
-create or replace function audit.chain_head()
-returns table (seal_id bigint, hash text, sealed_at timestamptz)
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp
-as $$
-begin
-    perform audit.require_execute('audit.chain_head()');
-    return query select s.id, encode(s.hash, 'hex'), s.sealed_at from audit.seals s order by s.id desc limit 1;
-end
-$$;
-comment on function audit.chain_head() is
-    'Returns the last seal; no row if there is none. Kept outside of the database, it shows later whether everything '
-    'up to it is unaltered.';
-
 -- Deletion -------------------------------------------------------------------------------------
+
+create or replace function audit.chunk_digest(record_ids bigint[], digests bytea[]) returns bytea
+language sql stable parallel safe
+as $$
+    select sha256(array_send(record_ids) || array_send(digests))
+$$;
+comment on function audit.chunk_digest(bigint[], bytea[]) is
+    'Returns the SHA-256 of one chunk of the list of a deletion.';
+
+create or replace function audit.listed_leaves(first_seal bigint, first_month date)
+returns table (seal_id bigint, record_id bigint, leaf bytea, blinding bytea)
+language sql stable
+as $$
+    -- Without a detoasted copy (|| ''), each leaf would be read from the disk by itself.
+    select s.id, l.id, substr(s.leaves, 32 * (l.place::integer - 1) + 1, 32),
+           audit.blinding(l.id, s.inner_pad, s.outer_pad)
+    from (select q.id, q.record_ids, q.leaves || '' as leaves,
+                 audit.hmac_pad(q.salt, '36') as inner_pad, audit.hmac_pad(q.salt, '5c') as outer_pad
+          from audit.seals q where q.id >= first_seal and q.month >= first_month offset 0) s
+    cross join unnest(s.record_ids) with ordinality l (id, place)
+$$;
+comment on function audit.listed_leaves(bigint, date) is
+    'Returns the leaf and the blinding of each record in the seals from a number and a month on.';
 
 create or replace function audit.require_deletion_allowed(actor audit.actor, before timestamptz, reason text)
 returns void
@@ -250,28 +552,26 @@ declare
     differing bigint;
 begin
     with chosen as materialized (
-        select r.id, r.transaction_id, audit.record_digest(r) as digest
+        select r.id, r.era, r.transaction_id, audit.record_digest(r) as digest
         from audit.records r
         where r.recorded_at >= since and r.recorded_at < before
             and (entities is null or r.entity = any (entities))
             and r.action <> 'AUDIT_DELETE'),
-    listed as (
-        select l.id, l.digest
-        from audit.seals s cross join lateral unnest(s.record_ids, s.digests) l (id, digest)
-        where int8range(s.from_transaction, s.to_transaction)
-            && (select int8range(min(c.transaction_id), max(c.transaction_id), '[]') from chosen c)),
     compared as materialized (
-        select c.id, c.digest, c.digest = l.digest as as_sealed, c.transaction_id
-        from chosen c left join listed l using (id)),
+        select c.id, c.era, c.transaction_id, c.digest, audit.leaf(l.blinding, c.digest) = l.leaf as as_sealed
+        from chosen c
+        left join audit.listed_leaves(1, date_trunc('month', since at time zone 'UTC')::date) l on l.record_id = c.id),
     chunks as (
         insert into audit.deletions (deletion_id, chunk, record_ids, digests)
         select deletion, part, array_agg(id order by id), array_agg(digest order by id)
         from (select *, (row_number() over (order by id) - 1) / 50000 as part from compared where as_sealed) parts
         group by part)
-    select min(c.id) into differing from compared c
+    select min(c.id) into differing
+    from compared c cross join (select max(e.era) as era from audit.eras e) present
+    cross join lateral audit.last_round(present.era) last
     where not c.as_sealed
         or c.as_sealed is null
-            and c.transaction_id < (select s.to_transaction from audit.seals s order by s.id desc limit 1);
+            and (c.era <> present.era or audit.was_visible(c.transaction_id, last.to_transaction, last.running));
     if differing is not null then
         raise exception 'audit.delete_records is refused: record % is not as it was sealed', differing
             using errcode = 'data_corrupted', constraint = 'audit_deletion_as_sealed',
@@ -355,6 +655,7 @@ begin
     perform audit.require_deletion_allowed(actor, before, reason);
     -- One deletion or sealing at a time. Records are sealed before they are deleted.
     perform pg_advisory_xact_lock(audit.sealing_lock());
+    perform audit.prepare_to_seal();
     perform audit.seal_committed();
 
     select coalesce(max(d.deletion_id), 0) + 1 into deletion from audit.deletions d;
@@ -420,102 +721,128 @@ comment on function audit.deletion_lists() is
 
 create or replace function audit.chain_findings(first_seal bigint)
 returns table (finding text, seal_id bigint, record_id bigint, detail text)
-language sql stable set search_path = pg_catalog, pg_temp set jit = off
+language sql stable set search_path = pg_catalog, pg_temp set enable_nestloop = off set jit = off
 as $$
-    with links as (
-        select s.id, s.era, s.from_transaction, s.to_transaction, s.previous, s.hash, s.sealed_at,
-               audit.seal_hash(s) as true_hash,
+    with links as materialized (
+        select s.id, s.era, s.to_transaction, s.previous, s.hash,
+               s.hash = audit.seal_hash(s, e) as has_its_hash, s.root = audit.merkle_root(s.leaves) as has_its_root,
                lag(s.id, 1, 0::bigint) over chain as before_id,
                lag(s.hash, 1, decode(repeat('00', 32), 'hex')) over chain as before_hash,
                lag(s.era) over chain as before_era,
-               lag(s.from_transaction) over chain as before_from,
                lag(s.to_transaction) over chain as before_to
-        from audit.seals s
+        from audit.seals s left join audit.eras e on e.era = s.era
         where s.id >= first_seal - 1
-        window chain as (order by s.id))
+        window chain as (order by s.id)),
+    inner_nodes as (
+        select s.id, level, audit.node(s, level) as node, audit.node(s, level - 1) as right_child,
+               s.id - (1::bigint << (level - 1)) as left_id
+        from audit.seals s cross join lateral generate_series(1, audit.levels(s.id)) level
+        where s.id >= first_seal),
+    wrong_nodes as (
+        select i.id
+        from inner_nodes i
+        join audit.seals l on l.id = i.left_id
+        -- Where a block below has another hash, that is the finding.
+        where i.node is distinct from sha256(decode('01', 'hex') || audit.node(l, i.level - 1) || i.right_child)
+            and not (i.level = 1
+                     and (i.id in (select b.id from links b where not b.has_its_hash)
+                          or i.left_id in (select b.id from links b where not b.has_its_hash)))
+        union
+        select s.id from audit.seals s
+        where s.id >= first_seal and octet_length(s.nodes) <> 32 * audit.levels(s.id))
     select 'missing_seal', l.before_id + 1, null::bigint,
            format('%s of the chain missing before seal %s', l.id - l.before_id - 1, l.id)
     from links l where l.id > l.before_id + 1 and l.id >= first_seal
     union all
-    select 'altered_seal', l.id, null, 'its content does not have its hash'
-    from links l where l.hash <> l.true_hash and l.id >= first_seal
+    select 'altered_seal', l.id, null,
+           case when l.has_its_hash then 'its leaves do not have its root' else 'its content does not have its hash' end
+    from links l where not (l.has_its_hash and l.has_its_root) and l.id >= first_seal
+    union all
+    select 'altered_seal', w.id, null, 'its nodes of the tree over the blocks do not follow from the blocks'
+    from wrong_nodes w
     union all
     select 'broken_link', l.id, null, 'it does not follow the hash of the seal before'
     from links l where l.previous <> l.before_hash and l.id = l.before_id + 1 and l.id >= first_seal
     union all
-    select 'broken_link', l.id, null, 'its transactions do not follow those of the seal before'
+    select 'broken_link', l.id, null, 'its snapshot does not follow that of the seal before'
     from links l
     where l.id = l.before_id + 1 and l.id >= first_seal
-        and case when l.before_era is null then (l.era, l.from_transaction) <> (1, 0)
-                 when l.era = l.before_era then l.from_transaction <> l.before_to
-                     and (l.from_transaction, l.to_transaction) <> (l.before_from, l.before_to)
-                 else (l.era, l.from_transaction) <> (l.before_era + 1, 0) end
+        and (l.era < l.before_era or l.era = l.before_era and l.to_transaction < l.before_to)
 $$;
 comment on function audit.chain_findings(bigint) is
     'Returns the missing and altered seals and the broken links of the chain, from a seal on. Reads no record.';
 
-create or replace function audit.uncovered_ranges() returns setof int8range
+create or replace function audit.gaps()
+returns table (before_era smallint, before_to bigint, before_running bigint[],
+               after_era smallint, after_to bigint, after_running bigint[])
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
     with links as (
-        select s.id, s.from_transaction, lag(s.id, 1, 0::bigint) over chain as previous_id,
-               -- Where the range should begin: at the end of the previous one, or at 0 in a new era.
-               case when lag(s.era, 1, 1) over chain = s.era then lag(s.to_transaction, 1, 0::bigint) over chain
-                    else 0 end as expected_from
-        from (select id, era, from_transaction, to_transaction from audit.seals) s
-        window chain as (order by s.id))
-    select int8range(l.expected_from, l.from_transaction)
-    from links l
-    where l.id > l.previous_id + 1 and l.from_transaction > l.expected_from
+        select s.id, s.era, s.to_transaction, s.running, lag(s.id, 1, 0::bigint) over (order by s.id) as before_id
+        from audit.seals s)
+    select p.era, p.to_transaction, p.running, a.era, a.to_transaction, a.running
+    from links a
+    left join links b on b.id = a.before_id
+    -- The missing seals can be of the round of the seal before them, so the gap begins where that round did.
+    left join lateral (
+        select r.era, r.to_transaction, r.running from audit.seals r
+        where r.id < b.id and (r.era, r.to_transaction, r.running) <> (b.era, b.to_transaction, b.running)
+        order by r.id desc limit 1) p on true
+    where a.id > a.before_id + 1
 $$;
-comment on function audit.uncovered_ranges() is
-    'Returns the ranges of transactions that no seal covers because seals are missing from the chain.';
+comment on function audit.gaps() is
+    'Returns where seals are missing from the chain: the snapshot of the last round before them, null at the '
+    'beginning, and that of the seal after them.';
 
-create or replace function audit.record_findings(first_seal bigint, lowest_transaction bigint)
+create or replace function audit.record_findings(first_seal bigint, since_era smallint, since_to bigint,
+                                                 since_running bigint[])
 returns table (finding text, seal_id bigint, record_id bigint, detail text)
 language sql stable
 set search_path = pg_catalog, pg_temp set enable_nestloop = off set jit = off set work_mem = '64MB'
 as $$
     with present as (
-        select r.id, r.recorded_at, r.transaction_id, r.action, r.entity, r.entity_id,
+        select r.id, r.recorded_at, r.era, r.transaction_id, r.action, r.entity, r.entity_id,
                audit.record_digest(r) as digest
-        from audit.records r where r.transaction_id >= lowest_transaction),
-    listed as (
-        select s.id as seal_id, l.id, l.digest
-        from audit.seals s cross join lateral unnest(s.record_ids, s.digests) l (id, digest)
-        where s.id >= first_seal),
+        from audit.records r
+        where r.transaction_id >= least(since_to, (select min(x) from unnest(since_running) x))
+            and (since_era is null
+                 or r.era >= since_era and not audit.was_visible(r.transaction_id, since_to, since_running))),
     differing as materialized (
-        select p.id as present_id, l.id as listed_id, l.seal_id, l.digest, p.recorded_at, p.transaction_id,
+        select p.id as present_id, l.record_id as listed_id, l.seal_id, l.leaf, l.blinding,
+               p.recorded_at, p.era, p.transaction_id,
                format('%s %s%s, recorded %s UTC', p.action, p.entity, ' ' || p.entity_id,
                       to_char(p.recorded_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')) as detail
-        from present p full join listed l on l.id = p.id
-        where p.digest is distinct from l.digest),
+        from present p full join audit.listed_leaves(first_seal, '-infinity') l on l.record_id = p.id
+        where p.id is null or l.record_id is null or audit.leaf(l.blinding, p.digest) <> l.leaf),
     twins as (
         select r.id from audit.records r
         where r.id in (select d.present_id from differing d where d.listed_id is not null)
         group by r.id having count(*) > 1),
-    gaps as (select audit.uncovered_ranges() as range),
-    earlier as (
-        select e.id from audit.seals s cross join unnest(s.record_ids) e (id)
-        where s.id < first_seal
-            and int8range(s.from_transaction, s.to_transaction) && int8range(lowest_transaction, null)),
     state as (
-        select pg_snapshot_xmin(now_running)::text::bigint as horizon,
-               greatest(pg_snapshot_xmax(now_running)::text::bigint,
+        select now_era.era, last.to_transaction, last.running, audit.is_at_home() as at_home,
+               greatest(pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
                         pg_current_xact_id_if_assigned()::text::bigint + 1) as next_transaction,
-               (select s.to_transaction from audit.seals s order by s.id desc limit 1) as sealed_to,
-               (select s.system_identifier from audit.seals s order by s.id desc limit 1) as sealed_on
-        from pg_current_snapshot() now_running),
+               (select s.sealed_at from audit.seals s order by s.id desc limit 1) as sealed_at
+        from (select coalesce(max(e.era), 1::smallint) as era from audit.eras e) now_era
+        cross join lateral audit.last_round(now_era.era) last),
     unlisted as (
         select d.*, case
-            when exists (select from gaps g where g.range @> d.transaction_id) then 'uncovered_record'
-            -- Restored into another server and not sealed since: the transaction numbers do not compare yet.
-            when s.horizon < s.sealed_to or s.sealed_on <> audit.system_identifier() then null
-            when d.transaction_id < s.sealed_to or d.transaction_id >= s.next_transaction then 'added_record'
-            when d.transaction_id < s.horizon and d.recorded_at < statement_timestamp() - interval '1 hour'
+            when exists (
+                select from audit.gaps() g
+                where not coalesce(d.era < g.before_era
+                                   or d.era = g.before_era
+                                       and audit.was_visible(d.transaction_id, g.before_to, g.before_running), false)
+                  and (d.era < g.after_era
+                       or d.era = g.after_era and audit.was_visible(d.transaction_id, g.after_to, g.after_running)))
+                then 'uncovered_record'
+            when d.era <> s.era or audit.was_visible(d.transaction_id, s.to_transaction, s.running) then 'added_record'
+            -- Restored elsewhere, and no era begun since: the numbers of the transactions do not compare.
+            when s.at_home and d.transaction_id >= s.next_transaction then 'added_record'
+            when s.at_home is not false
+                and greatest(d.recorded_at, s.sealed_at) < statement_timestamp() - interval '1 hour'
                 then 'unsealed_record' end as finding
         from differing d cross join state s
-        where d.listed_id is null and not exists (select from earlier e where e.id = d.present_id))
+        where d.listed_id is null)
     select case when d.present_id in (select t.id from twins t) then 'added_record' else 'altered_record' end,
            d.seal_id, d.present_id, d.detail
     from differing d where d.present_id is not null and d.listed_id is not null
@@ -525,14 +852,15 @@ as $$
     where d.present_id is null
         and not exists (
             select from audit.deletions x cross join lateral unnest(x.record_ids, x.digests) deleted (id, digest)
-            where deleted.id = d.listed_id and deleted.digest = d.digest
+            where deleted.id = d.listed_id and audit.leaf(d.blinding, deleted.digest) = d.leaf
                 and x.deletion_id in (select l.deletion_id from audit.deletion_lists() l where l.is_genuine))
     union all
     select u.finding, null, u.present_id, u.detail from unlisted u where u.finding is not null
 $$;
-comment on function audit.record_findings(bigint, bigint) is
-    'Returns the records that differ from the seals, from a seal and its first transaction on: altered, added, missing '
-    'and not deleted on the record, or unsealed for more than an hour.';
+comment on function audit.record_findings(bigint, smallint, bigint, bigint[]) is
+    'Returns the records that differ from the seals: altered, added, missing and not deleted on the record, or '
+    'unsealed for more than an hour. From a seal on, with the snapshot of the round before it; a null era '
+    'is all of the trail.';
 
 create or replace function audit.shape_findings(lowest_transaction bigint)
 returns table (finding text, seal_id bigint, record_id bigint, detail text)
@@ -551,57 +879,74 @@ $$;
 comment on function audit.shape_findings(bigint) is
     'Returns the records whose old_values and new_values do not fit their action.';
 
-create or replace function audit.head_findings(heads text[])
+create or replace function audit.checkpoint_findings(checkpoints text[])
 returns table (finding text, seal_id bigint, record_id bigint, detail text)
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
-    -- A head is text: number, space, hash. VERIFY records hold heads too; no user of the application can write those.
+    -- VERIFY and RESTORE records hold checkpoints too; no user of the application can write those.
     with given as (
-        select null::bigint as record_id, head from unnest(heads) head
+        select null::bigint as record_id, checkpoint, 'kept outside' as kept from unnest(checkpoints) checkpoint
         union all
-        select r.id, r.new_values ->> 'chain_head' from audit.records r where r.action = 'VERIFY'),
+        select r.id, r.new_values ->> 'checkpoint', format('kept on record %s', r.id)
+        from audit.records r
+        where r.action in ('VERIFY', 'RESTORE') and r.new_values ->> 'checkpoint' is not null),
     parsed as (
-        select g.record_id, split_part(g.head, ' ', 1)::bigint as seal_id, split_part(g.head, ' ', 2) as hash
-        from given g where g.head ~ '^[0-9]{1,18} [0-9a-f]{64}$')
-    select case when s.id is not null then 'other_seal' else 'cut_chain' end, p.seal_id, p.record_id,
-           case when p.record_id is not null then format('head kept on record %s', p.record_id)
-                else 'head kept outside' end
-    from parsed p left join audit.seals s on s.id = p.seal_id
-    where s.id is null or encode(s.hash, 'hex') <> p.hash
+        select g.record_id, g.kept, e.era, split_part(g.checkpoint, chr(10), 3) as root,
+               case when split_part(g.checkpoint, chr(10), 2) ~ '^[1-9][0-9]{0,17}$'
+                    then split_part(g.checkpoint, chr(10), 2)::bigint end as size
+        from given g left join audit.eras e on e.origin = split_part(g.checkpoint, chr(10), 1)),
+    compared as (
+        select p.*, encode(audit.tree_root(p.size), 'base64') as root_here,
+               (select max(s.id) from audit.seals s) as size_here,
+               -- A checkpoint of an earlier era ends with the blocks of that era or before.
+               exists (select from audit.seals s where s.id = p.size and s.era > p.era) as is_beyond
+        from parsed p)
+    select case when c.era is null or c.size is null then 'other_seal'
+                when c.size > coalesce(c.size_here, 0) or c.is_beyond then 'cut_chain'
+                else 'other_seal' end,
+           c.size, c.record_id,
+           case when c.size is null then format('checkpoint %s is none', c.kept)
+                when c.era is null then format('checkpoint %s, of an origin that this trail does not have', c.kept)
+                else format('checkpoint %s', c.kept) end
+    from compared c
+    where c.era is null or c.size is null or c.size > coalesce(c.size_here, 0) or c.is_beyond or c.root_here <> c.root
 $$;
-comment on function audit.head_findings(text[]) is
-    'Returns the heads that are not in the chain: it was cut off before that seal, or sealed again.';
+comment on function audit.checkpoint_findings(text[]) is
+    'Returns the checkpoints that do not fit the tree over the blocks: the chain was cut off before their size, or '
+    'sealed again. A checkpoint that needs a missing seal cannot be compared; that seal is a finding by itself.';
 
-create or replace function audit.verify_seals(since timestamptz default '-infinity', heads text[] default '{}')
+create or replace function audit.verify_seals(since timestamptz default '-infinity', checkpoints text[] default '{}')
 returns table (finding text, seal_id bigint, record_id bigint, detail text)
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    first_seal bigint := 1;
-    lowest_transaction bigint := 0;
+    first_ever constant bigint := -9223372036854775808; -- no trigger writes a number below 3, a forger could
+    recent audit.seals;
+    prior audit.seals;
 begin
     perform audit.require_execute('audit.verify_seals(timestamptz, text[])');
+    -- From which round on: that of the first seal since the time, otherwise the last one. The numbers of transactions
+    -- compare within an era only, so a time before the present one means all of the trail.
     if since > '-infinity' then
-        select s.id, s.from_transaction into first_seal, lowest_transaction
+        select s.id, s.era, s.to_transaction, s.running
+        into recent.id, recent.era, recent.to_transaction, recent.running
         from audit.seals s
-        where s.sealed_at >= since and s.era = (select max(e.era) from audit.seals e)
-            -- Transaction numbers compare within an era only.
-            and not exists (select from audit.seals o where o.sealed_at >= since and o.era < s.era)
-        order by s.id limit 1;
-        if first_seal is null then
-            select coalesce(max(s.id) filter (where s.sealed_at < since and s.era = last.era), 1),
-                   coalesce(max(s.from_transaction) filter (where s.sealed_at < since and s.era = last.era), 0)
-            into first_seal, lowest_transaction
-            from audit.seals s cross join (select max(e.era) as era from audit.seals e) last
-            where not exists (select from audit.seals o where o.sealed_at >= since and o.era < last.era);
-        end if;
+        where s.id = coalesce((select min(f.id) from audit.seals f where f.sealed_at >= since),
+                              (select max(l.id) from audit.seals l));
     end if;
+    select s.id, s.era, s.to_transaction, s.running
+    into prior.id, prior.era, prior.to_transaction, prior.running
+    from audit.seals s
+    where s.id < recent.id and s.era = recent.era and s.era = (select max(e.era) from audit.eras e)
+        and (s.to_transaction, s.running) <> (recent.to_transaction, recent.running)
+    order by s.id desc limit 1;
     return query
-        select * from audit.chain_findings(first_seal)
+        select * from audit.chain_findings(coalesce(prior.id, 0) + 1)
         union all
-        select * from audit.record_findings(first_seal, lowest_transaction)
+        select * from audit.record_findings(coalesce(prior.id, 0) + 1, prior.era,
+                                            coalesce(prior.to_transaction, first_ever), coalesce(prior.running, '{}'))
         union all
-        select * from audit.shape_findings(lowest_transaction)
+        select * from audit.shape_findings(coalesce(prior.to_transaction, first_ever))
         union all
         select 'altered_deletion', null, l.record_id,
                format('the list of deletion %s does not fit its record', l.deletion_id)
@@ -613,41 +958,45 @@ begin
                    from audit.records r where r.action = 'AUDIT_DELETE' order by r.id desc limit 1) l on true
         where audit.baselines_digest() is distinct from coalesce(l.digest, encode(sha256(''), 'hex'))
         union all
-        select * from audit.head_findings(heads)
+        select * from audit.checkpoint_findings(checkpoints)
         order by 2, 3, 1;
 end
 $$;
 comment on function audit.verify_seals(timestamptz, text[]) is
     'Recomputes every digest and hash, or those of the seals made since a time, and returns a row for each record, '
-    'seal and deletion that is not as it was sealed. heads: "number hash" of seals, as kept outside of the database. A '
-    'record that is not sealed yet is a finding only when it could have been sealed for an hour.';
+    'seal and deletion that is not as it was sealed. checkpoints: as kept outside of the database. A record '
+    'that is not sealed yet is a finding only when it could have been sealed for an hour.';
 
 create or replace function audit.sealing_state()
-returns table (seal_id bigint, hash text, sealed_at timestamptz, era integer, sealed bigint, deleted bigint,
-               unsealed bigint, unsealed_since timestamptz)
+returns table (checkpoint text, sealed_at timestamptz, era smallint, sealed bigint, deleted bigint, unsealed bigint,
+               unsealed_since timestamptz)
 language sql stable set search_path = pg_catalog, pg_temp set enable_nestloop = off
 as $$
-    with last as (select s.* from audit.seals s order by s.id desc limit 1),
+    with present as (
+        select e.era, e.origin, last.to_transaction, last.running
+        from (select q.era, q.origin from audit.eras q order by q.era desc limit 1) e
+        cross join lateral audit.last_round(e.era) last),
+    last as (select s.id, s.sealed_at from audit.seals s order by s.id desc limit 1),
     waiting as (
-        select r.id, r.recorded_at from audit.records r
-        where r.transaction_id >= coalesce((select l.to_transaction from last l), 0)
-            and not exists (
-                select from audit.seals s cross join unnest(s.record_ids) listed
-                where s.era < (select l.era from last l)
-                    and s.to_transaction > (select l.to_transaction from last l) and listed = r.id))
-    select l.id, encode(l.hash, 'hex'), l.sealed_at, l.era,
+        select r.recorded_at from audit.records r
+        where r.transaction_id >= coalesce((select least(p.to_transaction, (select min(x) from unnest(p.running) x))
+                                            from present p), 0)
+            and not exists (select from present p
+                            where r.era < p.era or audit.was_visible(r.transaction_id, p.to_transaction, p.running)))
+    select audit.checkpoint_text(p.origin, l.id, audit.tree_root(l.id)), l.sealed_at, p.era,
            (select coalesce(sum(s.record_count), 0)::bigint from audit.seals s),
            (select coalesce(sum(cardinality(d.record_ids)), 0)::bigint from audit.deletions d),
            w.records, w.since
-    from (select count(*) as records, min(recorded_at) as since from waiting) w left join last l on true
+    from (select count(*) as records, min(recorded_at) as since from waiting) w
+    left join last l on true left join present p on true
 $$;
 comment on function audit.sealing_state() is
-    'Returns one row: the head, how many records were ever sealed, how many were deleted by audit.delete_records, and '
-    'how many are not sealed yet and since when.';
+    'Returns one row: the checkpoint, how many records were ever sealed, how many were deleted by '
+    'audit.delete_records, and how many are not sealed yet and since when.';
 
 create or replace function audit.seal_status()
-returns table (seal_id bigint, hash text, sealed_at timestamptz, era integer, sealed bigint, deleted bigint,
-               unsealed bigint, unsealed_since timestamptz)
+returns table (checkpoint text, sealed_at timestamptz, era smallint, sealed bigint, deleted bigint, unsealed bigint,
+               unsealed_since timestamptz)
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 begin

@@ -607,47 +607,72 @@ comment on type audit.undo_group is
 """
 
 PROOFS = r"""
+create table audit.eras (
+    era smallint not null constraint era_positive check (era >= 1),
+    origin text not null constraint origins_differ unique,
+    began_at timestamptz not null,
+    system_identifier bigint,
+    database_oid bigint not null,
+    constraint eras_pkey primary key (era)
+);
+comment on table audit.eras is
+    'The eras of the trail: one for each server and database in which it was kept, because transaction numbers belong '
+    'to a server. Written by audit.seal and audit.begin_era only; each seal''s hash covers the row of its era.';
+comment on column audit.eras.era is 'Number of the era: 1, 2, 3. The default of audit.records.era is the present one.';
+comment on column audit.eras.origin is
+    'Origin of its checkpoints: backstitch/<installation>/<era>-<random>. The installation is that of the first era.';
+comment on column audit.eras.began_at is 'When the era began (clock_timestamp()).';
+comment on column audit.eras.system_identifier is 'System identifier of the server; null where the host denies it.';
+comment on column audit.eras.database_oid is 'pg_database.oid of the database.';
+
 create table audit.seals (
     id bigint not null,
-    era integer not null constraint era_positive check (era >= 1),
-    format smallint not null,
-    from_transaction bigint not null,
+    era smallint not null,
+    month date not null,
     to_transaction bigint not null,
+    running bigint[] not null,
     sealed_at timestamptz not null,
-    system_identifier bigint,
     record_count integer not null,
     record_ids bigint[] not null,
-    digests bytea[] not null,
+    leaves bytea not null,
+    root bytea not null,
+    salt bytea not null,
     previous bytea not null,
     hash bytea not null,
+    nodes bytea not null,
     constraint seals_pkey primary key (id),
+    constraint era_of_seal foreign key (era) references audit.eras,
     -- Refuses a second seal after the same one, which two concurrent sealers could otherwise make.
     constraint seals_do_not_fork unique (previous),
-    constraint seal_range_not_empty check (from_transaction < to_transaction),
-    constraint seal_digest_for_each_record check (
-        record_count = cardinality(record_ids) and record_count = cardinality(digests))
+    constraint seal_leaf_for_each_record check (
+        record_count between 1 and 4096 and record_count = cardinality(record_ids)
+        and octet_length(leaves) = 32 * record_count)
 );
--- Digests do not compress.
-alter table audit.seals alter column digests set storage external;
-create index seals_by_range on audit.seals using gist (int8range(from_transaction, to_transaction));
+-- Hashes do not compress.
+alter table audit.seals alter column leaves set storage external, alter column nodes set storage external;
+create index seals_by_month on audit.seals (month);
 
 comment on table audit.seals is
     'The chain of seals: one row per block of committed records. Written by the functions of db/audit/seals.sql only.';
 comment on column audit.seals.id is 'Position in the chain: 1, 2, 3, without gaps.';
-comment on column audit.seals.era is
-    'Number of the era: of the server whose transaction numbers the range has (db/audit/seals.sql).';
-comment on column audit.seals.format is 'Format of audit.record_digest and audit.seal_hash in this seal.';
-comment on column audit.seals.from_transaction is
-    'First transaction number of the range. A range of more than 50,000 records is several blocks.';
-comment on column audit.seals.to_transaction is 'End of the range, not included.';
+comment on column audit.seals.era is 'The era of its records.';
+comment on column audit.seals.month is 'First day of the month (UTC) in which its records were recorded.';
+comment on column audit.seals.to_transaction is
+    'xmax of the snapshot of the round: no transaction from here on had ended. All seals of a round have the same.';
+comment on column audit.seals.running is
+    'The transactions below to_transaction that had not ended by the snapshot, ascending.';
 comment on column audit.seals.sealed_at is 'When the block was sealed (clock_timestamp()).';
-comment on column audit.seals.system_identifier is
-    'System identifier of the server that sealed; null where it is denied.';
-comment on column audit.seals.record_count is 'Number of records in the block.';
+comment on column audit.seals.record_count is 'Number of records in the block, 1 to 4,096.';
 comment on column audit.seals.record_ids is 'audit.records.id of each record, ascending.';
-comment on column audit.seals.digests is 'audit.record_digest of each record, in the order of record_ids.';
+comment on column audit.seals.leaves is '32 bytes for each record, in the order of record_ids: audit.leaf.';
+comment on column audit.seals.root is 'audit.merkle_root of the leaves.';
+comment on column audit.seals.salt is
+    'Random key of the blinding of its leaves. Whoever has it can test guesses at values, so no proof holds it.';
 comment on column audit.seals.previous is 'Hash of the previous seal; 32 zero bytes for the first.';
-comment on column audit.seals.hash is 'audit.seal_hash of this row.';
+comment on column audit.seals.hash is
+    'SHA-256 of a zero byte and audit.seal_header: the link of the chain, and the leaf of the tree over the blocks.';
+comment on column audit.seals.nodes is
+    'The inner nodes of the tree over the blocks that this block completes, 32 bytes each, lowest first.';
 
 create table audit.deletions (
     deletion_id bigint not null,

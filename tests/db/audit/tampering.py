@@ -21,11 +21,16 @@ declare
 begin
     for s in select * from audit.seals order by id loop
         s.previous := coalesce(before.hash, s.previous);
-        select array_agg(case when r.id is null then l.digest else audit.record_digest(r) end order by l.id)
-        into s.digests
-        from unnest(s.record_ids, s.digests) l (id, digest) left join audit.records r on r.id = l.id;
-        s.hash := audit.seal_hash(s);
-        update audit.seals set previous = s.previous, digests = s.digests, hash = s.hash where id = s.id;
+        select string_agg(case when r.id is null then l.leaf else audit.leaf(l.blinding, audit.record_digest(r)) end,
+                          '' order by l.record_id)
+        into s.leaves
+        from audit.listed_leaves(s.id, '-infinity') l left join audit.records r on r.id = l.record_id
+        where l.seal_id = s.id;
+        s.root := audit.merkle_root(s.leaves);
+        s.hash := audit.seal_hash(s, e) from audit.eras e where e.era = s.era;
+        s.nodes := audit.completed_nodes(s.id, s.hash);
+        update audit.seals set previous = s.previous, leaves = s.leaves, root = s.root, hash = s.hash, nodes = s.nodes
+        where id = s.id;
         before := s;
     end loop;
 end
@@ -40,7 +45,7 @@ class History:
     records: list[int]
     seal_of: dict[int, int]
     seals: list[int]
-    head: str
+    checkpoint: str
 
 
 def seal_all(psql: Connection) -> int:
@@ -80,9 +85,9 @@ def make_history(psql: Connection, *, rounds: int = 8, rows: int = 8, seed: int 
     seal_all(psql)
     listed = psql.execute("select i, s.id from audit.seals s, unnest(record_ids) i order by 1").fetchall()
     live = {row[0] for row in psql.execute("select id from audit.records where entity = 'Thing'").fetchall()}
-    head = one(psql, "select seal_id || ' ' || hash from audit.chain_head()")
+    checkpoint = one(psql, "select checkpoint from audit.checkpoint()")
     seals = [row[0] for row in psql.execute("select id from audit.seals order by 1").fetchall()]
-    return History([i for i, _ in listed if i in live], dict(listed), seals, head)
+    return History([i for i, _ in listed if i in live], dict(listed), seals, checkpoint)
 
 
 def one(psql: Connection, query: str, *values: Any) -> Any:
@@ -92,10 +97,10 @@ def one(psql: Connection, query: str, *values: Any) -> Any:
     return row[0]
 
 
-def findings(psql: Connection, *heads: str) -> set[Named]:
+def findings(psql: Connection, *checkpoints: str) -> set[Named]:
     """What verification names."""
     rows = psql.execute(
-        "select finding, coalesce(record_id, seal_id) from audit.verify_seals(heads => %s)", (list(heads),)
+        "select finding, coalesce(record_id, seal_id) from audit.verify_seals(checkpoints => %s)", (list(checkpoints),)
     )
     return set(rows.fetchall())
 
@@ -136,6 +141,9 @@ def actor(psql: Connection, history: History, chance: random.Random) -> set[Name
             "database_role = database_role || 'x'",
             "application = coalesce(application, '') || 'x'",
             "client_address = '192.0.2.1'",
+            "source = case source when 'system' then 'SQL' else 'system' end",
+            "request = coalesce(request, '') || 'f'",
+            "era = era + 1",
         ]
     )
     return _update(psql, assignment, chance.choice(history.records))
@@ -257,7 +265,7 @@ def _two_different(psql: Connection, history: History, chance: random.Random) ->
 
 
 def cut_tail(psql: Connection, history: History, chance: random.Random) -> set[Named]:
-    """The last seals go, with all their records: only the head that was kept knows of them."""
+    """The last seals go, with all their records: only the checkpoint that was kept knows of them."""
     first = chance.choice(history.seals[-4:])
     psql.execute(
         "delete from audit.records where id in (select unnest(record_ids) from audit.seals where id >= %s)", (first,)
@@ -277,12 +285,12 @@ def tail_sealed_again(psql: Connection, history: History, chance: random.Random)
     psql.execute("update audit.records set reason = 'another' where id = %s", (record,))
     psql.execute("delete from audit.seals where id >= %s", (history.seal_of[record],))
     psql.execute("select audit.seal()")
-    last = one(psql, "select seal_id from audit.chain_head()")
+    last = one(psql, "select size from audit.checkpoint()")
     return {("other_seal" if last == history.seals[-1] else "cut_chain", history.seals[-1])}
 
 
 def chain_sealed_again(psql: Connection, history: History, chance: random.Random) -> set[Named]:
-    """A record is altered, and its digest and every hash from there on are put right."""
+    """A record is altered, and its leaf and every hash from there on are put right."""
     operation_or_reason(psql, history, chance)
     psql.execute(SEAL_AGAIN)
     return {("other_seal", history.seals[-1])}
@@ -294,32 +302,99 @@ def altered_seal(psql: Connection, history: History, chance: random.Random) -> s
     assignment = chance.choice(
         [
             "sealed_at = sealed_at + interval '1 us'",
-            "system_identifier = coalesce(system_identifier, 0) + 1",
-            "format = 2",
+            "month = month - 31",
+            "running = running || to_transaction",
+            "salt = sha256(salt)",
+            "root = sha256(root)",
             "hash = sha256(hash)",
-            "to_transaction = to_transaction + 1",
+            "to_transaction = to_transaction + 1000000",
         ]
     )
     psql.execute(f"update audit.seals set {assignment} where id = %s", (seal,))
     named: set[Named] = {("altered_seal", seal)}
     is_last = seal == history.seals[-1]
-    if ("hash" in assignment or "to_transaction" in assignment) and not is_last:
+    if ("hash = " in assignment or "to_transaction =" in assignment) and not is_last:
         named.add(("broken_link", seal + 1))
-    if "hash" in assignment and is_last:
+    if "salt" in assignment:
+        # None of its leaves can be computed any more.
+        named |= {("altered_record", record) for record in history.records if history.seal_of[record] == seal}
+        named |= _without_their_leaf(psql, seal, history)
+    if "hash = " in assignment and (is_last and seal % 2):
         named.add(("other_seal", seal))
     return named
 
 
-def altered_digest(psql: Connection, history: History, chance: random.Random) -> set[Named]:
-    """A record is altered, and its digest in the seal, but not the seal's hash."""
+def _without_their_leaf(psql: Connection, seal: int, history: History) -> set[Named]:
+    """The other records of a seal: still there they are altered, deleted on the record they are missing."""
+    rows = psql.execute(
+        "select i, exists (select from audit.records where id = i) from audit.seals s, unnest(record_ids) i "
+        "where s.id = %s",
+        (seal,),
+    )
+    return {("altered_record" if there else "missing_record", record) for record, there in rows.fetchall()}
+
+
+def altered_leaf(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """A record is altered, and its leaf in the seal, perhaps the root of the leaves, but not the seal's hash."""
     [(_, record)] = operation_or_reason(psql, history, chance)
     assert record is not None
     psql.execute(
-        "update audit.seals s set digests[array_position(record_ids, r.id)] = audit.record_digest(r) "
-        "from audit.records r where r.id = %s and s.id = %s",
-        (record, history.seal_of[record]),
+        "update audit.seals s set leaves = overlay(s.leaves placing audit.leaf(l.blinding, audit.record_digest(r)) "
+        "from 32 * array_position(s.record_ids, r.id) - 31) "
+        "from audit.records r, audit.listed_leaves(1, '-infinity') l "
+        "where r.id = %s and s.id = l.seal_id and l.record_id = r.id",
+        (record,),
     )
+    if chance.random() < 0.5:
+        psql.execute("update audit.seals set root = audit.merkle_root(leaves)")
     return {("altered_seal", history.seal_of[record])}
+
+
+def altered_node(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """A node of the tree over the blocks."""
+    seal = chance.choice([seal for seal in history.seals if seal % 2 == 0])
+    levels = _levels(seal)
+    level = chance.randint(1, levels)
+    psql.execute(
+        "update audit.seals set nodes = overlay(nodes placing sha256('x') from %s) where id = %s",
+        (32 * (level - 1) + 1, seal),
+    )
+    named: set[Named] = {("altered_seal", seal)}
+    # The node above, of which it is a half, is kept by this seal or by a later one.
+    above = seal if level < levels else seal + 2**level
+    if above in history.seals:
+        named.add(("altered_seal", above))
+    if level == levels and seal in _peaks(history):
+        named.add(("other_seal", history.seals[-1]))
+    return named
+
+
+def _levels(seal: int) -> int:
+    return (seal & -seal).bit_length() - 1
+
+
+def _peaks(history: History) -> set[int]:
+    """The last blocks of the complete subtrees of the tree, from which its root is made."""
+    peaks, rest = set(), history.seals[-1]
+    while rest:
+        peaks.add(rest)
+        rest &= rest - 1
+    return peaks
+
+
+def altered_era(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """The row of the era: its origin, its beginning, its server or its database."""
+    assignment = chance.choice(
+        [
+            "origin = origin || 'f'",
+            "began_at = began_at - interval '1 us'",
+            "system_identifier = system_identifier + 1",
+            "database_oid = database_oid + 1",
+        ]
+    )
+    psql.execute(f"update audit.eras set {assignment}")
+    named: set[Named] = {("altered_seal", seal) for seal in history.seals}
+    return named | ({("other_seal", history.seals[-1])} if "origin" in assignment else set())
 
 
 def removed_seal(psql: Connection, history: History, chance: random.Random) -> set[Named]:
@@ -339,7 +414,14 @@ def seals_in_other_order(psql: Connection, history: History, chance: random.Rand
     psql.execute("update audit.seals set id = %s + %s + id where id < 0", (first, second))
     places = {first, first + 1, second, second + 1} - {history.seals[-1] + 1}
     named = {("altered_seal", first), ("altered_seal", second)} | {("broken_link", place) for place in places}
-    return named | ({("other_seal", second)} if second == history.seals[-1] else set())
+    # Nodes that later seals keep over nodes of the two.
+    named |= {
+        ("altered_seal", seal)
+        for seal in history.seals
+        for level in range(2, _levels(seal) + 1)
+        if seal - 2 ** (level - 1) in (first, second)
+    }
+    return named | ({("other_seal", history.seals[-1])} if {first, second} & _peaks(history) else set())
 
 
 Tampering = Callable[[Connection, History, random.Random], set[Named]]
@@ -361,7 +443,9 @@ KINDS: tuple[Tampering, ...] = (
     tail_sealed_again,
     chain_sealed_again,
     altered_seal,
-    altered_digest,
+    altered_leaf,
+    altered_node,
+    altered_era,
     removed_seal,
     seals_in_other_order,
 )
@@ -371,4 +455,4 @@ def found(psql: Connection, history: History, kind: Tampering, seed: int) -> tup
     """What verification names after the tampering, and what it has to; nothing of it stays."""
     with psql.transaction(force_rollback=True):
         expected = kind(psql, history, random.Random(f"{kind.__name__} {seed}"))
-        return findings(psql, history.head), expected
+        return findings(psql, history.checkpoint), expected

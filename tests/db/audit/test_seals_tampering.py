@@ -28,4 +28,4 @@ def test_every_kind_of_tampering_is_found_and_named(sealed: tuple[Connection, Hi
             if named != expected:
                 wrong.append((kind.__name__, seed, named - expected, expected - named))
     assert wrong == []
-    assert tampering.findings(psql, history.head) == set()
+    assert tampering.findings(psql, history.checkpoint) == set()
