@@ -138,7 +138,9 @@ SENTENCES = {
     "admin_only": "Only an admin may do this. Nothing was saved.",
     "password_attempts": "Too many wrong passwords. Try again in some minutes; nothing was changed.",
     "forget_another_user": "There is no such user, or it is you. Another admin can forget you.",
-    "forget_with_reason": "Say why the person is forgotten, without naming them; the reason stays on the record.",
+    "forget_with_reason": "Say why, without the name, the numbers and the addresses that are to be forgotten; the reason "
+    "stays on the record.",
+    "forget_known_party": "There is no such customer or agency, or nothing about it is kept.",
     "audit_deletion_by_admin": "Only an admin can delete records of the trail. Nothing was deleted.",
     "audit_deletion_reason": "Say why the records may be deleted; the reason stays on the record.",
     "audit_deletion_before": "Say up to which time the records may be deleted.",

@@ -106,6 +106,7 @@ grant insert (email, name, role, password_hash, is_active, must_change_password)
 on accounts.users to backstitch_admin;
 grant insert, update, delete on inventory.reason_policies to backstitch_admin;
 grant execute on function
-    accounts.forget_user(bigint, text), accounts.locked_users(), accounts.unlock(bigint),
+    accounts.forget_user(bigint, text), inventory.forget_customer(bigint, text), inventory.forget_agency(bigint, text),
+    accounts.locked_users(), accounts.unlock(bigint),
     audit.delete_records(timestamptz, text, timestamptz, text[])
 to backstitch_admin;

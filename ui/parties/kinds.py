@@ -37,6 +37,7 @@ class Kind(Generic[Party, Details]):
     edit: Callable[[Connection, Party, Details], None]
     set_active: Callable[[Connection, int, bool], bool]
     delete: Callable[[Connection, Party], None]
+    forget: Callable[[Connection, Party, str], int]
 
     @property
     def dialog(self) -> Dialog:
@@ -88,6 +89,9 @@ CUSTOMERS = Kind[Customer, CustomerDetails](
     delete=lambda connection, read: party_commands.delete_customer(
         connection, customer_id=read.id, version=read.version
     ),
+    forget=lambda connection, read, reason: party_commands.forget_customer(
+        connection, customer_id=read.id, reason=reason
+    ),
 )
 AGENCIES = Kind[Agency, AgencyDetails](
     noun="agency",
@@ -120,4 +124,5 @@ AGENCIES = Kind[Agency, AgencyDetails](
         connection, agency_id=party_id, is_active=on
     ),
     delete=lambda connection, read: party_commands.delete_agency(connection, agency_id=read.id, version=read.version),
+    forget=lambda connection, read, reason: party_commands.forget_agency(connection, agency_id=read.id, reason=reason),
 )
