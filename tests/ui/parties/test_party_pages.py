@@ -194,3 +194,24 @@ def test_an_unused_party_can_be_deleted_and_a_used_one_only_deactivated(open_pag
         f"deactivate {word}",
         f"take {word} back into use",
     ]
+
+
+@pytest.mark.parametrize("word", PAGES)
+def test_an_admin_forgets_a_party_with_a_reason_and_nobody_is_offered_an_undo(
+    open_page: Open, shop: Shop, word: str
+) -> None:
+    read = party(shop, word, gst_number=GSTIN, address="12 MG Road")
+    assert f"{word}_forget_save" not in {button.key for button in opening(open_page, word, read).button}
+    tab = opening(open_page, word, read, Role.ADMIN)
+    assert f"Forgotten {word} {read.id}" in tab.caption[-1].value
+    for reason in ("", "asked for by Mehta & Co"):
+        tab.text_input(key=f"{word}_forget_reason_{read.id}").set_value(reason)
+        assert sentences(click(tab, f"{word}_forget_save").error)[0].startswith("Say why, without the name")
+    tab.text_input(key=f"{word}_forget_reason_{read.id}").set_value("letter of 3 May")
+    assert sentences(click(tab, f"{word}_forget_save").success) == [f"The {word} was forgotten."]
+    assert "undo_offer" not in {button.key for button in tab.button}
+    [forgotten] = stored(shop, word)
+    assert getattr(forgotten, NAMES[word]) == f"Forgotten {word} {read.id}"
+    assert (forgotten.gst_number, forgotten.address, forgotten.is_active) == ("", "", False)
+    [(operation, reason)] = shop.run("select operation, reason from audit.trail where action = 'MAINTENANCE'")
+    assert (operation, reason) == (f"forget {word}", "letter of 3 May")
