@@ -82,7 +82,8 @@ grant insert, delete, update (date, customer_id, agency_id, status, dispatch_dat
 to backstitch_admin, backstitch_manager;
 -- Constraints and invoker triggers call functions with the rights of whoever writes the row.
 grant execute on function
-    inventory.gstin_valid(text), inventory.financial_year(date), inventory.cell_used(bigint, text, text),
+    inventory.gstin_valid(text), inventory.financial_year(date), inventory.texts_short(text[], integer, integer),
+    inventory.cell_used(bigint, text, text),
     audit.undo_steps(bigint, timestamptz, bigint), audit.undo(bigint, timestamptz, bigint)
 to backstitch_admin, backstitch_manager;
 

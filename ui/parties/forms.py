@@ -11,7 +11,7 @@ from backstitch.errors import SENTENCES, Refused, StaleEdit
 from backstitch.inventory.parties.queries import Duplicate
 from backstitch.inventory.reasons import LONGEST_REASON
 from ui import feedback
-from ui.parties.kinds import EXAMPLES, Details, Kind, Party
+from ui.parties.kinds import EXAMPLES, LONGEST, Details, Kind, Party
 from ui.shared import active_switch, formats, session, versions
 
 
@@ -127,6 +127,7 @@ def _fields(kind: Kind[Party, Details], stored: Party | None, *, disabled: bool)
                 label,
                 str(getattr(stored, name)) if stored else "",
                 key=f"edit_{kind.noun}_{name}_{version}",
+                max_chars=LONGEST.get(name),
                 disabled=disabled,
                 # In a disabled field an example would look like its value.
                 placeholder=None if disabled else EXAMPLES.get(name),

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
 
+from backstitch import lengths
 from backstitch.inventory.parties import commands as party_commands
 from backstitch.inventory.parties import queries as party_queries
 from backstitch.inventory.parties.commands import AgencyDetails, CustomerDetails
@@ -56,6 +57,13 @@ EXAMPLES = {
     "owner_mobile": "98200 12345",
     "accounts_mobile": "98200 12345",
     "pincode": "400050",
+}
+LONGEST = {
+    "store_name": lengths.NAME,
+    "agency_name": lengths.NAME,
+    "address": lengths.ADDRESS,
+    "region": lengths.REGION,
+    "region_covered": lengths.REGION,
 }
 CUSTOMERS = Kind[Customer, CustomerDetails](
     noun="customer",

@@ -7,7 +7,7 @@ import pytest
 
 from backstitch.accounts.permissions import Role
 from backstitch.audit import integrity, sealing, undo
-from backstitch.audit.undo import SkippedRecord, Step, Undoable, Undone
+from backstitch.audit.undo import Step, Undoable, Undone
 from backstitch.database import System
 from backstitch.errors import Refused
 from backstitch.inventory.parties import commands as party_commands
@@ -115,7 +115,11 @@ def test_a_record_holds_references_to_the_personal_values_and_empty_fields_as_th
         created = stored[0][1]
         assert (created["address"], created["pincode"]) == ("", None)
         referring = {name for name, value in created.items() if isinstance(value, dict)}
-        assert referring == {kind.name, "gst_number", *(name for name in kind.values if name in {"phone"} or "mobile" in name)}
+        assert referring == {
+            kind.name,
+            "gst_number",
+            *(name for name in kind.values if name in {"phone"} or "mobile" in name),
+        }
         # The old side is the new side of the record before.
         assert stored[1][0] == {kind.name: created[kind.name]}
         kept = psql.execute(
@@ -157,7 +161,9 @@ def test_of_a_forgotten_party_nothing_is_left_and_the_trail_holds(clone: Clone, 
         assert row is not None
         assert row[0].items() >= {**kind.emptied, kind.name: pseudonym, "is_active": False}.items()
         # Every personal column, also one that is added later.
-        personal = psql.execute("select personal from audit.watched_tables where entity = %s", (kind.entity,)).fetchone()
+        personal = psql.execute(
+            "select personal from audit.watched_tables where entity = %s", (kind.entity,)
+        ).fetchone()
         assert personal is not None
         assert {row[0][name] for name in personal[0]} == {pseudonym, None, ""}
     assert_whole(clone)
@@ -182,7 +188,8 @@ def test_the_erasure_is_on_the_record_and_the_other_party_keeps_its_values(clone
         other = insert(psql, kind, **{kind.name: "Mehta Stores"})
         forget(clone, kind, party)
         erasure = psql.execute(
-            "select action, entity, entity_id, operation, reason, new_values from audit.records order by id desc limit 1"
+            "select action, entity, entity_id, operation, reason, new_values from audit.records "
+            "order by id desc limit 1"
         ).fetchone()
         assert erasure == (
             "MAINTENANCE",
@@ -226,7 +233,8 @@ def test_a_deleted_party_can_be_forgotten_and_one_that_never_was_cannot(clone: C
 
 @KINDS
 @pytest.mark.parametrize(
-    "reason", [None, "", " \t", "ASHA'S first name", f"GSTIN {GSTIN}", "call 9820012345", "of 400050", '12 "Chandan" Marg']
+    "reason",
+    [None, "", " \t", "ASHA'S first name", f"GSTIN {GSTIN}", "call 9820012345", "of 400050", '12 "Chandan" Marg'],
 )
 def test_a_reason_is_needed_and_may_have_none_of_the_values(clone: Clone, kind: Kind, reason: str | None) -> None:
     party = add(clone, kind)
@@ -293,7 +301,8 @@ def test_an_undo_skips_a_row_whose_values_were_erased_or_altered(clone: Clone, k
         deleted = step(clone, f"delete from inventory.{kind.table} where id in ({forgotten}, {altered}, {kept})")
         forget(clone, kind, forgotten)
         psql.execute(
-            "update audit.personal_values set value = '\"Mallory\"' where entity = %s and entity_id = %s and field = %s",
+            "update audit.personal_values set value = '\"Mallory\"' "
+            "where entity = %s and entity_id = %s and field = %s",
             (kind.entity, altered, kind.name),
         )
     with clone.app.read(clone.actor(Role.MANAGER)) as connection:
