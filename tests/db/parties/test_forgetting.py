@@ -1,21 +1,23 @@
 """A customer or an agency can be forgotten: its values leave the trail, and the trail still holds."""
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from backstitch.accounts.permissions import Role
-from backstitch.audit import integrity, sealing, undo
+from backstitch.audit import integrity, sealing, search, undo
 from backstitch.audit.undo import Step, Undoable, Undone
 from backstitch.database import System
 from backstitch.errors import Refused
 from backstitch.inventory.parties import commands as party_commands
 from backstitch.inventory.parties import queries as party_queries
 from tests.conftest import Clone
+from tests.db.audit.shop import around_now
 from tests.db.audit.test_personal_data import mentions
 from tests.db.business import GSTIN
-from tests.db.trail import Connection, acting, assert_replay_matches, refused
+from tests.db.trail import Connection, acting, assert_replay_matches, begin, refused, wait_until_blocked
 
 OTHER_GSTIN = "29AAGCB7383J1Z4"
 
@@ -343,3 +345,91 @@ def test_the_commands_return_how_many_records_still_have_a_value(clone: Clone) -
     ):
         party_commands.forget_customer(connection, customer_id=customer, reason=" ")
     assert unreasoned.value.rule == "forget_with_reason"
+
+
+def test_search_and_labels_show_the_name_of_a_deleted_party_until_it_is_forgotten(clone: Clone) -> None:
+    with acting(clone, Role.MANAGER) as connection:
+        party = insert(connection, CUSTOMER)
+    step(clone, f"delete from inventory.customers where id = {party}")
+    # By a word of the name, by a text in whose marks jsonb has backslashes, and by a part of a number.
+    for words in ("saree", '"chandan"', "98200123"):
+        label = "Customer Asha Saree Centre"
+        assert found(clone, words) == [("DELETE", label), ("CREATE", label)]
+    forget(clone, CUSTOMER, party)
+    assert found(clone, "saree") == found(clone, "98200123") == []
+    assert ("DELETE", "Customer forgotten") in found(clone, "forgotten")
+
+
+def found(clone: Clone, words: str) -> list[tuple[str, str]]:
+    """Action and label of the records of customers with a text in their values, the newest first."""
+    filters = replace(around_now(), entities=("Customer",), text=words)
+    with clone.app.read(clone.actor(Role.ANALYST)) as connection:
+        records = search.search(connection, filters=filters).records
+    return [(record.action, record.label) for record in records]
+
+
+@KINDS
+def test_a_deletion_of_records_takes_the_values_that_nothing_refers_to_any_more(clone: Clone, kind: Kind) -> None:
+    party = add(clone, kind, address="")
+    sealing.seal(clone.owner)
+    kept = "select array_agg(value #>> '{}' order by id) from audit.personal_values where entity = %s and field = %s"
+    with clone.superuser() as psql:
+        psql.execute("select audit.delete_records(now() + interval '1 hour', 'asked to')")
+        # The baseline of the row has its last values.
+        assert psql.execute(kept, (kind.entity, kind.name)).fetchone() == ([kind.values[kind.name]],)
+        assert_replay_matches(psql)
+        forget(clone, kind, party)
+        assert psql.execute(kept, (kind.entity, kind.name)).fetchone() == ([f"Forgotten {kind.word} {party}"],)
+    assert_whole(clone)
+
+
+@KINDS
+def test_a_change_of_the_table_keeps_the_personal_values_apart(clone: Clone, kind: Kind) -> None:
+    party = add(clone, kind)
+    with clone.superuser() as psql:
+        psql.execute(
+            f"alter table inventory.{kind.table} rename address to postal_address; "  # type: ignore[arg-type]
+            f"alter table inventory.{kind.table} alter pincode type varchar(6); "
+            f"set role backstitch_owner; select audit.watch('inventory.{kind.table}'); reset role"
+        )
+        assert_replay_matches(psql)
+        # Rows that were changed behind the triggers.
+        psql.execute(
+            f"alter table inventory.{kind.table} disable trigger audit_update; "  # type: ignore[arg-type]
+            f"update inventory.{kind.table} set postal_address = 'Elsewhere', gst_number = null; "
+            f"alter table inventory.{kind.table} enable always trigger audit_update; "
+            f"select audit.record_unseen('inventory.{kind.table}', '{{postal_address,gst_number}}')"
+        )
+        assert_replay_matches(psql)
+        recorded = psql.execute(
+            "select new_values from audit.records where entity = %s order by id desc limit 1", (kind.entity,)
+        ).fetchone()
+        assert recorded is not None
+        assert set(recorded[0]["postal_address"]) == {"personal", "sha256"} and recorded[0]["gst_number"] is None
+        trail = psql.execute("select string_agg(r::text, '') from audit.records r where entity = %s", (kind.entity,))
+        assert "Elsewhere" not in str(trail.fetchone())
+        assert psql.execute(
+            "select count(*) from audit.personal_values "
+            "where entity = %s and entity_id = %s and value = '\"Elsewhere\"'",
+            (kind.entity, party),
+        ).fetchone() == (1,)
+
+
+@KINDS
+def test_an_undo_that_brings_a_party_back_and_its_erasure_wait_for_each_other(clone: Clone, kind: Kind) -> None:
+    party = add(clone, kind)
+    deleted = step(clone, f"delete from inventory.{kind.table} where id = {party}")
+    with clone.superuser() as watcher, clone.application() as admin, ThreadPoolExecutor() as pool:
+        with clone.application() as manager, manager.transaction():
+            begin(manager, clone, Role.MANAGER)
+            manager.execute("select audit.undo(%s, %s)", (deleted.transaction_id, deleted.near))
+            with admin.transaction():
+                begin(admin, clone, Role.ADMIN, "forget", "letter")
+                waiting = pool.submit(admin.execute, kind.forget, (party, "letter"))  # type: ignore[arg-type]
+                wait_until_blocked(watcher, admin.info.backend_pid)
+                manager.execute("commit")
+                waiting.result(timeout=20)
+        row = watcher.execute(f"select {kind.name} from inventory.{kind.table} where id = %s", (party,))  # type: ignore[arg-type]
+        assert row.fetchone() == (f"Forgotten {kind.word} {party}",)
+        assert mentions(watcher, "Asha") == []
+    assert_whole(clone)
