@@ -186,7 +186,7 @@ def _forget(line: UserLine) -> None:
             with session.write("forget user", reason=reason) as connection:
                 mentions = users.forget_user(connection, user_id=line.id, reason=reason or "")
             DIALOG.close()
-            mentions_note = f" {formats.counted(mentions, 'record')} still name them in free text." if mentions else ""
+            mentions_note = f" Free text in {formats.counted(mentions, 'record')} still names them." if mentions else ""
             feedback.done(f"The person was forgotten.{mentions_note}", on_record=ON_RECORD)
 
 

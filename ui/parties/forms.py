@@ -244,5 +244,5 @@ def _forget(kind: Kind[Party, Details], stored: Party) -> None:
             with session.write(f"forget {kind.noun}", of=stored.id, reason=reason or "") as connection:
                 mentions = kind.forget(connection, stored, reason or "")
             _close(kind)
-            mentions_note = f" {formats.counted(mentions, 'record')} still name it in free text." if mentions else ""
+            mentions_note = f" Free text in {formats.counted(mentions, 'record')} still names it." if mentions else ""
             feedback.done(f"The {kind.noun} was forgotten.{mentions_note}", on_record={"type": kind.entity})
