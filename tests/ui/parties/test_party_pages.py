@@ -213,7 +213,7 @@ def test_an_admin_forgets_a_party_with_a_reason_and_nobody_is_offered_an_undo(
     [forgotten] = stored(shop, word)
     assert getattr(forgotten, NAMES[word]) == f"Forgotten {word} {read.id}"
     assert (forgotten.gst_number, forgotten.address, forgotten.is_active) == ("", "", False)
-    [(operation, reason)] = shop.run("select operation, reason from audit.trail where action = 'MAINTENANCE'")
+    [(operation, reason)] = shop.run("select operation, reason from audit.trail where action = 'FORGET'")
     assert (operation, reason) == (f"forget {word}", "letter of 3 May")
 
 
