@@ -1,4 +1,4 @@
-"""Agencies: find, add, edit, deactivate, delete."""
+"""Agencies: find, add, edit, deactivate, delete, forget."""
 
 from backstitch.accounts.permissions import Permission
 from ui.parties import forms as party_forms

@@ -1,4 +1,4 @@
-"""Customers: find, add, edit, deactivate, delete."""
+"""Customers: find, add, edit, deactivate, delete, forget."""
 
 from backstitch.accounts.permissions import Permission
 from ui.parties import forms as party_forms

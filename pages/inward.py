@@ -6,6 +6,7 @@ from typing import Literal
 
 import streamlit as st
 
+from backstitch import lengths
 from backstitch.accounts.permissions import Permission
 from backstitch.inventory.movements import commands as movement_commands
 from backstitch.inventory.movements import queries as movement_queries
@@ -77,7 +78,7 @@ def fields(entry: InwardEntry, key: movement_correction.Key) -> movement_correct
     quantity = entry_forms.quantity(entry.quantity, key=key("quantity"))
     day = st.date_input("Date", entry.date, key=key("date"), format="DD/MM/YYYY")
     category = st.selectbox("Category", CATEGORIES, CATEGORIES.index(entry.category), key=key("category"))
-    stakeholder = st.text_input("Received from", entry.stakeholder_name, key=key("stakeholder"))
+    stakeholder = st.text_input("Received from", entry.stakeholder_name, key=key("stakeholder"), max_chars=lengths.NAME)
     return lambda connection: movement_commands.edit_inward(
         connection,
         entry=entry,

@@ -5,6 +5,7 @@ from functools import partial
 
 import streamlit as st
 
+from backstitch import lengths
 from backstitch.accounts.permissions import Permission
 from backstitch.inventory.movements import commands as movement_commands
 from backstitch.inventory.movements import queries as movement_queries
@@ -79,8 +80,8 @@ def fields(entry: SalesEntry, key: movement_correction.Key) -> movement_correcti
     """Draws the fields of an entry that can be corrected; returns what saves it."""
     quantity = entry_forms.quantity(entry.quantity, key=key("quantity"))
     day = st.date_input("Date", entry.date, key=key("date"), format="DD/MM/YYYY")
-    store = st.text_input("Store", entry.store, key=key("store"))
-    agency = st.text_input("Agency (optional)", entry.agency, key=key("agency"))
+    store = st.text_input("Store", entry.store, key=key("store"), max_chars=lengths.NAME)
+    agency = st.text_input("Agency (optional)", entry.agency, key=key("agency"), max_chars=lengths.NAME)
     return lambda connection: movement_commands.edit_sale(
         connection,
         entry=entry,

@@ -37,7 +37,7 @@ ACTIONS = {
     "REFUSE": "Refused",
     "WITNESS": "Witnessed",
     "KEY_ROTATE": "Key replaced",
-    "FORGET": "Person forgotten",
+    "FORGET": "Forgotten",
 }
 
 SOURCES: dict[str, str] = {

@@ -6,8 +6,6 @@
 --
 -- Locks. Forgetting holds the row of the user, as a sign-in does.
 --
--- Limits. A name in free text (a reason, an operation, the search of an export) is part of a sealed record and stays.
---
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 
 create or replace function accounts.demo_accounts()
@@ -21,16 +19,6 @@ $$;
 comment on function accounts.demo_accounts() is
     'Returns the active users of the demo data, whose password is public. Only they have addresses under demo.example.';
 
-create or replace function accounts.mentions(words text, names text[]) returns boolean
-language sql immutable set search_path = pg_catalog, pg_temp
-as $$
-    -- Whole words only: “manual” does not mention Anu.
-    select exists (select from unnest(names) name
-                   where words ~* ('(^|\W)' || regexp_replace(name, '(\W)', '\\\1', 'g') || '(\W|$)'))
-$$;
-comment on function accounts.mentions(text, text[]) is
-    'Returns whether a text contains one of the names as whole words.';
-
 create or replace function accounts.names_of(person accounts.users) returns text[]
 language sql stable set search_path = pg_catalog, pg_temp
 as $$
@@ -42,32 +30,29 @@ $$;
 comment on function accounts.names_of(accounts.users) is
     'Returns every address and every name that a person has ever had in accounts.users, erased ones apart.';
 
-create or replace function accounts.erase_personal_values(user_id bigint, names text[], pseudonyms text[])
-returns bigint
+create or replace function accounts.erase_sessions_and_attempts(user_id bigint, names text[]) returns bigint
 language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
     erased bigint;
 begin
     delete from audit.personal_values p
-    where p.entity = 'User' and p.entity_id = user_id and p.value #>> '{}' <> all (pseudonyms)
-        or p.entity = 'Session' and p.parent_id = user_id
-        -- Failed sign-ins under one of the addresses.
+    where p.entity = 'Session' and p.parent_id = user_id
         or p.entity = 'User' and p.field = 'username'
             and lower(btrim(p.value #>> '{}')) in (select lower(name) from unnest(names) name);
     get diagnostics erased = row_count;
     return erased;
 end
 $$;
-comment on function accounts.erase_personal_values(bigint, text[], text[]) is
-    'Erases the personal values of a user, of their sessions and of failed sign-ins under one of the names; keeps the '
-    'pseudonyms. Returns how many it erased.';
+comment on function accounts.erase_sessions_and_attempts(bigint, text[]) is
+    'Erases the personal values of the sessions of a user, and of failed sign-ins under one of the names. Returns how '
+    'many it erased.';
 
 create or replace function accounts.forget_user(user_id bigint, reason text) returns bigint
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    actor audit.actor := audit.current_actor();
+    actor constant audit.actor := audit.current_actor();
     person accounts.users;
     known_as text[];
     pseudonym constant text := format('forgotten-%s@forgotten.example', user_id);
@@ -82,13 +67,7 @@ begin
                   hint = 'Another admin can forget an admin.';
     end if;
     known_as := accounts.names_of(person);
-    if coalesce(reason, '') !~ '\S'
-        or accounts.mentions(concat_ws(' ', reason, actor.operation, actor.reason), known_as)
-    then
-        raise exception 'forgetting user % needs a reason that does not name the person', person.id
-            using errcode = 'invalid_parameter_value', constraint = 'forget_with_reason',
-                  hint = 'The reason stays on the record.';
-    end if;
+    perform audit.require_reason_to_forget(actor, 'User', person.id, reason, known_as);
 
     -- The user and their sessions as they stand. The records of these updates hold references to the old values.
     update accounts.users u
@@ -98,14 +77,10 @@ begin
     set address = null, user_agent = null, revoked_at = coalesce(s.revoked_at, now())
     where s.user_id = person.id;
 
-    erased := accounts.erase_personal_values(person.id, known_as, array[pseudonym, new_name]);
-
-    actor.reason := forget_user.reason;
-    perform audit.write_activity(actor, 'FORGET', 'User', person.id, jsonb_build_object('erased_values', erased));
-    return (select count(*) from audit.records r
-            where accounts.mentions(
-                concat_ws(' ', r.operation, r.reason, r.application, r.old_values, r.new_values),
-                array_remove(array_remove(known_as, pseudonym), new_name)));
+    erased := accounts.erase_sessions_and_attempts(person.id, known_as)
+              + audit.erase_personal_values('User', person.id, array[pseudonym, new_name]);
+    return audit.record_forgotten(
+        actor, 'User', person.id, reason, erased, array_remove(array_remove(known_as, pseudonym), new_name));
 end
 $$;
 comment on function accounts.forget_user(bigint, text) is

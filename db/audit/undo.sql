@@ -25,7 +25,8 @@
 --   * Only tables of the schema inventory whose rows users can delete are undone.
 --   * A column that no user may write (the quantity of a stock cell) is not set back: triggers derive it.
 --   * A record is skipped if it has a column that was renamed or dropped since, if it lacks a column that a new row
---     needs, or if the trail does not keep its values.
+--     needs, or if the trail does not keep its values: a redacted column, an erased personal value, or one that does
+--     not match its commitment.
 --   * Any other rule of a trigger, and a concurrent change, shows only when it refuses; then nothing is undone.
 --   * Changes made after the clock was set back by more than twelve hours are not seen as later changes.
 --
@@ -111,11 +112,12 @@ comment on function audit.require_undo_allowed(audit.actor, bigint, timestamptz)
     'Refuses the undo of another user''s transaction, except to admins and to logins other than the application''s.';
 
 create or replace function audit.undoable_tables()
-returns table (entity text, columns text[], not_kept text[], derived text[], required text[], depth integer)
+returns table (entity text, columns text[], redacted text[], has_personal boolean, derived text[], required text[],
+               depth integer)
 language sql stable rows 20 set search_path = pg_catalog, pg_temp
 as $$
-    select w.entity, array(select c.name from jsonb_to_recordset(w.columns) c (name text)), w.redacted || w.personal,
-           audit.derived_columns(w), audit.required_columns(w.relation), d.depth
+    select w.entity, array(select c.name from jsonb_to_recordset(w.columns) c (name text)), w.redacted,
+           w.personal <> '{}', audit.derived_columns(w), audit.required_columns(w.relation), d.depth
     from audit.watched_tables w
     join pg_class c on c.oid = w.relation
     join audit.reference_depths() d on d.relation = w.relation
@@ -123,8 +125,8 @@ as $$
         and has_table_privilege('backstitch_admin', w.relation, 'DELETE')
 $$;
 comment on function audit.undoable_tables() is
-    'Returns the tables whose records can be undone, with their columns: all, those whose values the trail does not '
-    'keep, those that triggers derive and those that an insert needs.';
+    'Returns the tables whose records can be undone, with their columns: all, those whose values never enter the trail, '
+    'whether some are personal, those that triggers derive and those that an insert needs.';
 
 create or replace function audit.undo_records(transaction_id bigint, near timestamptz, record_id bigint)
 returns table (step audit.undo_step, depth integer)
@@ -135,7 +137,7 @@ as $$
         select audit.require_undo_allowed(audit.current_actor(), transaction_id, near)),
     tables as materialized (select t.* from audit.undoable_tables() t),
     records as materialized (
-        select r.*, t.columns, t.not_kept, t.derived, t.required, t.depth,
+        select r.*, t.columns, t.redacted, t.has_personal, t.derived, t.required, t.depth,
                array(select jsonb_object_keys(coalesce(r.old_values, r.new_values))) as fields
         from allowed, audit.records r join tables t using (entity)
         where r.transaction_id = undo_records.transaction_id
@@ -147,7 +149,8 @@ as $$
                case when not r.fields <@ r.columns
                         or r.action in ('DELETE', 'TRUNCATE') and not r.required <@ r.fields
                     then 'columns_changed'
-                    when r.action <> 'CREATE' and r.fields && r.not_kept
+                    when r.action <> 'CREATE'
+                        and (r.fields && r.redacted or r.has_personal and not audit.values_kept(r.old_values))
                     then 'values_not_kept'
                     when exists (select from audit.records l
                                  where l.entity = r.entity and l.entity_id = r.entity_id
@@ -162,13 +165,15 @@ as $$
         from records r
         where r.action <> 'UPDATE' or not r.fields <@ r.derived)
     -- All records of a row are undone, or none.
-    select (s.id, s.entity, s.entity_id, s.parent_id, s.action::text, s.old_values, s.new_values,
+    select (s.id, s.entity, s.entity_id, s.parent_id, s.action::text,
+            case when s.has_personal then audit.revealed(s.old_values) else s.old_values end,
+            case when s.has_personal then audit.revealed(s.new_values) else s.new_values end,
             max(s.verdict) over (partition by s.entity, s.entity_id))::audit.undo_step, s.depth
     from steps s
 $$;
 comment on function audit.undo_records(bigint, timestamptz, bigint) is
-    'Returns the steps of an undo in no order, each with the depth of its table, skipped only for what its own row '
-    'says: changed_since, columns_changed, values_not_kept.';
+    'Returns the steps of an undo in no order, with personal values in place of references, each with the depth of its '
+    'table, skipped only for what its own row says: changed_since, columns_changed, values_not_kept.';
 
 create or replace function audit.undo_candidates(transaction_id bigint, near timestamptz, record_id bigint)
 returns setof audit.undo_step

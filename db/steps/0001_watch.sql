@@ -12,8 +12,10 @@ select audit.watch('inventory.product_color_stocks', 'ProductColorStock', parent
 select audit.watch('inventory.inward_logs', 'InwardLog', parent => 'product_id');
 select audit.watch('inventory.sales_logs', 'SalesLog', parent => 'product_id');
 select audit.watch('inventory.stock_adjustments', 'StockAdjustment', parent => 'product_id');
-select audit.watch('inventory.customers', 'Customer');
-select audit.watch('inventory.agencies', 'Agency');
+-- The name of a shop or an agency is often that of its owner.
+select audit.watch('inventory.customers', 'Customer', personal => '{store_name,gst_number,phone,address,pincode}');
+select audit.watch('inventory.agencies', 'Agency',
+                   personal => '{agency_name,owner_mobile,accounts_mobile,gst_number,address,pincode}');
 select audit.watch('inventory.order_counters', 'OrderCounter');
 select audit.watch('inventory.orders', 'Order', parent => 'customer_id');
 select audit.watch('inventory.order_lines', 'OrderLine', parent => 'order_id');

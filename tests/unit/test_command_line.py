@@ -105,7 +105,7 @@ def test_create_admin_makes_a_user_who_can_sign_in(
             "A password has 12 to 64 characters; several words in a row make a good one.\n",
         ),
         ("ADMIN@example.com", PASSWORD, "There is a user with this email address already.\n"),
-        ("nobody", PASSWORD, "This is not an email address.\n"),
+        ("nobody", PASSWORD, "This is not an email address, or it has more than 254 characters.\n"),
     ],
 )
 def test_create_admin_says_what_is_wrong_and_creates_nobody(

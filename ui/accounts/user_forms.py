@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import streamlit as st
 
+from backstitch import lengths
 from backstitch.accounts import passwords, sessions, users
 from backstitch.accounts.permissions import Permission, Role
 from backstitch.accounts.users import UserLine
@@ -65,8 +66,8 @@ def _show_password(issued: OneTimePassword) -> None:
 @st.dialog("Add user", icon=":material/person_add:", on_dismiss=DIALOG.close)
 def _add() -> None:
     with st.form("new_user", border=False):
-        name = st.text_input("Name", key="new_user_name", max_chars=120)
-        email = st.text_input("Email", key="new_user_email", max_chars=254)
+        name = st.text_input("Name", key="new_user_name", max_chars=lengths.NAME)
+        email = st.text_input("Email", key="new_user_email", max_chars=lengths.EMAIL)
         role = st.selectbox("Role", ROLES, len(ROLES) - 1, format_func=_role, key="new_user_role")
         reason = st.text_input("Reason", key="new_user_reason", max_chars=LONGEST_REASON)
         single_sign_on_only = single_sign_on.is_configured() and st.checkbox(
@@ -98,8 +99,8 @@ def _edit(line: UserLine) -> None:
     st.subheader(formats.plain(line.name))
     is_own_account = line.id == session.current().user.id
     with st.form("edit_user", border=False):
-        name = st.text_input("Name", line.name, key=f"edit_user_name_{line.id}", max_chars=120)
-        email = st.text_input("Email", line.email, key=f"edit_user_email_{line.id}", max_chars=254)
+        name = st.text_input("Name", line.name, key=f"edit_user_name_{line.id}", max_chars=lengths.NAME)
+        email = st.text_input("Email", line.email, key=f"edit_user_email_{line.id}", max_chars=lengths.EMAIL)
         role = st.selectbox("Role", ROLES, ROLES.index(line.role), format_func=_role, key=f"edit_user_role_{line.id}")
         reason = st.text_input(
             "Reason", key=f"edit_user_reason_{line.id}", help="A change of role needs one.", max_chars=LONGEST_REASON
@@ -185,7 +186,7 @@ def _forget(line: UserLine) -> None:
             with session.write("forget user", reason=reason) as connection:
                 mentions = users.forget_user(connection, user_id=line.id, reason=reason or "")
             DIALOG.close()
-            mentions_note = f" {formats.counted(mentions, 'record')} still name them in free text." if mentions else ""
+            mentions_note = f" Free text in {formats.counted(mentions, 'record')} still names them." if mentions else ""
             feedback.done(f"The person was forgotten.{mentions_note}", on_record=ON_RECORD)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from backstitch import lengths
 from backstitch.errors import Refused, StaleEdit
 from backstitch.inventory.movements import commands as movement_commands
 from backstitch.inventory.orders import commands as order_commands
@@ -195,7 +196,11 @@ def _details_fields(order: Order | None, customers: Mapping[int, str], agencies:
             persist_state="session",
         )
         note = st.text_input(
-            "Note", order.summary.note if order else "", key=_key("note", order), persist_state="session"
+            "Note",
+            order.summary.note if order else "",
+            key=_key("note", order),
+            max_chars=lengths.ORDER_NOTE,
+            persist_state="session",
         )
     return customer_id, agency_id or None, day, note or ""
 

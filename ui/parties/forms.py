@@ -6,10 +6,12 @@ from typing import Any
 
 import streamlit as st
 
+from backstitch.accounts.permissions import Permission
 from backstitch.errors import SENTENCES, Refused, StaleEdit
 from backstitch.inventory.parties.queries import Duplicate
+from backstitch.inventory.reasons import LONGEST_REASON
 from ui import feedback
-from ui.parties.kinds import EXAMPLES, Details, Kind, Party
+from ui.parties.kinds import EXAMPLES, LONGEST, Details, Kind, Party
 from ui.shared import active_switch, formats, session, versions
 
 
@@ -109,6 +111,8 @@ def _dialog(kind: Kind[Party, Details], stored: Party | None, editable: bool) ->
                 st.rerun()
     if stored is not None:
         _activation_and_deletion(kind, stored)
+        if session.current().user.may(Permission.MANAGE_USERS):
+            _forget(kind, stored)
 
 
 def _fields(kind: Kind[Party, Details], stored: Party | None, *, disabled: bool) -> dict[str, str]:
@@ -123,6 +127,7 @@ def _fields(kind: Kind[Party, Details], stored: Party | None, *, disabled: bool)
                 label,
                 str(getattr(stored, name)) if stored else "",
                 key=f"edit_{kind.noun}_{name}_{version}",
+                max_chars=LONGEST.get(name),
                 disabled=disabled,
                 # In a disabled field an example would look like its value.
                 placeholder=None if disabled else EXAMPLES.get(name),
@@ -216,3 +221,28 @@ def _delete(kind: Kind[Party, Details], stored: Party, name: str) -> None:
         return
     _close(kind)
     feedback.done(f"{name} was deleted.", on_record={"type": kind.entity})
+
+
+def _forget(kind: Kind[Party, Details], stored: Party) -> None:
+    """Draws the form with which an admin erases the name, the numbers and the address of a party for good."""
+    with (
+        st.expander(f"Forget this {kind.noun}", icon=":material/person_off:"),
+        st.form(f"{kind.noun}_forget", border=False),
+    ):
+        st.caption(
+            f"The name becomes “Forgotten {kind.noun} {stored.id}”. GSTIN, mobile numbers, address and pincode are "
+            f"erased, here and wherever the trail shows them, and the {kind.noun} is deactivated. The trail keeps what "
+            "was done. A name typed elsewhere, in a sale or a note, stays. Nothing brings the values back."
+        )
+        reason = st.text_input(
+            "Reason, without the name", key=f"{kind.noun}_forget_reason_{stored.id}", max_chars=LONGEST_REASON
+        )
+        submitted = st.form_submit_button("Forget", key=f"{kind.noun}_forget_save")
+    if submitted:
+        with feedback.refusals():
+            session.require(Permission.MANAGE_USERS)
+            with session.write(f"forget {kind.noun}", of=stored.id, reason=reason or "") as connection:
+                mentions = kind.forget(connection, stored, reason or "")
+            _close(kind)
+            mentions_note = f" Free text in {formats.counted(mentions, 'record')} still names it." if mentions else ""
+            feedback.done(f"The {kind.noun} was forgotten.{mentions_note}", on_record={"type": kind.entity})

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
 
+from backstitch import lengths
 from backstitch.inventory.parties import commands as party_commands
 from backstitch.inventory.parties import queries as party_queries
 from backstitch.inventory.parties.commands import AgencyDetails, CustomerDetails
@@ -37,6 +38,7 @@ class Kind(Generic[Party, Details]):
     edit: Callable[[Connection, Party, Details], None]
     set_active: Callable[[Connection, int, bool], bool]
     delete: Callable[[Connection, Party], None]
+    forget: Callable[[Connection, Party, str], int]
 
     @property
     def dialog(self) -> Dialog:
@@ -55,6 +57,13 @@ EXAMPLES = {
     "owner_mobile": "98200 12345",
     "accounts_mobile": "98200 12345",
     "pincode": "400050",
+}
+LONGEST = {
+    "store_name": lengths.NAME,
+    "agency_name": lengths.NAME,
+    "address": lengths.ADDRESS,
+    "region": lengths.REGION,
+    "region_covered": lengths.REGION,
 }
 CUSTOMERS = Kind[Customer, CustomerDetails](
     noun="customer",
@@ -88,6 +97,9 @@ CUSTOMERS = Kind[Customer, CustomerDetails](
     delete=lambda connection, read: party_commands.delete_customer(
         connection, customer_id=read.id, version=read.version
     ),
+    forget=lambda connection, read, reason: party_commands.forget_customer(
+        connection, customer_id=read.id, reason=reason
+    ),
 )
 AGENCIES = Kind[Agency, AgencyDetails](
     noun="agency",
@@ -120,4 +132,5 @@ AGENCIES = Kind[Agency, AgencyDetails](
         connection, agency_id=party_id, is_active=on
     ),
     delete=lambda connection, read: party_commands.delete_agency(connection, agency_id=read.id, version=read.version),
+    forget=lambda connection, read, reason: party_commands.forget_agency(connection, agency_id=read.id, reason=reason),
 )

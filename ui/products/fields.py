@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from backstitch import lengths
 from backstitch.inventory.movements import queries as movement_queries
 from backstitch.inventory.parties import queries as party_queries
 from backstitch.inventory.products import sizes as size_names
@@ -45,17 +46,17 @@ def show(product: Product | None, *, disabled: bool = False) -> FieldTexts:
 
     left, right = st.columns(2)
     with left:
-        sku = text("SKU", "sku", product and product.sku, max_chars=60)
-        category = text("Category", "category", product and product.category)
+        sku = text("SKU", "sku", product and product.sku, max_chars=lengths.SKU)
+        category = text("Category", "category", product and product.category, max_chars=lengths.CATEGORY)
         hsn = text("HSN code", "hsn", product and product.hsn_code, placeholder="6204")
     with right:
-        name = text("Name", "name", product and product.name)
+        name = text("Name", "name", product and product.name, max_chars=lengths.NAME)
         with st.container(horizontal=True):
             price = text("Price", "price", product and product.unit_price, placeholder="899.00")
             gst = text("GST rate %", "gst", product and product.gst_rate, placeholder="5")
         reorder = text("Reorder level", "reorder", product.reorder_level if product else 0)
     typed_sizes = _choose_sizes() if product is None else text("Sizes, in order", "sizes", ", ".join(product.sizes))
-    description = text("Description", "description", product and product.description)
+    description = text("Description", "description", product and product.description, max_chars=lengths.DESCRIPTION)
     stores, agencies = _allowed(product, disabled=disabled)
     return FieldTexts(sku, name, description, category, price, hsn, gst, typed_sizes, reorder, stores, agencies)
 

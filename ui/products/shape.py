@@ -6,6 +6,7 @@ from typing import Literal, NoReturn
 
 import streamlit as st
 
+from backstitch import lengths
 from backstitch.errors import Refused, StaleEdit
 from backstitch.inventory.products import matrix as product_matrix
 from backstitch.inventory.products import queries as product_queries
@@ -100,7 +101,12 @@ def _change_colour(matrix: Matrix, done: ReportDone) -> None:
                 key=f"shape_colour_{matrix.product.id}",
             )
         ]
-        name = st.text_input("New name", key=f"shape_name_{chosen.id}_{chosen.version}", placeholder=chosen.color)
+        name = st.text_input(
+            "New name",
+            key=f"shape_name_{chosen.id}_{chosen.version}",
+            max_chars=lengths.COLOUR,
+            placeholder=chosen.color,
+        )
         rename = st.button("Rename", key="shape_rename")
         switch = st.button("Remove" if chosen.is_active else "Take back into use", key="shape_colour_switch")
     if rename:

@@ -1,4 +1,7 @@
-"""Writes customers and agencies. One with orders or sales can be deactivated; one without can be deleted."""
+"""Writes customers and agencies. One with orders or sales can be deactivated; one without can be deleted.
+
+Forgetting one is another matter: its values leave the table and the trail for good.
+"""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -80,6 +83,8 @@ SWITCH_CUSTOMER = text("update inventory.customers set is_active = :on where id 
 SWITCH_AGENCY = text("update inventory.agencies set is_active = :on where id = :id and is_active <> :on")
 DELETE_CUSTOMER = text("delete from inventory.customers where id = :id and xmin = cast(:version as xid)")
 DELETE_AGENCY = text("delete from inventory.agencies where id = :id and xmin = cast(:version as xid)")
+FORGET_CUSTOMER = text("select inventory.forget_customer(:id, :reason)")
+FORGET_AGENCY = text("select inventory.forget_agency(:id, :reason)")
 
 
 def create_customer(connection: Connection, *, details: CustomerDetails) -> int:
@@ -128,6 +133,24 @@ def delete_agency(connection: Connection, *, agency_id: int, version: str) -> No
     """Deletes an agency that nothing refers to. Raises Refused (`agency_unused`) and StaleEdit."""
     if connection.execute(DELETE_AGENCY, {"id": agency_id, "version": version}).rowcount == 0:
         raise stale(theirs=queries.find_agency(connection, agency_id=agency_id), yours=None, what="agency")
+
+
+def forget_customer(connection: Connection, *, customer_id: int, reason: str) -> int:
+    """Replaces a customer's name by a pseudonym and erases its personal values from the trail. For admins.
+
+    Returns how many records still have one of the values in free text, such as the store of a sale. Raises Refused
+    `forget_with_reason`, `forget_known_party`.
+    """
+    return int(connection.execute(FORGET_CUSTOMER, {"id": customer_id, "reason": reason}).scalar_one())
+
+
+def forget_agency(connection: Connection, *, agency_id: int, reason: str) -> int:
+    """Replaces an agency's name by a pseudonym and erases its personal values from the trail. For admins.
+
+    Returns how many records still have one of the values in free text, such as the agency of a sale. Raises Refused
+    `forget_with_reason`, `forget_known_party`.
+    """
+    return int(connection.execute(FORGET_AGENCY, {"id": agency_id, "reason": reason}).scalar_one())
 
 
 def duplicate_customers(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from backstitch import lengths
 from backstitch.files.csv_in import heading_key
 from backstitch.inventory.paste import values as paste_values
 from backstitch.inventory.paste.reader import Sheet
@@ -25,7 +26,7 @@ class Column:
 
     heading: str
     spellings: frozenset[str]
-    longest: int = 120
+    longest: int = lengths.NAME
     required: bool = False
 
 
@@ -60,19 +61,19 @@ class Layout:
         return COLUMNS[self.kind][name].heading if index is None else self.headings[index]
 
 
-def _column(heading: str, *spellings: str, longest: int = 120, required: bool = False) -> Column:
+def _column(heading: str, *spellings: str, longest: int = lengths.NAME, required: bool = False) -> Column:
     return Column(heading, frozenset(map(heading_key, (heading, *spellings))), longest, required)
 
 
 _DATE = _column("Date", "day", "entry date", "bill date", "invoice date", "order date", "dt", required=True)
 _SKU = _column(
     "SKU", "sku code", "product", "product code", "style", "style no", "style code", "design", "design no",
-    "design code", "item", "item code", "article", "article no", longest=120, required=True,
+    "design code", "item", "item code", "article", "article no", required=True,
 )  # fmt: skip
 _CELL = {
-    "color": _column("Colour", "colour name", "shade", "shade name", longest=80),
-    "colour_code": _column("Colour Code", "code", "shade code", "col code", longest=40),
-    "size": _column("Size", longest=20),
+    "color": _column("Colour", "colour name", "shade", "shade name", longest=lengths.COLOUR),
+    "colour_code": _column("Colour Code", "code", "shade code", "col code", longest=lengths.COLOUR_CODE),
+    "size": _column("Size", longest=lengths.SIZE),
     "quantity": _column("Quantity", "qty", "pcs", "pieces", "nos", "units", "count"),
 }
 _AGENCY = _column("Agency", "agent", "agency name", "broker")
@@ -105,19 +106,19 @@ COLUMNS: dict[Kind, dict[str, Column]] = {
         "sku": _SKU,
         **_CELL,
         "price": _column("Price", "unit price", "rate", "price per piece"),
-        "note": _column("Note", "remarks", "remark", "notes", longest=500),
+        "note": _column("Note", "remarks", "remark", "notes", longest=lengths.ORDER_NOTE),
     },
     Kind.PRODUCTS: {
         "sku": _SKU,
         "name": _column("Name", "product name", "item name", "style name", "title"),
-        "category": _column("Category", "product category", "type", longest=60),
+        "category": _column("Category", "product category", "type", longest=lengths.CATEGORY),
         "unit_price": _column("Price", "unit price", "mrp", "rate", "selling price"),
         "hsn_code": _column("HSN Code", "hsn", "hsn sac", "hsn no"),
         "gst_rate": _column("GST Rate", "gst", "gst %", "gst rate %", "tax", "tax rate"),
         "sizes": _column("Sizes", "size", "size set", "size range", longest=400),
         "colours": _column("Colours", "colour", "color", "colors", "shades", longest=4000),
         "reorder_level": _column("Reorder Level", "reorder", "min stock", "minimum stock"),
-        "description": _column("Description", "details", longest=2000),
+        "description": _column("Description", "details", longest=lengths.DESCRIPTION),
     },
 }  # fmt: skip
 # Common columns of the trade's sheets that Backstitch does not need.

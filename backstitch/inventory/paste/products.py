@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from backstitch import lengths
 from backstitch.inventory.paste import values as paste_values
 from backstitch.inventory.paste.columns import COLUMNS, Kind, Problem, spellings_of
 from backstitch.inventory.paste.entries import LARGEST_PRICE, Row
@@ -15,8 +16,6 @@ from backstitch.inventory.products import sizes as size_set
 from backstitch.inventory.products.commands import colour_code
 from backstitch.inventory.products.queries import Product
 
-MOST_SIZES = 40  # the constraint sizes_not_empty
-LONGEST_SKU = 60
 RANGE = re.compile(r"(\w+)\s*(?:-|–|to)\s*(\w+)", re.IGNORECASE)
 SEPARATORS = re.compile(r"[,;/|\n]+")
 
@@ -77,8 +76,8 @@ def read_products(rows: Iterable[Row], *, known: Known, problems: list[Problem])
     for row in rows:
         before = len(problems)
         sku = row.name("sku")
-        if sku and len(sku) > LONGEST_SKU:
-            row.add_problem(row.heading("sku"), sku, f"It is longer than {LONGEST_SKU} characters.")
+        if sku and len(sku) > lengths.SKU:
+            row.add_problem(row.heading("sku"), sku, f"It is longer than {lengths.SKU} characters.")
         if sku and (on := first.setdefault(sku.casefold(), row.number)) != row.number:
             row.add_problem(row.heading("sku"), sku, f"{quote(sku)} stands on row {on} already.")
         product = _find_product(known, sku or "")
@@ -151,8 +150,8 @@ def _sizes(row: Row, product: Product | None) -> tuple[str, ...] | None:
         row.add_problem(row.heading("sizes"), row.field("sizes"), sentence, blocks=False)
     added = [size for size in sizes if size not in stored]
     all_sizes = [*stored, *added]
-    if len(all_sizes) > MOST_SIZES:
-        row.add_problem(row.heading("sizes"), row.field("sizes"), f"A product has at most {MOST_SIZES} sizes.")
+    if len(all_sizes) > lengths.SIZES:
+        row.add_problem(row.heading("sizes"), row.field("sizes"), f"A product has at most {lengths.SIZES} sizes.")
     return tuple(size_set.in_order(all_sizes) if list(stored) == size_set.in_order(stored) else all_sizes)
 
 
@@ -169,11 +168,11 @@ def _parse_sizes(text: str) -> list[str]:
     )
     sizes = [size for part in parts if part.strip() for size in _range(part.strip())]
     for size in sizes:
-        paste_values.name(size, longest=20)
+        paste_values.name(size, longest=lengths.SIZE)
     if len(set(sizes)) < len(sizes):
         raise CellError("A size stands there twice.")
-    if len(sizes) > MOST_SIZES:
-        raise CellError(f"A product has at most {MOST_SIZES} sizes.")
+    if len(sizes) > lengths.SIZES:
+        raise CellError(f"A product has at most {lengths.SIZES} sizes.")
     return sizes
 
 
@@ -201,12 +200,12 @@ def _parse_colours(text: str, product: Product | None, known: Known) -> tuple[tu
     names = {colour.color.casefold(): colour.code for colour in stored}
     colours: dict[str, tuple[str, str]] = {}
     for part in filter(None, map(paste_values.normalise, re.split(r"[,;\n]+", text))):
-        color, _, typed_code = (paste_values.name(piece, longest=80) for piece in part.partition(":"))
+        color, _, typed_code = (paste_values.name(piece, longest=lengths.COLOUR) for piece in part.partition(":"))
         code = typed_code or names.get(color.casefold(), "") or colour_code(color)
         if not color or not code:
             raise CellError(f"“{quote(part)}” is no colour. Write it as Navy or Navy:NV.")
-        if len(code) > 40:
-            raise CellError(f"The code of {quote(color)} is longer than 40 characters.")
+        if len(code) > lengths.COLOUR_CODE:
+            raise CellError(f"The code of {quote(color)} is longer than {lengths.COLOUR_CODE} characters.")
         if code.casefold() in colours:
             raise CellError(f"The colour code {quote(code)} stands there twice.")
         if codes.get(code.casefold(), color).casefold() != color.casefold():

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, text
 
+from backstitch import lengths
 from backstitch.errors import Refused, StaleEdit
 from backstitch.inventory.products import queries
 
@@ -100,7 +101,7 @@ def colour_code(color: str) -> str:
     """The colour code made of a colour's name, in any script: `Teal Green` -> TEAL-GREEN."""
     # Combining marks are kept too: without them a word in Devanagari is another word.
     characters = (character if unicodedata.category(character)[0] in "LMN" else " " for character in color.upper())
-    return "-".join("".join(characters).split())[:40].strip("-")
+    return "-".join("".join(characters).split())[: lengths.COLOUR_CODE].strip("-")
 
 
 def create_product(connection: Connection, *, details: ProductDetails, colours: Sequence[str | NewColour]) -> int:

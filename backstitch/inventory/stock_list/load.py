@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, TextClause, text
 
+from backstitch import lengths
 from backstitch.database import Actor, Database
 from backstitch.inventory.products import sizes as size_set
 from backstitch.inventory.stock_list.reader import Reject, StockList, StockRow
@@ -21,7 +22,6 @@ Progress = Callable[[int, int, str], None]
 """Called with the number of records written so far in a phase, their total, and the name of the phase."""
 
 BATCH = 1000  # records in a statement: few statements for the triggers, yet progress that moves
-MOST_SIZES = 40  # the constraint sizes_not_empty
 IMPORT_LOCK = 0x73746F63  # "stoc"
 
 LOCK = text("select pg_advisory_xact_lock(:key)")
@@ -183,8 +183,8 @@ def _reject_reason(row: StockRow, known: _Known, sizes: set[str], *, repeated: b
         return f"Design {row.design} is deactivated in Backstitch."
     if repeated or (product and (product.id, row.colour_code, row.size) in known.cells):
         return f"{row.cell_in_words} is in Backstitch already."
-    if row.size not in sizes and len(sizes) >= MOST_SIZES:
-        return f"Design {row.design} has {MOST_SIZES} sizes already, and cannot have more."
+    if row.size not in sizes and len(sizes) >= lengths.SIZES:
+        return f"Design {row.design} has {lengths.SIZES} sizes already, and cannot have more."
     return None
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from string import capwords
 
+from backstitch import lengths
 from backstitch.errors import Refused
 from backstitch.files import csv_in
 from backstitch.files.csv_in import Table, heading_key
@@ -32,7 +33,14 @@ NAMES = {
     "size": "The size",
     "color": "The colour",
 }
-LONGEST = {"sku_code": 100, "design": 60, "stock": 30, "category": 60, "size": 20, "color": 40}
+LONGEST = {
+    "sku_code": 100,
+    "design": lengths.SKU,
+    "stock": 30,
+    "category": lengths.CATEGORY,
+    "size": lengths.SIZE,
+    "color": lengths.COLOUR,
+}
 OPTIONAL = {"category"}
 
 SPREADSHEET_ERROR = re.compile(r"#(N/A|[A-Z0-9/]+[!?])", re.IGNORECASE)

@@ -87,10 +87,10 @@ create table accounts.users (
     id bigint generated always as identity primary key,
     email text not null
         constraint email_has_an_at check (email ~ '^[^@\s]+@[^@\s]+$' and length(email) <= 254),
-    name text not null constraint name_not_blank check (name ~ '\S'),
+    name text not null constraint name_not_blank check (name ~ '\S' and length(name) <= 120),
     role text not null
         constraint role_known check (role in ('admin', 'manager', 'analyst', 'viewer')),
-    password_hash text,
+    password_hash text constraint password_hash_short check (length(password_hash) <= 200),
     is_active boolean not null default true,
     must_change_password boolean not null default false
 );
@@ -108,7 +108,7 @@ create table accounts.sessions (
     kind text not null default 'browser' constraint session_kind_known check (kind in ('browser', 'token')),
     token_hash bytea not null,
     address inet,
-    user_agent text,
+    user_agent text constraint user_agent_short check (length(user_agent) <= 400),
     created_at timestamptz not null default now(),
     expires_at timestamptz not null,
     idle_limit interval not null default '8 hours',
@@ -194,6 +194,14 @@ as $$
 $$;
 comment on function inventory.financial_year(date) is
     'Returns the financial year (April to March) of a day, e.g. 2026-27.';
+
+create function inventory.texts_short(texts text[], most integer, longest integer) returns boolean
+language sql immutable strict parallel safe
+as $$
+    select cardinality(texts) <= most and not exists (select from unnest(texts) one where length(one) > longest)
+$$;
+comment on function inventory.texts_short(text[], integer, integer) is
+    'Returns whether an array has at most so many texts, none of them longer than so many characters.';
 """
 
 PRODUCTS = r"""
@@ -202,18 +210,21 @@ create table inventory.products (
     sku text not null
         constraint sku_unique unique
         constraint sku_not_blank check (sku ~ '\S' and length(sku) <= 60),
-    name text not null constraint product_name_not_blank check (name ~ '\S'),
-    description text not null default '',
-    category text not null default '',
+    name text not null constraint product_name_not_blank check (name ~ '\S' and length(name) <= 120),
+    description text not null default '' constraint description_short check (length(description) <= 4000),
+    category text not null default '' constraint category_short check (length(category) <= 60),
     unit_price numeric(12,2) constraint price_not_negative check (unit_price >= 0),
     hsn_code text constraint hsn_code_digits check (hsn_code ~ '^[0-9]{4,8}$'),
     gst_rate numeric(5,2) constraint gst_rate_percent check (gst_rate between 0 and 100),
     sizes text[] not null
-        constraint sizes_not_empty check (cardinality(sizes) between 1 and 40),
+        constraint sizes_not_empty check (cardinality(sizes) between 1 and 40)
+        constraint sizes_short check (inventory.texts_short(sizes, 40, 20)),
     reorder_level integer not null default 0
         constraint reorder_level_not_negative check (reorder_level >= 0),
-    allowed_stores text[] not null default '{}',
-    allowed_agencies text[] not null default '{}',
+    allowed_stores text[] not null default '{}'
+        constraint allowed_stores_short check (inventory.texts_short(allowed_stores, 1000, 120)),
+    allowed_agencies text[] not null default '{}'
+        constraint allowed_agencies_short check (inventory.texts_short(allowed_agencies, 1000, 120)),
     is_active boolean not null default true
 );
 
@@ -224,7 +235,7 @@ comment on column inventory.products.sizes is 'Sizes, in the order in which the 
 create table inventory.product_colors (
     id bigint generated always as identity primary key,
     product_id bigint not null references inventory.products,
-    color text not null constraint color_not_blank check (color ~ '\S'),
+    color text not null constraint color_not_blank check (color ~ '\S' and length(color) <= 60),
     colour_code text not null
         constraint colour_code_not_blank check (colour_code ~ '\S' and length(colour_code) <= 40),
     is_active boolean not null default true,
@@ -243,6 +254,7 @@ create table inventory.product_color_stocks (
     is_active boolean not null default true,
     -- Refuses a movement into a cell out of use, and taking a cell with stock out of use.
     constraint inactive_cell_empty check (is_active or quantity = 0),
+    constraint cell_short check (length(colour_code) <= 40 and length(size) <= 20),
     constraint stock_cell_unique unique (product_id, colour_code, size),
     constraint colour_of_product foreign key (product_id, colour_code)
         references inventory.product_colors (product_id, colour_code)
@@ -259,11 +271,11 @@ create table inventory.customers (
         constraint customer_name_not_blank check (store_name ~ '\S' and length(store_name) <= 120),
     gst_number text constraint gstin_valid check (inventory.gstin_valid(gst_number)),
     phone text constraint mobile_ten_digits check (phone ~ '^[6-9][0-9]{9}$'),
-    address text not null default '',
+    address text not null default '' constraint address_short check (length(address) <= 400),
     pincode text constraint pincode_six_digits check (pincode ~ '^[1-9][0-9]{5}$'),
     payment_days integer not null default 0
         constraint payment_days_within_year check (payment_days between 0 and 365),
-    region text not null default '',
+    region text not null default '' constraint region_short check (length(region) <= 120),
     is_active boolean not null default true
 );
 create index customers_by_name on inventory.customers (lower(store_name));
@@ -277,9 +289,9 @@ create table inventory.agencies (
     days_of_payment integer not null default 0
         constraint payment_days_within_year check (days_of_payment between 0 and 365),
     gst_number text constraint gstin_valid check (inventory.gstin_valid(gst_number)),
-    address text not null default '',
+    address text not null default '' constraint address_short check (length(address) <= 400),
     pincode text constraint pincode_six_digits check (pincode ~ '^[1-9][0-9]{5}$'),
-    region_covered text not null default '',
+    region_covered text not null default '' constraint region_short check (length(region_covered) <= 120),
     is_active boolean not null default true
 );
 create unique index agency_name_unique on inventory.agencies (lower(agency_name));
@@ -294,21 +306,23 @@ comment on column inventory.customers.payment_days is 'Payment term of the store
 ORDERS = r"""
 create table inventory.order_counters (
     id bigint generated always as identity primary key,
-    financial_year text not null constraint order_counter_per_year unique,
+    financial_year text not null
+        constraint order_counter_per_year unique
+        constraint financial_year_short check (length(financial_year) <= 10),
     last_number integer not null constraint order_counter_positive check (last_number > 0)
 );
 
 create table inventory.orders (
     id bigint generated always as identity primary key,
     order_number integer,
-    financial_year text not null,
+    financial_year text not null constraint financial_year_short check (length(financial_year) <= 10),
     date date not null default current_date,
     customer_id bigint not null constraint order_customer references inventory.customers,
     agency_id bigint constraint order_agency references inventory.agencies,
     status text not null default 'draft' constraint order_status_known
         check (status in ('draft', 'confirmed', 'dispatched', 'delivered', 'cancelled')),
     dispatch_date date,
-    note text not null default '',
+    note text not null default '' constraint order_note_short check (length(note) <= 500),
     constraint order_number_unique unique (financial_year, order_number),
     constraint order_number_when_confirmed check ((status = 'draft') = (order_number is null)),
     constraint order_date_in_financial_year check (financial_year = inventory.financial_year(date)),
@@ -332,6 +346,7 @@ create table inventory.order_lines (
     quantity integer not null constraint order_quantity_positive check (quantity > 0),
     unit_price numeric(12,2) not null constraint price_not_negative check (unit_price >= 0),
     gst_rate numeric(5,2) constraint gst_rate_percent check (gst_rate between 0 and 100),
+    constraint cell_short check (length(colour_code) <= 40 and length(size) <= 20),
     constraint order_line_unique unique (order_id, product_id, colour_code, size),
     constraint order_cell_of_matrix foreign key (product_id, colour_code, size)
         references inventory.product_color_stocks (product_id, colour_code, size)
@@ -362,7 +377,8 @@ create table inventory.inward_logs (
     category text not null default 'Supply'
         constraint inward_category_known check (category in ('Supply', 'Return')),
     stakeholder_name text not null
-        constraint stakeholder_not_blank check (stakeholder_name ~ '\S'),
+        constraint stakeholder_not_blank check (stakeholder_name ~ '\S' and length(stakeholder_name) <= 120),
+    constraint cell_short check (length(colour_code) <= 40 and length(size) <= 20),
     constraint inward_cell_of_matrix foreign key (product_id, colour_code, size)
         references inventory.product_color_stocks (product_id, colour_code, size)
 );
@@ -378,9 +394,10 @@ create table inventory.sales_logs (
     size text not null,
     quantity integer not null constraint sales_quantity_positive check (quantity > 0),
     date date not null default current_date,
-    agency text not null default '',
-    store text not null constraint store_not_blank check (store ~ '\S'),
+    agency text not null default '' constraint sale_agency_short check (length(agency) <= 120),
+    store text not null constraint store_not_blank check (store ~ '\S' and length(store) <= 120),
     order_id bigint constraint sale_order references inventory.orders,
+    constraint cell_short check (length(colour_code) <= 40 and length(size) <= 20),
     constraint sales_cell_of_matrix foreign key (product_id, colour_code, size)
         references inventory.product_color_stocks (product_id, colour_code, size)
 );
@@ -400,6 +417,7 @@ create table inventory.stock_adjustments (
     reason text not null constraint adjustment_reason_known
         check (reason in ('count', 'correction', 'damaged', 'theft or loss', 'promotion', 'return')),
     note text not null default '' constraint adjustment_note_short check (length(note) <= 380),
+    constraint cell_short check (length(colour_code) <= 40 and length(size) <= 20),
     constraint adjustment_cell_of_matrix foreign key (product_id, colour_code, size)
         references inventory.product_color_stocks (product_id, colour_code, size)
 );
@@ -423,7 +441,7 @@ create table inventory.reason_policies (
     entity text not null constraint policy_entity_known check (entity in (
         'Product', 'ProductColor', 'InwardLog', 'SalesLog', 'StockAdjustment', 'Customer', 'Agency', 'Order',
         'OrderLine', 'ReasonPolicy', 'User')),
-    field text not null constraint policy_field_not_blank check (field ~ '\S'),
+    field text not null constraint policy_field_not_blank check (field ~ '\S' and length(field) <= 63),
     required boolean not null default true,
     constraint policy_unique unique (entity, field)
 );

@@ -343,6 +343,6 @@ def test_every_function_names_its_search_path_with_pg_temp_last_or_is_called_by_
             "select count(*) from pg_proc where prosecdef and proowner = 'backstitch_owner'::regrole"
         )
         assert {name for name, definer, _ in loose if definer} == set()
-        # Constraints call these two, with the rights and the path of whoever writes the row.
-        assert {name for name, _, callable in loose if callable} == {"gstin_valid", "financial_year"}
+        # Constraints call these, with the rights and the path of whoever writes the row.
+        assert {name for name, _, callable in loose if callable} == {"gstin_valid", "financial_year", "texts_short"}
         assert definers.fetchone() != (0,)

@@ -595,7 +595,7 @@ def test_one_record_of_an_operation_is_undone_alone(shop: Shop) -> None:
     undoable = do(shop, "insert into inventory.customers (store_name) values ('A'), ('B'), ('C')")
     with shop.clone.superuser() as connection:
         (record_id,) = connection.execute(
-            "select id from audit.records where new_values ->> 'store_name' = 'B'"
+            "select id from audit.trail where new_values ->> 'store_name' = 'B'"
         ).fetchone() or (None,)
     one = Undoable(undoable.transaction_id, undoable.near, record_id)
     assert take_back(shop, one) == Undone(1, 0)

@@ -157,6 +157,8 @@ FUNCTIONS = {
     "accounts.unlock(bigint)": Permission.MANAGE_USERS,
     "accounts.locked_users()": Permission.MANAGE_USERS,
     "accounts.forget_user(bigint, text)": Permission.MANAGE_USERS,
+    "inventory.forget_customer(bigint, text)": Permission.MANAGE_USERS,
+    "inventory.forget_agency(bigint, text)": Permission.MANAGE_USERS,
     "audit.record_activity(text, text, bigint, jsonb)": Permission.READ_TRAIL,
 }
 

@@ -104,8 +104,8 @@ def test_a_user_is_added_with_a_password_shown_once(open_page: Open, clone: Clon
     [
         ("Asha", "manager@example.com", "There is a user with this email address already."),
         ("Asha", "MANAGER@example.com", "There is a user with this email address already."),
-        ("Asha", "no address", "This is not an email address."),
-        ("  ", "asha@example.com", "A user needs a name."),
+        ("Asha", "no address", "This is not an email address, or it has more than 254 characters."),
+        ("  ", "asha@example.com", "A user needs a name of at most 120 characters."),
     ],
 )
 def test_an_invalid_user_is_refused_with_a_sentence(open_page: Open, name: str, email: str, sentence: str) -> None:

@@ -183,7 +183,7 @@ def test_the_supplier_is_required(open_page: Open, shop: Shop) -> None:
     product = shop.product()
     tab = filled_in(open_page, product, S="4")
     tab.selectbox(key="inward_stakeholder").set_value(None)
-    assert sentences(click(tab, "inward_save_0").error) == ["Say who the goods came from."]
+    assert sentences(click(tab, "inward_save_0").error) == ["Say who the goods came from, in at most 120 characters."]
     assert shop.trail() == []
 
 
@@ -292,7 +292,7 @@ def test_a_correction_moves_the_stock_by_the_difference_and_is_on_the_record(ope
         ({"quantity": ""}, "Enter a quantity for at least one size. Nothing was saved."),
         ({"quantity": "-5"}, "The quantity for size S is negative. Nothing was saved."),
         ({"quantity": "1.5"}, "The quantity for size S is not a whole number. Nothing was saved."),
-        ({"stakeholder": "  "}, "Say who the goods came from."),
+        ({"stakeholder": "  "}, "Say who the goods came from, in at most 120 characters."),
         ({"quantity": "2"}, "There is not enough stock for this. Nothing was saved."),
     ],
     ids=["zero", "empty", "negative", "fractional", "no stakeholder", "less than was sold"],

@@ -122,7 +122,9 @@ def test_a_wrong_quantity_is_refused_with_a_sentence_and_writes_nothing(
 def test_the_store_is_required(open_page: Open, shop: Shop, product: int) -> None:
     tab = filled_in(open_page, product, S="1")
     tab.selectbox(key="sales_store").set_value(None)
-    assert sentences(click(tab, "sales_save_0").error) == ["Say which store the goods went to."]
+    assert sentences(click(tab, "sales_save_0").error) == [
+        "Say which store the goods went to, in at most 120 characters."
+    ]
     assert shop.trail() == []
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from backstitch import lengths
 from backstitch.accounts.permissions import Role
 from backstitch.inventory.orders import commands as order_commands
 from backstitch.inventory.orders.commands import OrderDetails
@@ -108,7 +109,6 @@ WRONG = {
     ),
     "pincode": ({"pincode": "04005"}, "A pincode has 6 digits and does not start with 0."),
     "no name": ({"name": "  "}, "name of at most 120 characters."),
-    "long name": ({"name": "M" * 121}, "name of at most 120 characters."),
     "mobile": ({"mobile": "12345"}, "A mobile number has 10 digits and starts with 6, 7, 8 or 9."),
     "days": ({"days": "366"}, "The days of payment are a whole number from 0 to 365."),
     "negative days": ({"days": "-1"}, "The days of payment are a whole number from 0 to 365."),
@@ -194,3 +194,36 @@ def test_an_unused_party_can_be_deleted_and_a_used_one_only_deactivated(open_pag
         f"deactivate {word}",
         f"take {word} back into use",
     ]
+
+
+@pytest.mark.parametrize("word", PAGES)
+def test_an_admin_forgets_a_party_with_a_reason_and_nobody_is_offered_an_undo(
+    open_page: Open, shop: Shop, word: str
+) -> None:
+    read = party(shop, word, gst_number=GSTIN, address="12 MG Road")
+    assert f"{word}_forget_save" not in {button.key for button in opening(open_page, word, read).button}
+    tab = opening(open_page, word, read, Role.ADMIN)
+    assert f"Forgotten {word} {read.id}" in tab.caption[-1].value
+    for reason in ("", "asked for by Mehta & Co"):
+        tab.text_input(key=f"{word}_forget_reason_{read.id}").set_value(reason)
+        assert sentences(click(tab, f"{word}_forget_save").error)[0].startswith("Say why, without the name")
+    tab.text_input(key=f"{word}_forget_reason_{read.id}").set_value("letter of 3 May")
+    assert sentences(click(tab, f"{word}_forget_save").success) == [f"The {word} was forgotten."]
+    assert "undo_offer" not in {button.key for button in tab.button}
+    [forgotten] = stored(shop, word)
+    assert getattr(forgotten, NAMES[word]) == f"Forgotten {word} {read.id}"
+    assert (forgotten.gst_number, forgotten.address, forgotten.is_active) == ("", "", False)
+    [(operation, reason)] = shop.run("select operation, reason from audit.trail where action = 'FORGET'")
+    assert (operation, reason) == (f"forget {word}", "letter of 3 May")
+
+
+@pytest.mark.parametrize("word", PAGES)
+def test_the_fields_take_no_longer_text_than_the_database(open_page: Open, word: str) -> None:
+    tab = click(open_page(PAGES[word], Role.MANAGER), f"add_{word}")
+    region = "region" if word == "customer" else "region_covered"
+    fields = {name: tab.text_input(key=f"edit_{word}_{name}_new") for name in (NAMES[word], "address", region)}
+    assert {name: field.proto.max_chars for name, field in fields.items()} == {
+        NAMES[word]: lengths.NAME,
+        "address": lengths.ADDRESS,
+        region: lengths.REGION,
+    }

@@ -74,7 +74,7 @@ WRONG = {
         {"sku": "KT-1"},
         "There is a product with this SKU already. Use another SKU, or edit the existing product.",
     ),
-    "no name": ({"name": None}, "A product needs a name."),
+    "no name": ({"name": None}, "A product needs a name of at most 120 characters."),
 }
 
 

@@ -187,7 +187,7 @@ def test_a_new_product_gets_its_colours_and_an_empty_matrix_and_is_recorded(open
 
 
 REFUSED_NEW = {
-    "a blank name": ({"name": "   "}, "A product needs a name."),
+    "a blank name": ({"name": "   "}, "A product needs a name of at most 120 characters."),
     "a blank SKU": ({"sku": ""}, "A product needs an SKU of 1 to 60 characters."),
     "a used SKU": (
         {"sku": "AN201"},
@@ -278,7 +278,7 @@ def test_a_new_size_and_a_new_colour_get_their_cells(open_page: Open, shop: Shop
 
 
 REFUSED_EDIT = {
-    "a blank name": ({"name": ""}, "A product needs a name."),
+    "a blank name": ({"name": ""}, "A product needs a name of at most 120 characters."),
     "the SKU of another": (
         {"sku": "KT-1"},
         "There is a product with this SKU already. Use another SKU, or edit the existing product.",
@@ -419,7 +419,7 @@ def test_unused_sizes_and_colours_are_removed_and_used_ones_deactivated_and_rest
 def test_a_colour_is_renamed_and_a_blank_name_refused(open_page: Open, shop: Shop) -> None:
     shop.product(colours=["Red"])
     tab = opening(open_page, shop)
-    assert sentences(click(tab, "shape_rename").error) == ["A colour needs a name."]
+    assert sentences(click(tab, "shape_rename").error) == ["A colour needs a name of at most 60 characters."]
     (name,) = [box for box in tab.text_input if box.key and box.key.startswith("shape_name_")]
     name.set_value("Wine")
     assert sentences(click(tab, "shape_rename").success) == ["AN201 Red is called Wine now."]

@@ -98,7 +98,7 @@ def test_a_stock_figure_that_is_a_whole_number_is_accepted(stock_file: Path, fig
         (f"0,A-L,{'A' * 61},1,TOP,L,Red", "The design number is longer than 60 characters."),
         (f"0,A-L,A,1,TOP,{'L' * 21},Red", "The size is longer than 20 characters."),
         (f"0,A-L,A,1,{'T' * 61},L,Red", "The category is longer than 60 characters."),
-        (f"0,A-L,A,1,TOP,L,{'R' * 41}", "The colour is longer than 40 characters."),
+        (f"0,A-L,A,1,TOP,L,{'R' * 61}", "The colour is longer than 60 characters."),
         (
             "0,A-L,A\x00B,1,TOP,L,Red",
             "The design number holds a character that cannot be stored (NUL or another control character).",
