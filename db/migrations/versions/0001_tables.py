@@ -663,7 +663,7 @@ create table audit.seals (
     -- Refuses a second seal after the same one, which two concurrent sealers could otherwise make.
     constraint seals_do_not_fork unique (previous),
     constraint seal_leaf_for_each_record check (
-        record_count between 1 and 4096 and record_count = cardinality(record_ids)
+        record_count >= 1 and record_count <= 4096 and record_count = cardinality(record_ids)
         and octet_length(leaves) = 32 * record_count)
 );
 -- Hashes do not compress.

@@ -231,7 +231,7 @@ def test_the_about_sheet_says_what_the_rows_are(shop: Shop) -> None:
         "Records": 2,
         "Rows": 2,
         "SHA-256 of the rows as CSV": as_csv.sha256,
-        "Head of the chain of seals": "none yet",
+        "Checkpoint of the seals": "none yet",
         "Made by": "Analyst Rao <analyst@example.com>",
     }
 
@@ -270,7 +270,7 @@ def test_an_export_is_on_the_record_with_the_hash_of_its_file(shop: Shop, format
         "columns": list(rows.COLUMNS),
         "records": 1,
         "rows": 1,
-        "chain_head": None,
+        "checkpoint": None,
         "file_name": taken.name,
         "sha256": taken.sha256,
         "bytes": len(taken.content),

@@ -1,4 +1,4 @@
-"""`python -m backstitch seal` and `verify`, the heads that they print, and those on exports."""
+"""`python -m backstitch seal` and `verify`, the checkpoints that they print, and those on exports."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -12,13 +12,14 @@ from backstitch import __main__ as command_line
 from backstitch.accounts.permissions import Role
 from backstitch.audit import integrity
 from backstitch.audit.export import Format, export
-from backstitch.audit.integrity import Finding, Head, Kind, read_heads
+from backstitch.audit.integrity import Checkpoint, Finding, Kind, read_checkpoints
 from backstitch.errors import Refused
 from tests.conftest import APP_PASSWORD, Clone
 from tests.db.audit.shop import around_now, open_shop
 from tests.db.audit.tampering import findings, one, seal_all
 
-HASH = "ab" * 32
+ORIGIN = f"backstitch/{'0a' * 16}/1-{'0b' * 8}"
+ROOT = "A" * 43 + "="
 
 
 @pytest.fixture
@@ -39,25 +40,26 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[
     return code, capsys.readouterr().out.splitlines()
 
 
-def test_seal_says_how_many_and_prints_the_head(shop: Clone, capsys: pytest.CaptureFixture[str]) -> None:
+def test_seal_says_how_many_and_prints_the_checkpoint(shop: Clone, capsys: pytest.CaptureFixture[str]) -> None:
     with shop.superuser() as psql:
         records = one(psql, "select count(*) from audit.records")
-    code, (sentence, head) = run(capsys, "seal")
-    assert (code, sentence) == (0, f"Sealed {records} records; the head of the chain is:")
-    assert read_heads(_file(head)) == (Head(1, head.split()[1]),)
-    assert run(capsys, "seal") == (0, ["Sealed 0 records; the head of the chain is:", head])
+    code, (sentence, *checkpoint) = run(capsys, "seal")
+    assert (code, sentence) == (0, f"Sealed {records} records; the checkpoint is:")
+    assert read_checkpoints(_file(*checkpoint)) == (Checkpoint(checkpoint[0], 1, checkpoint[2]),)
+    assert run(capsys, "seal") == (0, ["Sealed 0 records; the checkpoint is:", *checkpoint])
 
 
 def _file(*lines: str) -> Path:
-    path = Path("heads.txt")
+    path = Path("checkpoints.txt")
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
 
 
-def test_verify_seals_first_and_prints_the_head_and_that_all_is_well(
+def test_verify_seals_first_and_prints_the_checkpoint_and_that_all_is_well(
     shop: Clone, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, (head, *sentences) = run(capsys, "verify")
+    code, lines = run(capsys, "verify")
+    checkpoint, sentences = lines[:3], lines[3:]
     with shop.superuser() as psql:
         records = one(psql, "select count(*) - 1 from audit.records")
         action, kept = one(
@@ -65,10 +67,13 @@ def test_verify_seals_first_and_prints_the_head_and_that_all_is_well(
         )
     assert code == 0
     assert sentences == [f"Sealed up to here: {records} records.", "Everything is as it was sealed."]
-    assert (action, kept) == ("VERIFY", {"chain_head": head, "records": records, "findings": 0})
-    _file(head, *sentences)
+    assert (action, kept) == (
+        "VERIFY",
+        {"checkpoint": "".join(f"{line}\n" for line in checkpoint), "records": records, "findings": 0},
+    )
+    _file(*lines)
     day_in_india = datetime.now(ZoneInfo("Asia/Kolkata")).date()
-    assert run(capsys, "verify", "--head", "heads.txt", "--since", day_in_india.isoformat())[0] == 0
+    assert run(capsys, "verify", "--checkpoint", "checkpoints.txt", "--since", day_in_india.isoformat())[0] == 0
 
 
 def test_verify_names_what_was_altered_and_leaves_1(shop: Clone, capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,7 +83,8 @@ def test_verify_names_what_was_altered_and_leaves_1(shop: Clone, capsys: pytest.
         (altered, user), (missing, _) = users[1], users[2]
         psql.execute("update audit.records set reason = 'another' where id = %s", (altered,))
         psql.execute("delete from audit.records where id = %s", (missing,))
-    code, (_, _, *sentences) = run(capsys, "verify")
+    code, (*_, first, second, third) = run(capsys, "verify")
+    sentences = [first, second, third]
     assert code == 1
     assert sentences[0].startswith(
         f"Record {altered} was altered after it was sealed (seal 1): CREATE User {user}, recorded "
@@ -89,18 +95,18 @@ def test_verify_names_what_was_altered_and_leaves_1(shop: Clone, capsys: pytest.
     ]
 
 
-def test_a_chain_that_was_made_anew_does_not_fit_the_head_kept_outside(
+def test_a_chain_that_was_made_anew_does_not_fit_the_checkpoint_kept_outside(
     shop: Clone, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    head = run(capsys, "seal")[1][1]
+    checkpoint = run(capsys, "seal")[1][1:]
     with shop.superuser() as psql:
         psql.execute("update audit.records set reason = 'another' where id = 2; truncate audit.seals")
         seal_all(psql)
     assert run(capsys, "verify")[0] == 0, "in itself it is consistent"
-    _file("kept in the safe:", head)
-    code, lines = run(capsys, "verify", "--head", "heads.txt")
+    _file("kept in the safe:", *checkpoint, "", "— signed by somebody")
+    code, lines = run(capsys, "verify", "--checkpoint", "checkpoints.txt")
     assert code == 1
-    assert lines[2] == "Seal 1 was made anew: it is not the one whose head was kept: head kept outside."
+    assert lines[4] == "The chain up to seal 1 is not the one of which a checkpoint was kept: checkpoint kept outside."
 
 
 def test_a_chain_that_was_made_anew_does_not_fit_an_earlier_verification_on_record(
@@ -112,45 +118,49 @@ def test_a_chain_that_was_made_anew_does_not_fit_an_earlier_verification_on_reco
         psql.execute("update audit.records set reason = 'another' where id = 2; truncate audit.seals")
     code, lines = run(capsys, "verify")
     assert code == 1
-    assert lines[2].endswith(f"head kept on record {number}.")
+    assert lines[4].endswith(f"checkpoint kept on record {number}.")
 
 
-def test_a_cut_chain_is_found_by_the_head_kept_outside(shop: Clone, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cut_chain_is_found_by_the_checkpoint_kept_outside(shop: Clone, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, "seal")
     with shop.superuser() as psql:
         psql.execute("update inventory.products set name = 'Tights'")
-    head = run(capsys, "seal")[1][1]
+    checkpoint = run(capsys, "seal")[1][1:]
     with shop.superuser() as psql:
         psql.execute("delete from audit.records where id in (select unnest(record_ids) from audit.seals where id = 2)")
         psql.execute("delete from audit.seals where id = 2")
     assert run(capsys, "verify")[0] == 0
-    _file(head)
-    assert run(capsys, "verify", "--head", "heads.txt")[0] == 1
+    _file(*checkpoint)
+    assert run(capsys, "verify", "--checkpoint", "checkpoints.txt")[0] == 1
 
 
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ([], "There is no head in heads.txt."),
-        (["no head here"], "There is no head in heads.txt."),
-        (["", f"7 {HASH[:-1]}"], "Line 2 of heads.txt is not a head"),
-        ([f"7 {HASH}", f"8 {HASH.upper()}"], "Line 2 of heads.txt is not a head"),
+        ([], "There is no checkpoint in checkpoints.txt."),
+        (["no checkpoint here"], "There is no checkpoint in checkpoints.txt."),
+        (["", ORIGIN, "7"], "Line 2 of checkpoints.txt begins no checkpoint"),
+        ([ORIGIN, "0", ROOT], "Line 1 of checkpoints.txt begins no checkpoint"),
+        ([ORIGIN, "7", ROOT, ORIGIN + "f", "8", ROOT], "Line 4 of checkpoints.txt begins no checkpoint"),
+        ([ORIGIN, "7", ROOT[1:]], "Line 1 of checkpoints.txt begins no checkpoint"),
     ],
 )
-def test_a_file_of_heads_that_cannot_be_meant_is_refused(
+def test_a_file_of_checkpoints_that_cannot_be_meant_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Refused, match=message):
-        read_heads(_file(*lines))
+        read_checkpoints(_file(*lines))
 
 
-def test_a_file_of_heads_may_be_missing_words_and_signs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_checkpoints_may_have_other_words_and_signs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Refused, match="cannot be read"):
-        read_heads(Path("missing.txt"))
-    Path("heads.txt").write_bytes(f"\ufeff7 {HASH} \r\nEverything is fine.\r\n\r\n  12 {HASH}\r\n".encode())
-    assert read_heads(Path("heads.txt")) == (Head(7, HASH), Head(12, HASH))
+        read_checkpoints(Path("missing.txt"))
+    Path("checkpoints.txt").write_bytes(
+        f"\ufeff{ORIGIN} \r\n7\r\n{ROOT}\r\nEverything is fine.\r\n\r\n  {ORIGIN}\r\n12\r\n{ROOT}\r\n".encode()
+    )
+    assert read_checkpoints(Path("checkpoints.txt")) == (Checkpoint(ORIGIN, 7, ROOT), Checkpoint(ORIGIN, 12, ROOT))
 
 
 def test_each_finding_has_its_sentence() -> None:
@@ -161,30 +171,30 @@ def test_each_finding_has_its_sentence() -> None:
 
 
 @pytest.mark.parametrize("format", list(Format))
-def test_an_export_carries_the_head_of_the_chain(shop: Clone, tmp_path: Path, format: Format) -> None:
+def test_an_export_carries_the_checkpoint(shop: Clone, tmp_path: Path, format: Format) -> None:
     with shop.superuser() as psql:
         seal_all(psql)
         with shop.app.read(shop.actor(Role.MANAGER)) as connection:
-            head = str(integrity.head(connection))
+            checkpoint = str(integrity.checkpoint(connection))
         made = export(
             shop.app, shop.actor(Role.ANALYST), filters=around_now(), format=format, zone=ZoneInfo("Asia/Kolkata")
         )
         with made.file as file:
             if format is Format.EXCEL:
                 about = openpyxl.load_workbook(file)["About"]
-                assert ("Head of the chain of seals", head) in list(about.iter_rows(values_only=True))
+                assert ("Checkpoint of the seals", checkpoint) in list(about.iter_rows(values_only=True))
         details = one(psql, "select new_values from audit.records where action = 'EXPORT'")
-        assert details["chain_head"] == head
+        assert details["checkpoint"] == checkpoint
         seal_all(psql)
-        assert findings(psql, head) == set()
+        assert findings(psql, checkpoint) == set()
 
 
-def test_a_head_made_up_on_an_export_raises_no_alarm(shop: Clone) -> None:
+def test_a_checkpoint_made_up_on_an_export_raises_no_alarm(shop: Clone) -> None:
     with shop.superuser() as psql:
         with shop.app.transaction(shop.actor(Role.ANALYST)) as connection:
             connection.exec_driver_sql(
                 "select audit.record_activity('EXPORT', 'AuditReport', null, %s)",
-                (json.dumps({"chain_head": f"1 {HASH}"}),),
+                (json.dumps({"checkpoint": f"{ORIGIN}\n1\n{ROOT}\n"}),),
             )
         seal_all(psql)
         assert findings(psql) == set()
@@ -200,15 +210,16 @@ def test_the_library_verifies_for_analysts_and_admins_since_a_time(shop: Clone) 
         assert [(finding.kind, finding.seal, finding.record) for finding in found.findings] == [
             (Kind.ALTERED_RECORD, 1, 2)
         ]
-        assert found.status.head == Head(1, found.status.head.hash if found.status.head else "")
+        assert found.status.checkpoint is not None
+        assert found.status.checkpoint.size == 1
         assert (found.status.era, found.status.unsealed, found.status.deleted) == (1, 0, 0)
     # From the last seal on, which is the first.
     assert len(integrity.verify(shop.app, shop.actor(Role.ADMIN), since=tomorrow).findings) == 1
 
 
-def test_before_the_first_seal_there_is_no_head(shop: Clone) -> None:
+def test_before_the_first_seal_there_is_no_checkpoint(shop: Clone) -> None:
     with shop.owner.read(shop.actor(Role.ADMIN)) as connection:
-        assert integrity.head(connection) is None
+        assert integrity.checkpoint(connection) is None
         assert integrity.status(connection).unsealed > 0
     assert integrity.verify(shop.app, shop.actor(Role.ADMIN)).findings == ()
 
@@ -218,6 +229,6 @@ def test_verify_says_that_records_had_waited_for_their_seal(shop: Clone, capsys:
         psql.execute("update audit.records set recorded_at = recorded_at - interval '2 hours' where id = 7")
         waiting = one(psql, "select unsealed from audit.seal_status()")
         assert findings(psql) == {("unsealed_record", 7)}
-    code, (_, _, sentence, _) = run(capsys, "verify")
+    code, (*_, sentence, _) = run(capsys, "verify")
     assert code == 0
     assert sentence.startswith(f"{waiting} records had waited for a seal, since ")

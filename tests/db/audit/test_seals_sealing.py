@@ -55,7 +55,9 @@ def test_the_settings_of_a_session_change_no_digest_and_no_hash(clone: Clone, se
         )
         seal_all(psql)
         digests = "select array_agg(audit.record_digest(r) order by r.id) from audit.records r"
-        hashes = "select array_agg(audit.seal_hash(s) order by s.id) from audit.seals s"
+        hashes = (
+            "select array_agg(audit.seal_hash(s, e) order by s.id) from audit.seals s join audit.eras e using (era)"
+        )
         expected = (one(psql, digests), one(psql, hashes))
         for name, value in settings.items():
             psql.execute(sql.SQL("set {} = {}").format(sql.Identifier(name), sql.Literal(value)))
@@ -132,16 +134,45 @@ def test_sealing_nothing_writes_nothing(psql: Connection) -> None:
     assert one(psql, "select count(*) from audit.seals") == seals
 
 
-def test_a_long_transaction_delays_records_and_loses_none(clone: Clone, psql: Connection) -> None:
-    with clone.superuser() as slow:
-        with slow.transaction():
-            slow.execute("insert into demo.things (name) values ('slow')")
-            psql.execute("insert into demo.things (name) values ('quick')")
-            assert one(psql, "select audit.seal()") == 0
+def test_a_long_transaction_delays_its_own_records_only_and_loses_none(clone: Clone, psql: Connection) -> None:
+    with clone.superuser() as slow, clone.superuser() as slower:
+        with slower.transaction():
+            slower.execute("insert into demo.things (name) values ('slower')")
+            with slow.transaction():
+                slow.execute("insert into demo.things (name) values ('slow')")
+                psql.execute("insert into demo.things (name) values ('quick')")
+                assert one(psql, "select audit.seal()") == 1
+                running = one(psql, "select running from audit.seals order by id desc limit 1")
+                assert running == sorted(int(one(each, "select pg_current_xact_id()::text")) for each in (slow, slower))
+                assert unsealed(psql) == 0
+                assert findings(psql) == set()
             assert unsealed(psql) == 1
+            assert one(psql, "select audit.seal()") == 1
             assert findings(psql) == set()
-        assert seal_all(psql) == 2
+        assert one(psql, "select audit.seal()") == 1
     assert unsealed(psql) == 0
+    assert findings(psql) == set()
+
+
+def test_what_the_sealing_transaction_itself_has_written_waits_for_the_next_seal(psql: Connection) -> None:
+    with psql.transaction():
+        psql.execute("insert into demo.things (name) values ('before')")
+        assert one(psql, "select audit.seal()") == 0
+        psql.execute("insert into demo.things (name) values ('after')")
+    assert seal_all(psql) == 2
+    assert findings(psql) == set()
+
+
+def test_a_block_holds_records_of_one_month(psql: Connection) -> None:
+    psql.execute("insert into demo.things (name) values ('a'), ('b'), ('c')")
+    psql.execute(
+        "update audit.records set recorded_at = timestamptz '2026-11-01 00:00+00' - n * interval '1 us' "
+        "from (select id, row_number() over (order by id) - 1 as n from audit.records where entity = 'Thing') t "
+        "where t.id = audit.records.id"
+    )
+    assert seal_all(psql) == 3
+    blocks = psql.execute("select month::text, record_count from audit.seals order by id desc limit 2").fetchall()
+    assert blocks == [("2026-11-01", 1), ("2026-10-01", 2)]
     assert findings(psql) == set()
 
 
@@ -185,13 +216,13 @@ def test_the_library_seals_whatever_isolation_is_the_default(clone: Clone, psql:
 
 
 def test_a_large_transaction_is_sealed_in_several_blocks(psql: Connection) -> None:
-    psql.execute("insert into demo.things (size) select i from generate_series(1, 100001) i")
-    assert seal_all(psql) == 100_001
+    psql.execute("insert into demo.things (size) select i from generate_series(1, 8193) i")
+    assert seal_all(psql) == 8193
     blocks = psql.execute(
-        "select record_count, to_transaction - min(from_transaction) over () from audit.seals order by id desc limit 3"
+        "select record_count, to_transaction, running from audit.seals order by id desc limit 3"
     ).fetchall()
-    assert [count for count, _ in blocks] == [1, 50_000, 50_000]
-    assert len({span for _, span in blocks}) == 1
+    assert [count for count, _, _ in blocks] == [1, 4096, 4096]
+    assert blocks[0][1:] == blocks[1][1:] == blocks[2][1:]
     assert findings(psql) == set()
     # Since a time: from the middle of the blocks, and from after the last.
     for since in ("select max(sealed_at) from audit.seals", "select now()"):
@@ -282,13 +313,13 @@ def test_the_end_of_the_sealer_waits_for_nothing(clone: Clone, psql: Connection)
 # Rights ---------------------------------------------------------------------------------------
 
 FORBIDDEN = [
-    f"{statement.format(table=table)}"
-    for table in ("audit.seals", "audit.deletions")
+    statement.format(table=table, column=column)
+    for table, column in (("audit.seals", "leaves"), ("audit.deletions", "digests"), ("audit.eras", "origin"))
     for statement in (
         "select * from {table}",
         "insert into {table} select * from {table}",
         "insert into {table} default values",
-        "update {table} set digests = digests",
+        "update {table} set {column} = {column}",
         "delete from {table}",
         "truncate {table}",
         "lock table {table}",
@@ -298,14 +329,17 @@ FORBIDDEN = [
     )
 ] + [
     "select audit.seal_committed()",
-    "select audit.seal_range(1, 0, 9)",
+    "select audit.seal_round(1::smallint, 9, '{}')",
+    "select audit.begin_era()",
+    "select audit.add_era()",
     "select audit.record_digest(null)",
-    "select audit.seal_hash(null)",
+    "select audit.seal_hash(null, null)",
+    "select * from audit.listed_leaves(1, '-infinity')",
     "select audit.list_for_deletion(1, now(), now(), null)",
     "select * from audit.deletion_lists()",
-    "select * from audit.record_findings(1, 0)",
+    "select * from audit.record_findings(1, null, 0, '{}')",
     "select * from audit.chain_findings(1)",
-    "select * from audit.head_findings('{}')",
+    "select * from audit.checkpoint_findings('{}')",
     "select audit.system_identifier()",
     "create or replace function audit.seal() returns bigint language sql as 'select 1'",
 ]
@@ -329,7 +363,7 @@ def test_nobody_but_the_owner_touches_the_seals(clone: Clone, role: Role | None)
 
 
 MAY = {
-    "select audit.chain_head()": {Role.ADMIN, Role.MANAGER, Role.ANALYST},
+    "select audit.checkpoint()": {Role.ADMIN, Role.MANAGER, Role.ANALYST},
     "select audit.verify_seals()": {Role.ADMIN, Role.ANALYST},
     "select audit.seal_status()": {Role.ADMIN, Role.ANALYST},
     "select audit.delete_records('2000-01-01', 'test')": {Role.ADMIN},
@@ -353,4 +387,4 @@ def test_the_application_seals_without_a_user_and_sees_only_how_many(clone: Clon
     with clone.app.anonymous() as connection:
         assert connection.execute(text("select audit.seal()")).scalar_one() == 1
     with clone.application() as app, refused("42501"):
-        app.execute("select * from audit.chain_head()")
+        app.execute("select * from audit.checkpoint()")

@@ -74,25 +74,36 @@ def test_the_trail_stays_verifiable_through_dump_and_restore(
             source.execute(NO_IDENTIFIER)
         source.execute(NEXT_TRANSACTIONS.format(6000 if numbers == "lower" else 1))
         make_history(source)
-        head = one(source, "select seal_id || ' ' || hash from audit.chain_head()")
+        checkpoint = one(source, "select checkpoint from audit.checkpoint()")
         source.execute("insert into demo.things (name) values ('dumped before it was sealed')")
         here = next_transaction(source)
     with move(conninfo(clone.url), other_server.server, f"moved_{numbers}_{known}", tmp_path / "dump") as psql:
         if numbers == "higher":
             psql.execute(NEXT_TRANSACTIONS.format(here))
         assert (next_transaction(psql) < here) is (numbers == "lower")
-        assert findings(psql, head) == set(), "as restored"
+        assert findings(psql, checkpoint) == set(), "as restored"
+        assert one(psql, "select audit.begin_era()") is True
+        assert one(psql, "select audit.begin_era()") is False
         psql.execute("update demo.things set size = 99")
-        assert findings(psql, head) == set(), "changed there, and not sealed there"
+        assert findings(psql, checkpoint) == set(), "changed there, and not sealed there"
         seal_all(psql)
-        assert findings(psql, head) == set()
-        # Numbers that only go up are one era, as far as anybody can tell.
-        assert one(psql, "select era from audit.seal_status()") == (2 if known or numbers == "lower" else 1)
+        assert findings(psql, checkpoint) == set()
+        assert one(psql, "select era from audit.seal_status()") == 2
+        restore, details = psql.execute(
+            "select era, new_values from audit.records where action = 'RESTORE'"
+        ).fetchone() or (None, {})
+        origins = [origin for (origin,) in psql.execute("select origin from audit.eras order by era")]
+        assert (restore, details["era"], details["origin"]) == (2, 2, origins[1])
+        assert origins[0].split("/")[1] == origins[1].split("/")[1], "it is the same installation"
+        # What the old era had not sealed is sealed before the new one begins.
+        assert details["checkpoint"].splitlines()[0] == checkpoint.splitlines()[0]
+        assert int(details["checkpoint"].splitlines()[1]) == int(checkpoint.splitlines()[1]) + 1
+        assert one(psql, "select checkpoint from audit.checkpoint()").splitlines()[0] == origins[1]
         assert one(psql, EACH_IN_ONE_SEAL) is True
         for number in range(20):
             psql.execute("insert into demo.things (size) values (%s)", (number,))
             seal_all(psql)
-        assert findings(psql, head) == set()
+        assert findings(psql, checkpoint) == set()
         assert one(psql, EACH_IN_ONE_SEAL) is True
         since = "select * from audit.verify_seals((select max(sealed_at) from audit.seals))"
         assert psql.execute(since).fetchall() == []
@@ -103,6 +114,48 @@ def test_the_trail_stays_verifiable_through_dump_and_restore(
         psql.execute("select audit.delete_records(now(), 'y', entities => '{Nothing}')")
 
 
+def test_what_comes_in_before_the_new_era_is_named_and_no_restore_launders_it(
+    clone: Clone, other_server: postgres_server.Lease, tmp_path: Path
+) -> None:
+    with psycopg.connect(other_server.server.conninfo(), autocommit=True) as there:
+        next_there = next_transaction(there)
+    with clone.superuser() as source:
+        # So the other server gives numbers that this one has used.
+        source.execute(NEXT_TRANSACTIONS.format(max(1, next_there + 1000 - next_transaction(source))))
+        make_history(source, rounds=2)
+        planted = one(
+            source,
+            "insert into audit.records (recorded_at, transaction_id, action, entity, source, database_role, "
+            "new_values) select recorded_at, transaction_id, action, entity, source, database_role, new_values "
+            "from audit.records where action = 'CREATE' limit 1 returning id",
+        )
+        assert findings(source) == {("added_record", planted)}
+    with move(conninfo(clone.url), other_server.server, "planted", tmp_path / "dump") as psql:
+        psql.execute("insert into demo.things (name) values ('by hand, before the start')")
+        by_hand = one(psql, "select max(id) from audit.records")
+        seal_all(psql)
+        assert findings(psql) == {("added_record", planted), ("added_record", by_hand)}
+
+
+def test_a_chain_that_was_restored_from_an_older_dump_does_not_fit_a_later_checkpoint(
+    clone: Clone, other_server: postgres_server.Lease, tmp_path: Path
+) -> None:
+    with clone.superuser() as source:
+        make_history(source, rounds=2)
+        with move(conninfo(clone.url), other_server.server, "older", tmp_path / "dump") as psql:
+            source.execute("update demo.things set size = 7")
+            seal_all(source)
+            later = one(source, "select checkpoint from audit.checkpoint()")
+            size = int(later.splitlines()[1])
+            assert findings(psql, later) == {("cut_chain", size)}
+            psql.execute("select audit.begin_era()")
+            for number in range(4):
+                psql.execute("insert into demo.things (size) values (%s)", (number,))
+                seal_all(psql)
+            assert one(psql, "select max(id) from audit.seals") > size
+            assert findings(psql, later) == {("cut_chain", size)}
+
+
 def test_a_restored_database_that_nobody_changes_is_sealed_once_and_then_left_alone(
     clone: Clone, other_server: postgres_server.Lease, tmp_path: Path
 ) -> None:
@@ -110,7 +163,7 @@ def test_a_restored_database_that_nobody_changes_is_sealed_once_and_then_left_al
         source.execute(NEXT_TRANSACTIONS.format(3000))
         make_history(source, rounds=2)
     with move(conninfo(clone.url), other_server.server, "unchanged", tmp_path / "dump") as psql:
-        psql.execute("select audit.seal()")
+        seal_all(psql)
         seals = one(psql, "select count(*) from audit.seals")
         psql.execute("select audit.seal()")
         assert one(psql, "select count(*) from audit.seals") == seals

@@ -74,8 +74,8 @@ def found_after(clone: Clone, damage: str) -> list[Finding]:
     [
         (OLD_FUNCTION, "functions", "error",
          "function audit.require_right(regclass,text) is not that of this version"),
-        ("alter function accounts.begin(text, text, text) reset search_path", "functions", "error",
-         "function accounts.begin(text,text,text) is not that of this version"),
+        ("alter function accounts.begin(text, text, text, text, text) reset search_path", "functions", "error",
+         "function accounts.begin(text,text,text,text,text) is not that of this version"),
         ("alter function audit.seal() security invoker", "functions", "error",
          "function audit.seal() is not that of this version"),
         ("create function audit.rows_in_use(bigint) returns bigint language sql as 'select 1::bigint'", "functions",
@@ -93,8 +93,8 @@ def found_after(clone: Clone, damage: str) -> list[Finding]:
          "trigger check_order_party on inventory.orders is not that of this version"),
         ("create rule nothing as on insert to audit.records do instead nothing", "triggers", "error",
          "rule nothing on audit.records is not of this version of Backstitch"),
-        ("create or replace view runtime.sessions as select s.id, s.user_id, s.token_hash, s.address, s.user_agent, "
-         "s.created_at, s.revoked_at, s.created_at as last_seen_at, s.expires_at as ends_at from accounts.sessions s",
+        ("create or replace view runtime.sessions as select s.id, s.user_id, s.kind, s.token_hash, s.address, "
+         "s.user_agent, s.created_at, s.revoked_at, s.created_at as last_seen_at, s.expires_at as ends_at from accounts.sessions s",
          "views and policies", "error", "view runtime.sessions is not that of this version"),
         ("alter policy for_signed_in on accounts.users using (true)", "views and policies", "error",
          "policy for_signed_in on accounts.users is not that of this version"),
@@ -351,7 +351,7 @@ def test_a_function_that_a_constraint_asks_is_not_said_to_come_back_with_the_cod
         ("alter function audit.seal() owner to postgres",
          "The database could not be brought up to date: must be owner of function seal; nothing was changed. It "
          "belongs to another role: `python -m backstitch doctor` lists what to do about that first."),
-        ("drop function audit.chain_head(); set role backstitch_owner; create function audit.chain_head() returns "
+        ("drop function audit.checkpoint(); set role backstitch_owner; create function audit.checkpoint() returns "
          "integer language sql as 'select 1'",
          "The database could not be brought up to date: cannot change return type of existing function; nothing was "
          "changed. Drop the function or view of another result (`python -m backstitch doctor` names it) as "

@@ -149,7 +149,7 @@ FUNCTIONS = {
     "accounts.live_sessions(boolean)": Permission.OWN_ACCOUNT,
     "accounts.my_activity(integer)": Permission.OWN_ACCOUNT,
     "accounts.sign_out()": Permission.OWN_ACCOUNT,
-    "audit.chain_head()": Permission.READ_TRAIL,
+    "audit.checkpoint()": Permission.READ_TRAIL,
     "audit.delete_records(timestamptz, text, timestamptz, text[])": Permission.MANAGE_USERS,
     "audit.seal_status()": Permission.READ_WHOLE_TRAIL,
     "audit.undo(bigint, timestamptz, bigint)": Permission.EDIT_INVENTORY,
