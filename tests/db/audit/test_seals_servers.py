@@ -121,7 +121,7 @@ def test_what_comes_in_before_the_new_era_is_named_and_no_restore_launders_it(
         next_there = next_transaction(there)
     with clone.superuser() as source:
         # So the other server gives numbers that this one has used.
-        source.execute(NEXT_TRANSACTIONS.format(max(1, next_there + 1000 - next_transaction(source))))
+        source.execute(NEXT_TRANSACTIONS.format(max(1, next_there + 6000 - next_transaction(source))))
         make_history(source, rounds=2)
         planted = one(
             source,
@@ -175,7 +175,8 @@ def test_kill_9_of_the_server_in_the_middle_of_sealing_leaves_whole_seals(
 ) -> None:
     with clone.superuser() as source:
         make_history(source, rounds=2)
-    move(conninfo(clone.url), other_server.server, "killed", tmp_path / "dump").close()
+    with move(conninfo(clone.url), other_server.server, "killed", tmp_path / "dump") as psql:
+        psql.execute("select audit.begin_era()")
     target = other_server.server.conninfo("killed")
     sealed = 0
     for delay in (0.03, 0.15):

@@ -91,10 +91,11 @@ def _administer(clone: Clone) -> None:
 
 
 def dump_schema(url: URL) -> str:
-    """`pg_dump -s` without the months of the trail and without what the dumping program says of itself."""
+    """`pg_dump -s` without the months of the trail, its present era, and what the dumping program says of itself."""
     program = postgres_server.bin_dir() / "pg_dump"
     command = [program, "--schema-only", f"--exclude-table={MONTHS}", "-d", conninfo(url)]
-    return _without_the_moment(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    schema = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return _without_the_moment(re.sub(r"(\bera smallint DEFAULT )\d+", r"\g<1>n", schema))
 
 
 def dump(url: URL, file: Path) -> None:

@@ -94,7 +94,8 @@ def found_after(clone: Clone, damage: str) -> list[Finding]:
         ("create rule nothing as on insert to audit.records do instead nothing", "triggers", "error",
          "rule nothing on audit.records is not of this version of Backstitch"),
         ("create or replace view runtime.sessions as select s.id, s.user_id, s.kind, s.token_hash, s.address, "
-         "s.user_agent, s.created_at, s.revoked_at, s.created_at as last_seen_at, s.expires_at as ends_at from accounts.sessions s",
+         "s.user_agent, s.created_at, s.revoked_at, s.created_at as last_seen_at, s.expires_at as ends_at "
+         "from accounts.sessions s",
          "views and policies", "error", "view runtime.sessions is not that of this version"),
         ("alter policy for_signed_in on accounts.users using (true)", "views and policies", "error",
          "policy for_signed_in on accounts.users is not that of this version"),
