@@ -167,7 +167,8 @@ def read_checkpoints(file: Path) -> tuple[Checkpoint, ...]:
     Raises Refused when the file cannot be read or has no checkpoint, and for an origin that no size and root follow.
     """
     try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+        # A spreadsheet copies a cell of several lines with quotes around it.
+        lines = [line.strip().strip('"') for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(f"{file} cannot be read: {error}.", rule="checkpoint_file") from error
     found = []

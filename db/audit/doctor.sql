@@ -172,9 +172,20 @@ as $$
            format('has records that wait for their seal since %s', date_trunc('second', s.unsealed_since)),
            'run: python -m backstitch seal; if that does not help, look for a transaction left open'
     from audit.sealing_state() s where s.unsealed_since < now() - patience
+    union all
+    select 'seals', 'error', 'audit.records',
+           format('gives new records era %s, and the present one is %s', coalesce(d.era, 'null'), p.era),
+           format('run as backstitch_owner: alter table only audit.records alter column era set default %s', p.era)
+    from (select coalesce(max(e.era), 1)::text as era from audit.eras e) p
+    left join (select pg_get_expr(d.adbin, d.adrelid) as era
+               from pg_attrdef d
+               join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
+               where a.attrelid = 'audit.records'::regclass and a.attname = 'era') d on true
+    where d.era is distinct from p.era
 $$;
 comment on function audit.seal_findings(interval) is
-    'Returns a warning if records have not been sealed for longer than this.';
+    'Returns a warning if records have not been sealed for longer than this, and an error if new records get another '
+    'era than the present one.';
 
 create or replace function audit.findings() returns setof audit.finding
 language sql stable security definer set search_path = pg_catalog, pg_temp

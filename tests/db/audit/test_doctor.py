@@ -80,6 +80,7 @@ def test_a_migrated_database_is_sound(kept_clone: Clone) -> None:
          "insert into audit.records (recorded_at, transaction_id, action, entity, source, database_role, new_values) "
          "values ('2101-01-01', 1, 'MAINTENANCE', 'User', 'SQL', 'x', '{}')",
          "default partition", "warning", "audit.records_default"),
+        ("alter table only audit.records alter column era set default 2", "seals", "error", "audit.records"),
     ],
 )  # fmt: skip
 def test_each_damage_is_found_by_the_database_and_nothing_else(

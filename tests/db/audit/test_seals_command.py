@@ -158,7 +158,7 @@ def test_a_file_of_checkpoints_may_have_other_words_and_signs(tmp_path: Path, mo
     with pytest.raises(Refused, match="cannot be read"):
         read_checkpoints(Path("missing.txt"))
     Path("checkpoints.txt").write_bytes(
-        f"\ufeff{ORIGIN} \r\n7\r\n{ROOT}\r\nEverything is fine.\r\n\r\n  {ORIGIN}\r\n12\r\n{ROOT}\r\n".encode()
+        f'\ufeff{ORIGIN} \r\n7\r\n{ROOT}\r\nEverything is fine.\r\n\r\n  "{ORIGIN}\r\n12\r\n{ROOT}\r\n"\r\n'.encode()
     )
     assert read_checkpoints(Path("checkpoints.txt")) == (Checkpoint(ORIGIN, 7, ROOT), Checkpoint(ORIGIN, 12, ROOT))
 
