@@ -173,6 +173,7 @@ def _header() -> str:
         **block.era,
         **block.seal,
         "label": "Backstitch block 1, line feed",
+        "origin": f"{len(block.era['origin'])} bytes: {block.era['origin']}",
         "SHA-256 of the ids": "1, 2, 3",
         "root": "see above",
         "SHA-256 of the salt": "see above",

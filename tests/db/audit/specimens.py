@@ -6,6 +6,7 @@ hold PostgreSQL's text.
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -414,8 +415,8 @@ def _record(id: int, era: Row, values: Row, checkpoint: str) -> Row:
         record["recorded_at"] = era["began_at"] + timedelta(microseconds=1519) * (id - 24)
         record["transaction_id"] = 731 + id
     for column in ("old_values", "new_values"):
-        if record[column] is not None:
-            found = {key: checkpoint if item is CHECKPOINT else item for key, item in record[column].items()}
+        if column in values:
+            found = {key: checkpoint if item is CHECKPOINT else item for key, item in values[column].items()}
             record[column] = independent.jsonb_text(found)
     return record
 
@@ -440,7 +441,7 @@ def _block(number: int, era: Row, records: tuple[Row, ...], before: Block | None
     return Block(seal, era, records, (*(before.headers if before else ()), independent.header(seal, era)))
 
 
-def leaf_data(records: tuple[Row, ...], salt: bytes) -> list[bytes]:
+def leaf_data(records: Iterable[independent.Values], salt: bytes) -> list[bytes]:
     """The data of the leaf of each record under a salt."""
     return [independent.leaf_data(salt, record["id"], independent.record_digest(record)) for record in records]
 
