@@ -15,7 +15,7 @@
 create or replace function audit.signature(
     user_id text, session_id text, role text, source text, operation text, reason text, request text
 ) returns text
-language sql stable security definer set search_path = pg_catalog, pg_temp
+language sql stable
 as $$
     -- A nested keyed hash (as HMAC is): the inner digest never leaves this function, so nobody can extend its length.
     -- The pid and the start of the transaction bind it to this backend and this transaction.
@@ -28,7 +28,7 @@ comment on function audit.signature(text, text, text, text, text, text, text) is
     'Returns the keyed SHA-256 over the actor, the backend and the transaction. For the owner only.';
 
 create or replace function audit.require_short(source text, operation text, reason text, request text) returns void
-language plpgsql immutable set search_path = pg_catalog, pg_temp
+language plpgsql immutable
 as $$
 begin
     -- Checked here, once a transaction, and not by the table of records, once a record.
@@ -54,20 +54,23 @@ comment on function audit.require_short(text, text, text, text) is
 create or replace function audit.sign_actor(
     user_id bigint, session_id bigint, role text, source text, operation text, reason text, request text
 ) returns void
-language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+language plpgsql volatile
 as $$
+declare
+    settings text[];
 begin
     perform audit.require_short(source, operation, reason, request);
-    perform set_config('backstitch.user_id', user_id::text, true),
-            set_config('backstitch.session_id', session_id::text, true),
-            set_config('backstitch.role', role, true),
-            set_config('backstitch.source', source, true),
-            set_config('backstitch.operation', coalesce(operation, ''), true),
-            set_config('backstitch.reason', coalesce(reason, ''), true),
-            set_config('backstitch.request', coalesce(request, ''), true),
-            set_config('backstitch.signature',
-                       audit.signature(user_id::text, session_id::text, role, source, coalesce(operation, ''),
-                                       coalesce(reason, ''), coalesce(request, '')), true);
+    -- An assignment is evaluated without the executor that PERFORM starts.
+    settings := array[
+        set_config('backstitch.user_id', user_id::text, true),
+        set_config('backstitch.session_id', session_id::text, true),
+        set_config('backstitch.role', role, true),
+        set_config('backstitch.source', source, true),
+        set_config('backstitch.operation', coalesce(operation, ''), true),
+        set_config('backstitch.reason', coalesce(reason, ''), true),
+        set_config('backstitch.request', coalesce(request, ''), true)];
+    settings := settings || set_config('backstitch.signature', audit.signature(
+        settings[1], settings[2], settings[3], settings[4], settings[5], settings[6], settings[7]), true);
 end
 $$;
 comment on function audit.sign_actor(bigint, bigint, text, text, text, text, text) is
@@ -127,26 +130,38 @@ create or replace function audit.current_actor() returns audit.actor
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    actor audit.actor := audit.claimed_actor();
-    signed constant text := nullif(current_setting('backstitch.signature', true), '');
+    signed constant text := current_setting('backstitch.signature', true);
+    role constant text := current_setting('backstitch.role', true);
+    actor audit.actor;
 begin
-    if signed is not null
-        and signed = audit.signature(
-            current_setting('backstitch.user_id', true), current_setting('backstitch.session_id', true),
-            current_setting('backstitch.role', true), current_setting('backstitch.source', true),
-            coalesce(actor.operation, ''), coalesce(actor.reason, ''), coalesce(actor.request, ''))
-        -- The application must work with the role that accounts.begin returned for this user, not with another one.
-        and (session_user <> 'backstitch_app'
-             or current_setting('backstitch.role') in (current_setting('role'), 'definer'))
-    then
-        actor.user_id := current_setting('backstitch.user_id')::bigint;
-        actor.session_id := current_setting('backstitch.session_id')::bigint;
-    elsif session_user = 'backstitch_app' then
+    if signed <> '' then
+        actor.source := current_setting('backstitch.source', true);
+        actor.operation := current_setting('backstitch.operation', true);
+        actor.reason := current_setting('backstitch.reason', true);
+        actor.request := current_setting('backstitch.request', true);
+        if signed = audit.signature(
+                current_setting('backstitch.user_id', true), current_setting('backstitch.session_id', true), role,
+                actor.source, actor.operation, actor.reason, actor.request)
+            -- The application must work with the role that accounts.begin returned for this user, not with another.
+            and (session_user <> 'backstitch_app' or role in (current_setting('role'), 'definer'))
+        then
+            actor.user_id := current_setting('backstitch.user_id')::bigint;
+            actor.session_id := current_setting('backstitch.session_id')::bigint;
+            actor.operation := nullif(actor.operation, '');
+            actor.reason := nullif(actor.reason, '');
+            actor.request := nullif(actor.request, '');
+            actor.database_role := session_user;
+            actor.application := nullif(current_setting('application_name'), '');
+            actor.client_address := inet_client_addr();
+            return actor;
+        end if;
+    end if;
+    if session_user = 'backstitch_app' then
         raise exception 'a change by the application without a signed-in user is refused'
             using errcode = 'insufficient_privilege', constraint = 'signed_in_user',
                   hint = 'Start the transaction with set_config(''role'', accounts.begin(token, ...), true).';
     end if;
-    return actor;
+    return audit.claimed_actor();
 end
 $$;
 comment on function audit.current_actor() is
