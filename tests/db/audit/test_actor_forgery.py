@@ -7,7 +7,7 @@ from backstitch.accounts.permissions import Role
 from tests.conftest import PASSWORD, Clone, email_of
 from tests.db.trail import Connection, acting, begin, records, refused
 
-SETTINGS = ("user_id", "session_id", "role", "operation", "reason", "signature")
+SETTINGS = ("user_id", "session_id", "role", "source", "operation", "reason", "request", "signature")
 PRODUCT = "insert into inventory.products (sku, name, sizes) values ('forged', 'Kurti', '{M}')"
 UNSIGNED = ("42501", "signed_in_user")
 WRONG_ROLE = ("42501", "right_of_user")
@@ -60,7 +60,7 @@ def test_a_role_without_a_signature_can_change_nothing(clone: Clone, app: Connec
 
 
 def test_settings_made_by_hand_do_not_make_an_actor(clone: Clone, app: Connection) -> None:
-    forged = {"user_id": "1", "session_id": "1", "role": "backstitch_admin", "operation": "", "reason": ""}
+    forged = dict.fromkeys(SETTINGS, "") | {"user_id": "1", "session_id": "1", "role": "backstitch_admin"}
     for signature in ("", "0" * 64, "null"):
         for local in (True, False):
             with refused(*UNSIGNED), app.transaction():

@@ -3,6 +3,7 @@
 import random
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
 from backstitch.accounts.permissions import Role
@@ -214,3 +215,83 @@ def test_activities_carry_the_same_actor_and_their_details(clone: Clone) -> None
             }
         ]
         assert psql.execute("select id from audit.records").fetchone() == number
+
+
+# Source and request -------------------------------------------------------------------------------
+
+BEGIN = "select set_config('role', accounts.begin(%s, %s, %s, %s, %s), true)"
+NEW_SKU = "insert into inventory.products (sku, name, sizes) values ('A', 'Kurti', '{M}')"
+SOURCES = ("page", "paste", "import", "API", "command", "SQL", "undo", "system")
+
+
+@pytest.mark.parametrize(("kind", "source", "recorded"), [
+    *(("browser", source, source) for source in SOURCES),
+    ("browser", None, "SQL"),
+    # Whatever a client with an API token says it is, it is the API.
+    ("token", "page", "API"),
+    ("token", None, "API"),
+])  # fmt: skip
+def test_a_record_names_the_source_and_the_request(clone: Clone, kind: str, source: str | None, recorded: str) -> None:
+    with clone.superuser() as psql:
+        psql.execute("update accounts.sessions set kind = %s", (kind,))
+    with clone.application() as app, app.transaction():
+        app.execute(BEGIN, (clone.actor(Role.MANAGER).token, "op", None, source, "0123456789ab"))
+        app.execute(NEW_SKU)
+        app.execute("select audit.record_activity('EXPORT', 'StockList')")
+    with clone.superuser() as psql:
+        found = psql.execute("select source, request, era from audit.records order by id desc limit 2").fetchall()
+    assert found == [(recorded, "0123456789ab", 1)] * 2
+
+
+@pytest.mark.parametrize(("given", "rule"), [
+    (("x" * 201, "y", "page", "z"), "operation_short"),
+    (("x", "ঔ" * 401, "page", "z"), "reason_short"),
+    (("x", "y", "page", "z" * 65), "request_short"),
+    (("x", "y", "Page", "z"), "source_known"),
+])  # fmt: skip
+def test_what_is_too_long_or_unknown_is_refused_of_the_application_and_of_any_login(
+    clone: Clone, given: tuple[str, ...], rule: str
+) -> None:
+    operation, reason, source, request = given
+    state = "23514" if rule == "source_known" else "22001"
+    with clone.application() as app, refused(state, rule), app.transaction():
+        app.execute(BEGIN, (clone.actor(Role.MANAGER).token, operation, reason, source, request))
+    with clone.superuser() as psql, refused(state, rule), psql.transaction():
+        for name, value in zip(("operation", "reason", "source", "request"), given, strict=True):
+            psql.execute("select set_config('backstitch.' || %s, %s, true)", (name, value))
+        psql.execute(NEW_SKU)
+
+
+def test_the_longest_that_fit_are_kept_whole(clone: Clone) -> None:
+    longest = ("x" * 200, "ঔ" * 400, "z" * 64)
+    with clone.application() as app, app.transaction():
+        app.execute(BEGIN, (clone.actor(Role.MANAGER).token, *longest[:2], "page", longest[2]))
+        app.execute(NEW_SKU)
+    with clone.superuser() as psql:
+        found = psql.execute("select operation, reason, request from audit.records order by id desc limit 1")
+        assert found.fetchone() == longest
+
+
+def test_source_and_request_are_signed_with_the_user(clone: Clone) -> None:
+    for name, value in (("source", "system"), ("request", "ffffffffffff"), ("source", "")):
+        with clone.application() as app, refused("42501", "signed_in_user"), app.transaction():
+            app.execute(BEGIN, (clone.actor(Role.MANAGER).token, "op", None, "page", "0123456789ab"))
+            app.execute("select set_config('backstitch.' || %s, %s, true)", (name, value))
+            app.execute(NEW_SKU)
+
+
+def test_a_login_that_does_not_say_its_source_is_sql_and_says_nothing_else(clone: Clone) -> None:
+    with clone.superuser() as psql:
+        with psql.transaction():
+            psql.execute("select set_config('backstitch.operation', 'by hand', true)")
+            psql.execute(NEW_SKU)
+        with psql.transaction():
+            psql.execute(
+                "select set_config('backstitch.operation', 'by hand', true), "
+                "set_config('backstitch.source', 'system', true), set_config('backstitch.request', 'night 7', true)"
+            )
+            psql.execute("update inventory.products set name = 'Saree'")
+        found = psql.execute(
+            "select source, operation, request, user_id from audit.records order by id desc limit 2"
+        ).fetchall()
+    assert found == [("system", "by hand", "night 7", None), ("SQL", None, None, None)]
