@@ -1,7 +1,6 @@
 """Every door outside of the pages: its records name it as their source, and carry the id of one request."""
 
 import ast
-import asyncio
 import json
 import re
 from datetime import timedelta
@@ -170,7 +169,7 @@ def test_the_sealer_makes_a_request_of_each_seal(clone: Clone, monkeypatch: pyte
 
 
 def test_the_apps_own_tasks_run_in_a_door_and_in_no_other_way() -> None:
-    found = asyncio.run(entry._as_system(request.current))
+    found = complete(entry._as_system(request.current))
     assert found is not None and found.source is Source.SYSTEM
     tree = ast.parse((PROJECT / "app.py").read_text(encoding="utf-8"))
     threads = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "to_thread"]

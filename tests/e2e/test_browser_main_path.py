@@ -252,7 +252,7 @@ def test_the_filtered_report_downloads_as_excel_with_the_rows_on_screen(
     header = [column.value for column in data[1]]
     assert header == ["Time (Asia/Kolkata)", *COLUMNS[1:]]
     assert data.max_row == on_screen + 1 and all(column.font.bold for column in data[1])
-    assert data.freeze_panes == "A2" and data.auto_filter.ref == f"A1:N{on_screen + 1}"
+    assert data.freeze_panes == "A2" and data.auto_filter.ref == f"A1:P{on_screen + 1}"
     assert data["A2"].is_date and data["D2"].value == "Added"
     about = {row[0].value: row[1].value for row in book["About"]}
     assert (about["Records"], about["Made by"]) == (on_screen, "Kiran Rao <analyst@demo.example>")

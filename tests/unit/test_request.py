@@ -8,6 +8,7 @@ import pytest
 
 from backstitch import database, request
 from backstitch.request import Request, Source, door
+from tests.asynchronous import complete
 
 ID = re.compile(r"[0-9a-f]{12}")
 
@@ -46,7 +47,7 @@ def test_what_a_door_starts_belongs_to_its_request_and_a_thread_of_its_own_does_
             seen.append(await asyncio.to_thread(request.current))
             seen.append(await asyncio.create_task(asyncio.to_thread(request.current)))
 
-    asyncio.run(work())
+    complete(work())
     assert [found.source if found else None for found in seen] == [Source.SYSTEM, Source.SYSTEM]
     with door(Source.PAGE):
         thread = threading.Thread(target=lambda: seen.append(request.current()))
