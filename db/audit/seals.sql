@@ -293,7 +293,7 @@ create or replace function audit.begin_era() returns boolean
 language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
-    actor audit.actor;
+    actor audit.actor := audit.claimed_actor();
     era audit.eras;
 begin
     if audit.is_at_home() is not false then
@@ -308,9 +308,6 @@ begin
     -- Only its own default counts: nothing writes into a partition by its name.
     execute format('alter table only audit.records alter column era set default %s', era.era);
     actor.source := 'system';
-    actor.database_role := session_user;
-    actor.application := nullif(current_setting('application_name'), '');
-    actor.client_address := inet_client_addr();
     actor.operation := 'begin an era';
     perform audit.write_activity(actor, 'RESTORE', 'AuditReport', null, jsonb_build_object(
         'era', era.era, 'origin', era.origin, 'system_identifier', era.system_identifier::text,

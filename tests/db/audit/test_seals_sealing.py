@@ -143,7 +143,9 @@ def test_a_long_transaction_delays_its_own_records_only_and_loses_none(clone: Cl
                 psql.execute("insert into demo.things (name) values ('quick')")
                 assert one(psql, "select audit.seal()") == 1
                 running = one(psql, "select running from audit.seals order by id desc limit 1")
-                assert running == sorted(int(one(each, "select pg_current_xact_id()::text")) for each in (slow, slower))
+                # Other transactions of the server, such as an autoanalyze, may run too.
+                assert {int(one(each, "select pg_current_xact_id()::text")) for each in (slow, slower)} <= set(running)
+                assert running == sorted(running)
                 assert unsealed(psql) == 0
                 assert findings(psql) == set()
             assert unsealed(psql) == 1
@@ -279,6 +281,7 @@ def test_the_sealer_seals_beside_the_app(clone: Clone, psql: Connection) -> None
     with Sealer(clone.app, pause=0.02):
         psql.execute("insert into demo.things (name) values ('a')")
         _waits_for(lambda: unsealed(psql) == 0)
+    assert one(psql, "select record_count from audit.seals order by id desc limit 1") == 1
 
 
 def test_the_sealer_logs_a_failure_once_and_goes_on_when_it_is_over(
