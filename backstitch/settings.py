@@ -33,6 +33,7 @@ class Settings:
     cookie_key: str | None = field(default=None, repr=False)
     single_sign_on_key: str | None = field(default=None, repr=False)
     app_password: str | None = field(default=None, repr=False)
+    watch_password: str | None = field(default=None, repr=False)
     company: Company = field(default_factory=Company)
 
 
@@ -50,6 +51,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         cookie_key=_secret("BACKSTITCH_COOKIE_KEY", environment),
         single_sign_on_key=_secret("BACKSTITCH_SINGLE_SIGN_ON_KEY", environment),
         app_password=environment.get("BACKSTITCH_APP_PASSWORD") or None,
+        watch_password=environment.get("BACKSTITCH_WATCH_PASSWORD") or None,
         company=company.load(environment),
     )
 

@@ -29,6 +29,7 @@ from backstitch.settings import Settings
 log = logging.getLogger(__name__)
 
 APPLICATION_LOGIN = "backstitch_app"
+WATCH_LOGIN = "backstitch_watch"
 DATABASE_NAME = "backstitch"
 OLDEST_SERVER = 15
 
@@ -51,13 +52,16 @@ SET_ZONE = """
 class Service:
     """A running Backstitch: `database` is the application's, `owner_url` the owner's where it is known.
 
-    `lease` is the hold on the embedded server; None where DATABASE_URL names another.
+    `watch` connects as backstitch_watch, which reads the raw trail and writes nothing; None where its password is not
+    known (DATABASE_URL names backstitch_app and BACKSTITCH_WATCH_PASSWORD is not set). `lease` is the hold on the
+    embedded server; None where DATABASE_URL names another.
     """
 
     settings: Settings
     database: Database
     owner_url: URL | None
     lease: postgres_server.Lease | None = None
+    watch: Database | None = None
 
     def look_ahead(self) -> None:
         """Makes the trail's partitions of the months ahead, if the owner's login is known. The app calls it daily."""
@@ -102,14 +106,19 @@ def running(
     with _server(settings) as (owner_url, lease):
         installation.cookie_key(settings)  # made now: a folder that cannot keep it must not wait for the first sign-in
         is_owner = owner_url.username != APPLICATION_LOGIN
+        watch_url: URL | None
         if is_owner:
             _bring_up_to_date(owner_url, settings.timezone, reapply=reapply)
-            url = _application_url(owner_url, settings)
+            url = _login_url(owner_url, APPLICATION_LOGIN, _password(settings, APPLICATION_LOGIN))
+            watch_url = _login_url(owner_url, WATCH_LOGIN, _password(settings, WATCH_LOGIN))
         else:
             _require_current(owner_url)
             url = owner_url
+            password = settings.watch_password
+            watch_url = owner_url.set(username=WATCH_LOGIN, password=password) if password else None
         database = Database(url.render_as_string(hide_password=False), application=application, zone=settings.timezone)
-        service = Service(settings, database, owner_url if is_owner else None, lease)
+        watch = _watch(watch_url, application) if watch_url else None
+        service = Service(settings, database, owner_url if is_owner else None, lease, watch)
         use(service)
         try:
             with database.anonymous() as connection:
@@ -120,6 +129,8 @@ def running(
         finally:
             use(None)
             database.dispose()
+            if watch is not None:
+                watch.dispose()
 
 
 @contextmanager
@@ -331,31 +342,41 @@ def _owner_connection(url: URL) -> Iterator[Connection]:
         database.dispose()
 
 
-def _application_url(owner_url: URL, settings: Settings) -> URL:
-    """The URL of backstitch_app; sets its password on the server if the server has another."""
-    password = settings.app_password or installation.secret(settings.home, "application_login")
-    url = owner_url.set(username=APPLICATION_LOGIN, password=password)
+def _watch(url: URL, application: str) -> Database:
+    """The watcher's connections, which take nothing of the pool from which pages are served."""
+    return Database(url.render_as_string(hide_password=False), application=f"{application} watch", pool_size=1)
+
+
+def _password(settings: Settings, login: str) -> str:
+    """The password of a login of Backstitch: that of the settings, or this installation's own."""
+    if login == APPLICATION_LOGIN:
+        return settings.app_password or installation.secret(settings.home, "application_login")
+    return settings.watch_password or installation.secret(settings.home, "watch_login")
+
+
+def _login_url(owner_url: URL, login: str, password: str) -> URL:
+    """The URL of a login of Backstitch; sets its password on the server if the server has another."""
+    url = owner_url.set(username=login, password=password)
     try:
         psycopg.connect(conninfo(url), connect_timeout=10).close()
     except psycopg.OperationalError:
-        _set_password(owner_url, password)
+        _set_password(owner_url, login, password)
         _checked(url)
     return url
 
 
-def _set_password(owner_url: URL, password: str) -> None:
+def _set_password(owner_url: URL, login: str, password: str) -> None:
     try:
         with psycopg.connect(conninfo(owner_url)) as connection:
             # Two starts at once would meet in the same row, which PostgreSQL refuses with an internal error.
-            connection.execute("select pg_advisory_xact_lock(hashtext(%s))", [APPLICATION_LOGIN])
-            hashed = connection.pgconn.encrypt_password(password.encode(), APPLICATION_LOGIN.encode(), b"scram-sha-256")
+            connection.execute("select pg_advisory_xact_lock(hashtext(%s))", [login])
+            hashed = connection.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256")
             connection.execute(
-                sql.SQL("alter role {} password {}").format(
-                    sql.Identifier(APPLICATION_LOGIN), sql.Literal(hashed.decode())
-                )
+                sql.SQL("alter role {} password {}").format(sql.Identifier(login), sql.Literal(hashed.decode()))
             )
     except psycopg.Error as error:
+        variable = "BACKSTITCH_APP_PASSWORD" if login == APPLICATION_LOGIN else "BACKSTITCH_WATCH_PASSWORD"
         raise StartError(
-            f"The password of {APPLICATION_LOGIN} could not be set: {_reason(error)}; "
-            "set BACKSTITCH_APP_PASSWORD to the one it has, or DATABASE_URL to a login that may change it."
+            f"The password of {login} could not be set: {_reason(error)}; "
+            f"set {variable} to the one it has, or DATABASE_URL to a login that may change it."
         ) from error

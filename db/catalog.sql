@@ -55,7 +55,7 @@ rights as (
     cross join aclexplode(c.attacl) a),
 named_rights as (
     select r.*, n.role, n.role in ('public', 'backstitch_app', 'backstitch_admin', 'backstitch_manager',
-                                   'backstitch_analyst', 'backstitch_viewer') as is_own
+                                   'backstitch_analyst', 'backstitch_viewer', 'backstitch_watch') as is_own
     from rights r
     left join pg_roles g on g.oid = r.grantee
     cross join lateral (

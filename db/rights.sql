@@ -26,14 +26,16 @@ begin
             and p.proowner = 'backstitch_owner'::regrole
     loop
         execute format('revoke all on %s from public, backstitch_app, backstitch_admin, backstitch_manager, '
-                       'backstitch_analyst, backstitch_viewer', target);
+                       'backstitch_analyst, backstitch_viewer, backstitch_watch', target);
     end loop;
 end
 $$;
 revoke all on schema audit, accounts, inventory, runtime
-    from public, backstitch_app, backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
+    from public, backstitch_app, backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer,
+         backstitch_watch;
 revoke all on public.audit_logs, public.backstitch_code, public.backstitch_steps
-    from public, backstitch_app, backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
+    from public, backstitch_app, backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer,
+         backstitch_watch;
 
 -- The application's login: the version of the database, sign-in, and the duties of its process (sealing, the doctor).
 
@@ -115,3 +117,27 @@ grant execute on function
     accounts.locked_users(), accounts.unlock(bigint),
     audit.delete_records(timestamptz, text, timestamptz, text[])
 to backstitch_admin;
+
+-- The login that watches (verify, replay, the doctor): it reads the raw records, the seals and the tables on the record,
+-- past every view, and no secret: neither the signing key nor the hashes of passwords and tokens.
+
+grant select on public.backstitch_code, public.backstitch_steps to backstitch_watch;
+grant usage on schema audit, accounts, inventory to backstitch_watch;
+grant select on
+    audit.records, audit.records_default, audit.eras, audit.seals, audit.deletions, audit.baselines,
+    audit.personal_values, audit.watched_tables
+to backstitch_watch;
+do $$
+begin
+    execute (select format('grant select on %s to backstitch_watch', string_agg(c.oid::regclass::text, ', '))
+             from pg_class c
+             where c.relnamespace = 'inventory'::regnamespace and c.relkind in ('r', 'p')
+                 and c.relowner = 'backstitch_owner'::regrole);
+    execute (select string_agg(format('grant select (%s) on %s to backstitch_watch', columns, name), '; ')
+             from (select c.oid::regclass as name, string_agg(format('%I', a.attname), ', ' order by a.attnum) as columns
+                   from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+                   where c.oid = any ('{accounts.users, accounts.sessions}'::regclass[])
+                       and a.attname <> all ('{password_hash, token_hash}')
+                   group by c.oid) readable);
+end
+$$;

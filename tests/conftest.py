@@ -39,6 +39,7 @@ REAL_COST, passwords.COST = passwords.COST, 4
 MEMORY = Path("/dev/shm")
 
 APP_PASSWORD = "application-of-the-tests"
+WATCH_PASSWORD = "watch-of-the-tests"
 PASSWORD = "correct horse battery staple"
 BROWSER = "browser-of-the-tests"
 LIFETIME_HOURS = 24
@@ -125,6 +126,7 @@ def prepare(url: URL) -> None:
     with owner.owner_connection() as connection:
         migrations.upgrade(connection)
         connection.exec_driver_sql(f"alter role backstitch_app password '{APP_PASSWORD}'")
+        connection.exec_driver_sql(f"alter role backstitch_watch password '{WATCH_PASSWORD}'")
         for role in Role:
             users.create_user(
                 connection,
@@ -145,11 +147,12 @@ def prepare(url: URL) -> None:
 
 @dataclass(frozen=True)
 class Clone:
-    """A database of its own for one test: as the application sees it, and as the owner does."""
+    """A database of its own for one test: as the application sees it, as the owner does, and as the watcher does."""
 
     url: URL
     app: Database
     owner: Database
+    watch: Database
 
     def actor(self, role: Role) -> SignedIn:
         """The live session of the user with this role."""
@@ -164,6 +167,26 @@ class Clone:
         return psycopg.connect(
             conninfo(self.url.set(username="backstitch_app", password=APP_PASSWORD)), autocommit=True
         )
+
+    def dispose(self) -> None:
+        """Closes the pooled connections."""
+        for database in (self.app, self.owner, self.watch):
+            database.dispose()
+
+
+def open_clone(url: URL) -> Clone:
+    """A prepared database as its three logins see it."""
+
+    def opened(login: str, password: str, **named: object) -> Database:
+        of_login = url.set(username=login, password=password)
+        return Database(of_login.render_as_string(hide_password=False), **named)  # type: ignore[arg-type]
+
+    return Clone(
+        url=url,
+        app=opened("backstitch_app", APP_PASSWORD, zone=ZoneInfo("Asia/Kolkata")),
+        owner=Database(url.render_as_string(hide_password=False), application="tests"),
+        watch=opened("backstitch_watch", WATCH_PASSWORD, application="tests watch"),
+    )
 
 
 class Cloner:
@@ -213,16 +236,9 @@ def cloner(server: psycopg.Connection, template: str) -> Iterator[Cloner]:
 def fresh_copy(server_url: URL, cloner: Cloner) -> Iterator[Clone]:
     """A copy of the template as a Clone, dropped some time after the block."""
     name = cloner.make()
-    url = server_url.set(database=name)
-    app_url = url.set(username="backstitch_app", password=APP_PASSWORD)
-    made = Clone(
-        url=url,
-        app=Database(app_url.render_as_string(hide_password=False), zone=ZoneInfo("Asia/Kolkata")),
-        owner=Database(url.render_as_string(hide_password=False), application="tests"),
-    )
+    made = open_clone(server_url.set(database=name))
     yield made
-    made.app.dispose()
-    made.owner.dispose()
+    made.dispose()
     cloner.used(name)
 
 

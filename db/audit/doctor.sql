@@ -105,15 +105,15 @@ as $$
     with roles as (
         select r.* from pg_roles r
         where r.rolname in ('backstitch_app', 'backstitch_admin', 'backstitch_manager', 'backstitch_analyst',
-                            'backstitch_viewer'))
+                            'backstitch_viewer', 'backstitch_watch'))
     select 'roles', 'error', r.rolname::text, p.problem, p.advice
     from roles r
     cross join lateral (
         select format('has the attribute %s', a.name), format('alter role %s no%1$s', r.rolname, a.name)
         from (values ('superuser', r.rolsuper), ('createrole', r.rolcreaterole), ('createdb', r.rolcreatedb),
                      ('replication', r.rolreplication), ('bypassrls', r.rolbypassrls),
-                     ('inherit', r.rolinherit and r.rolname = 'backstitch_app'),
-                     ('login', r.rolcanlogin and r.rolname <> 'backstitch_app')) a (name, has_it)
+                     ('inherit', r.rolinherit and r.rolname in ('backstitch_app', 'backstitch_watch')),
+                     ('login', r.rolcanlogin and r.rolname not in ('backstitch_app', 'backstitch_watch'))) a (name, has_it)
         where a.has_it
         union all
         select 'owns something', format('reassign owned by %s to backstitch_owner', r.rolname)

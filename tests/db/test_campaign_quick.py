@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from psycopg import sql
 from sqlalchemy import URL
 
+from backstitch.startup import conninfo
 from bench.campaigns import checks, random_sql, session, shop, statements
 from bench.campaigns.session import Ledger, Session
 from bench.campaigns.shop import Shop
@@ -44,7 +46,7 @@ def shops(server_url: URL, clone: Clone, monkeypatch: pytest.MonkeyPatch) -> Ite
     @contextmanager
     def make() -> Iterator[Shop]:
         name = f"{clone.url.database}_{next(numbers)}"
-        with Clone(server_url, clone.app, clone.owner).superuser() as psql:
+        with psycopg.connect(conninfo(server_url), autocommit=True) as psql:
             psql.execute(
                 sql.SQL("create database {} template {}").format(
                     sql.Identifier(name), sql.Identifier(clone.url.database or "")

@@ -16,7 +16,7 @@ from backstitch import __version__, migrations
 from backstitch.accounts import sessions
 from backstitch.accounts.permissions import Role
 from backstitch.database import System
-from tests.conftest import APP_PASSWORD, LIFETIME_HOURS, PASSWORD, Clone
+from tests.conftest import APP_PASSWORD, LIFETIME_HOURS, PASSWORD, WATCH_PASSWORD, Clone
 
 HEADER = "index,SKU Code,Design No.,Stock,Category,Size,Color"
 GOOD = "0,AN201-RED-L,AN201,5.0,AN : LEGGINGS,L,Red"
@@ -29,6 +29,7 @@ def configured(clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("DATABASE_URL", clone.url.render_as_string(hide_password=False))
     # Roles are the server's: start-up would otherwise set another password, for every test's application.
     monkeypatch.setenv("BACKSTITCH_APP_PASSWORD", APP_PASSWORD)
+    monkeypatch.setenv("BACKSTITCH_WATCH_PASSWORD", WATCH_PASSWORD)
     monkeypatch.setenv("BACKSTITCH_HOME", str(tmp_path / "home"))
     work = tmp_path / "work"
     work.mkdir()

@@ -42,6 +42,7 @@ def test_every_setting_can_be_given() -> None:
         "BACKSTITCH_COOKIE_KEY": "k" * 32,
         "BACKSTITCH_SINGLE_SIGN_ON_KEY": "s" * 32,
         "BACKSTITCH_APP_PASSWORD": "p",
+        "BACKSTITCH_WATCH_PASSWORD": "w",
     }
     assert settings.load(given) == Settings(
         home=Path("/srv/shop"),
@@ -55,6 +56,7 @@ def test_every_setting_can_be_given() -> None:
         cookie_key="k" * 32,
         single_sign_on_key="s" * 32,
         app_password="p",
+        watch_password="w",
     )
 
 
@@ -81,6 +83,7 @@ def test_a_variable_that_is_set_to_nothing_counts_as_not_set() -> None:
         "HOSTS",
         "COOKIE_KEY",
         "APP_PASSWORD",
+        "WATCH_PASSWORD",
     )
     assert settings.load({"DATABASE_URL": ""} | {f"BACKSTITCH_{name}": "" for name in names}) == settings.load({})
 

@@ -28,11 +28,11 @@ from backstitch.postgres import server as postgres_server
 from backstitch.settings import Settings
 from backstitch.startup import Service
 from tests import homes
-from tests.conftest import APP_PASSWORD, PASSWORD, Clone
+from tests.conftest import APP_PASSWORD, PASSWORD, WATCH_PASSWORD, Clone
 from tests.unit.postgres.processes import in_child, kill_server
 
 NO_RULES = b"TZif" + bytes(32) + bytes([0, 0, 0, 1, 0, 0, 0, 4]) + bytes(6) + b"UTC\0"
-ROLES = ("owner", "admin", "manager", "analyst", "viewer", "app")
+ROLES = ("owner", "admin", "manager", "analyst", "viewer", "app", "watch")
 MUST_MIGRATE = (
     "The database is not up to date; run `python -m backstitch migrate` with DATABASE_URL set to a login "
     "that may create roles and schemas."
@@ -49,6 +49,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 def known_password(monkeypatch: pytest.MonkeyPatch) -> None:
     """Roles are the server's: start-up would otherwise set another password, for every test's application."""
     monkeypatch.setenv("BACKSTITCH_APP_PASSWORD", APP_PASSWORD)
+    monkeypatch.setenv("BACKSTITCH_WATCH_PASSWORD", WATCH_PASSWORD)
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +75,8 @@ def bare(own_server: URL) -> Iterator[URL]:
 
 def configured(home: Path, url: URL | str | None = None) -> Settings:
     given = url.render_as_string(hide_password=False) if isinstance(url, URL) else url
-    password = os.environ.get("BACKSTITCH_APP_PASSWORD", "")
-    return settings.load(
-        {"BACKSTITCH_HOME": str(home), "DATABASE_URL": given or "", "BACKSTITCH_APP_PASSWORD": password}
-    )
+    passwords = {name: os.environ.get(name, "") for name in ("BACKSTITCH_APP_PASSWORD", "BACKSTITCH_WATCH_PASSWORD")}
+    return settings.load({"BACKSTITCH_HOME": str(home), "DATABASE_URL": given or "", **passwords})
 
 
 def refusal(home: Path, url: URL | str | None = None) -> str:

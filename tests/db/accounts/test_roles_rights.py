@@ -308,9 +308,9 @@ def test_the_applications_login_owns_nothing_and_inherits_nothing(clone: Clone) 
         ).fetchall()
         assert roles == [(f"backstitch_{role}", False) for role in ("admin", "analyst", "manager", "viewer")]
         logins = psql.execute(
-            "select rolname from pg_roles where rolname like 'backstitch\\_%' and rolcanlogin"
+            "select rolname from pg_roles where rolname like 'backstitch\\_%' and rolcanlogin order by 1"
         ).fetchall()
-        assert logins == [("backstitch_app",)]
+        assert logins == [("backstitch_app",), ("backstitch_watch",)]
         if psql.info.server_version >= 160000:
             inherited = (
                 "select count(*) from pg_auth_members where member = 'backstitch_app'::regrole and inherit_option"

@@ -14,7 +14,7 @@ from backstitch.audit import integrity
 from backstitch.audit.export import Format, export
 from backstitch.audit.integrity import Checkpoint, Finding, Kind, read_checkpoints
 from backstitch.errors import Refused
-from tests.conftest import APP_PASSWORD, Clone
+from tests.conftest import APP_PASSWORD, WATCH_PASSWORD, Clone
 from tests.db.audit.shop import around_now, open_shop
 from tests.db.audit.tampering import findings, one, seal_all
 
@@ -28,6 +28,7 @@ def shop(clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone
     monkeypatch.setenv("DATABASE_URL", clone.url.render_as_string(hide_password=False))
     # Roles are the server's: start-up would otherwise set another password, for every test's application.
     monkeypatch.setenv("BACKSTITCH_APP_PASSWORD", APP_PASSWORD)
+    monkeypatch.setenv("BACKSTITCH_WATCH_PASSWORD", WATCH_PASSWORD)
     monkeypatch.setenv("BACKSTITCH_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     open_shop(clone)

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import psycopg
 from psycopg import sql
@@ -23,7 +22,6 @@ from backstitch import __version__
 from backstitch.accounts import sessions, users
 from backstitch.accounts.permissions import Role
 from backstitch.audit.deletion import delete_records
-from backstitch.database import Database
 from backstitch.inventory.movements import adjustments
 from backstitch.inventory.movements import commands as movement_commands
 from backstitch.inventory.movements.adjustments import Adjustment
@@ -33,7 +31,7 @@ from backstitch.inventory.products import queries as product_queries
 from backstitch.postgres import server as postgres_server
 from backstitch.startup import conninfo
 from bench.campaigns import servers
-from tests.conftest import APP_PASSWORD, Clone, prepare
+from tests.conftest import Clone, open_clone, prepare
 from tests.db.audit.tampering import seal_all
 from tests.db.business import DAY, open_business
 
@@ -126,16 +124,6 @@ def empty_database(server_url: URL, name: str) -> Iterator[URL]:
             connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
-def open_clone(url: URL) -> Clone:
-    """A prepared database as its application and its owner see it."""
-    app_url = url.set(username="backstitch_app", password=APP_PASSWORD)
-    return Clone(
-        url=url,
-        app=Database(app_url.render_as_string(hide_password=False), zone=ZoneInfo("Asia/Kolkata")),
-        owner=Database(url.render_as_string(hide_password=False), application="tests"),
-    )
-
-
 def _without_the_moment(dumped: str) -> str:
     return "\n".join(line for line in dumped.split("\n") if not NOT_THE_SCHEMA.match(line))
 
@@ -146,8 +134,7 @@ def main() -> None:
         prepare(url)
         clone = open_clone(url)
         live_in(clone)
-        clone.app.dispose()
-        clone.owner.dispose()
+        clone.dispose()
         dump(url, DUMPS / f"{__version__}.sql.gz")
     print(f"Kept {DUMPS.name}/{__version__}.sql.gz.")
 

@@ -24,7 +24,7 @@ from tests.db.versions.lived_in import DUMPS, dump, dump_schema, empty_database,
 
 FROZEN = Path(__file__).with_name("frozen.sha256")
 # What no version has yet: a revision or a step in the making.
-NOT_YET_FROZEN: set[str] = set()
+NOT_YET_FROZEN = {"db/migrations/versions/0002_watch.py"}
 
 
 @contextmanager
@@ -108,8 +108,8 @@ Why: to show that a database gets from one version to the next.
 
 from db.migrations.sql import run_as_owner
 
-revision = "0002"
-down_revision = "0001"
+revision = "9999"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
@@ -171,7 +171,7 @@ def next_version(project: Path, tmp_path: Path) -> Path:
     for folder in ("backstitch", "db"):
         shutil.copytree(project / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "backstitch" / "__init__.py").write_text('__version__ = "99.0"\n')
-    (tmp_path / "db" / "migrations" / "versions" / "0002_trial.py").write_text(REVISION)
+    (tmp_path / "db" / "migrations" / "versions" / "9999_trial.py").write_text(REVISION)
     (tmp_path / "db" / "steps" / "0003_seasons.sql").write_text(STEP)
     # The function that the revision drops goes from its file, and from the two that name it.
     products, rights = tmp_path / "db" / "inventory" / "products.sql", tmp_path / "db" / "rights.sql"
