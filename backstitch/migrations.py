@@ -64,6 +64,7 @@ def upgrade(connection: Connection, *, reapply: bool = False) -> None:
         _refuse_unknown(connection)
     connection.rollback()  # ends the transaction in which that was read
     config.attributes["connection"] = connection
+    config.attributes["before_revisions"] = partial(_prepare, reapply)
     config.attributes["after_revisions"] = partial(_bring_code, reapply)
     with door(Source.SYSTEM) as request:
         # For the whole migration: env.py makes its transactions, and resets the settings of the connection at its end.
@@ -94,10 +95,18 @@ def _is_newer(version: str) -> bool:
         return True  # none that this version knows how to name
 
 
+def _prepare(reapply: bool, connection: Connection) -> None:
+    if reapply or not is_current(connection):
+        code.disable_event_triggers(connection)
+
+
 def _bring_code(reapply: bool, connection: Connection, a_revision_ran: bool) -> None:
     # Asked again: while this one waited for its turn, a newer version may have brought the database up.
     _refuse_unknown(connection)
-    if reapply or a_revision_ran or code.applied(connection) != code.hashes():
+    is_behind = reapply or a_revision_ran or code.applied(connection) != code.hashes()
+    if is_behind:
         code.apply(connection, version=__version__)
     code.begin_era(connection)
     code.take_steps(connection)
+    if is_behind:
+        code.make_event_triggers(connection)

@@ -21,9 +21,11 @@ from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from backstitch import doctor, installation, migrations
-from backstitch.database import Database
+from backstitch.audit import fingerprint
+from backstitch.database import Database, System
 from backstitch.errors import StartError
 from backstitch.postgres import server as postgres_server
+from backstitch.request import Source, door
 from backstitch.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -64,9 +66,10 @@ class Service:
     watch: Database | None = None
 
     def look_ahead(self) -> None:
-        """Makes the trail's partitions of the months ahead, if the owner's login is known. The app calls it daily."""
+        """Makes the trail's months ahead and records the fingerprint, if the owner is known. The app calls it daily."""
         if self.owner_url is not None:
             _make_partitions(self.owner_url)
+            _record_fingerprint(self.owner_url)
 
     def revive(self) -> bool:
         """Brings the embedded server back if it died; returns whether it runs. The app calls it every few seconds."""
@@ -241,6 +244,7 @@ def _bring_up_to_date(url: URL, zone: ZoneInfo, *, reapply: bool = False) -> Non
     _migrate(url, reapply=reapply)
     _make_partitions(url)
     _keep_zone(url, zone)
+    _record_fingerprint(url)
 
 
 def _migrate(url: URL, *, reapply: bool) -> None:
@@ -288,6 +292,18 @@ def _make_partitions(url: URL) -> None:
             connection.execute(text("select audit.make_partitions()"))
     except DBAPIError as error:
         log.warning("The trail's next partitions could not be made: %s.", _reason(error.orig))
+
+
+def _record_fingerprint(url: URL) -> None:
+    """Puts the fingerprint of code, tables, rights and roles on the record: daily, and when it has changed."""
+    database = Database(url.render_as_string(hide_password=False), pool_size=1)
+    try:
+        with door(Source.SYSTEM), database.transaction(System(), operation="take the fingerprint") as connection:
+            fingerprint.record(connection)
+    except DBAPIError as error:
+        log.warning("The fingerprint of the database could not be recorded: %s.", _reason(error.orig))
+    finally:
+        database.dispose()
 
 
 def _keep_zone(url: URL, zone: ZoneInfo) -> None:

@@ -26,6 +26,7 @@ FILES = (
     "audit/actor.sql",
     "audit/personal.sql",
     "audit/partitions.sql",
+    "audit/interruptions.sql",
     "audit/replay.sql",
     "audit/seals.sql",
     "audit/undo.sql",
@@ -81,6 +82,40 @@ WATCH_AGAIN = "select audit.watch(w.relation) from audit.watched_tables w join p
 OF_THE_OWNER = "where c.relowner = 'backstitch_owner'::regrole"
 # Triggers are made by whoever owns the table; only the login that migrates can be that, or stand in for it.
 OF_OTHERS = "where c.relowner <> 'backstitch_owner'::regrole"
+# Only a superuser can make event triggers; without them the app looks each second (db/audit/interruptions.sql).
+MAKE_EVENT_TRIGGERS = """
+do $$
+begin
+    if not (select rolsuper from pg_roles where rolname = current_user) then
+        return;
+    end if;
+    drop event trigger if exists backstitch_watch_ddl;
+    drop event trigger if exists backstitch_watch_drop;
+    create event trigger backstitch_watch_ddl on ddl_command_end execute function audit.note_definitions();
+    create event trigger backstitch_watch_drop on sql_drop execute function audit.note_definitions();
+    alter event trigger backstitch_watch_ddl enable always;
+    alter event trigger backstitch_watch_drop enable always;
+    insert into audit.guards (guard, relation) values ('definitions', 'event triggers')
+    on conflict on constraint guards_pkey do nothing;
+end
+$$
+"""
+# For the transaction of a migration; the fingerprint (backstitch/audit/fingerprint.py) says what it brought.
+DISABLE_EVENT_TRIGGERS = """
+do $$
+declare
+    event_trigger name;
+begin
+    for event_trigger in
+        select evtname from pg_event_trigger
+        where evtname in ('backstitch_watch_ddl', 'backstitch_watch_drop')
+            and (select rolsuper from pg_roles where rolname = current_user)
+    loop
+        execute format('alter event trigger %I disable', event_trigger);
+    end loop;
+end
+$$
+"""
 BEGIN_ERA = "select audit.begin_era()"
 STEPS_TAKEN = text("select name from public.backstitch_steps")
 STORE_STEP = text("insert into public.backstitch_steps (name) values (:name)")
@@ -131,6 +166,16 @@ def _apply_files(connection: Connection, version: str) -> None:
     execute(connection, WATCH_AGAIN + OF_OTHERS)
     _store_hashes(connection, hashes(), version)
     execute(connection, f"set local lock_timeout = '{kept}'")
+
+
+def disable_event_triggers(connection: Connection) -> None:
+    """Switches off the event triggers that record each command, for the rest of a migration. The caller commits."""
+    execute(connection, DISABLE_EVENT_TRIGGERS)
+
+
+def make_event_triggers(connection: Connection) -> None:
+    """Makes the event triggers anew, at the end of a migration, if the login is a superuser. The caller commits."""
+    execute(connection, MAKE_EVENT_TRIGGERS)
 
 
 def begin_era(connection: Connection) -> None:

@@ -50,6 +50,7 @@ grant execute on function
     accounts.begin(text, text, text, text, text),
     accounts.seen(text),
     audit.seal(),
+    audit.note_interruptions(text),
     audit.findings()
 to backstitch_app;
 

@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 PAUSE = 1.0  # seconds between two seals
 SEAL = text("select audit.seal()")
+LOOK = text("select audit.note_interruptions()")
 
 
 def seal(database: Database) -> int:
@@ -26,8 +27,14 @@ def seal(database: Database) -> int:
         return int(connection.execute(SEAL).scalar_one())
 
 
+def look(database: Database) -> int:
+    """Records the guards of the trail that fell or stand again since the last look; returns how many. Needs no user."""
+    with database.anonymous() as connection:
+        return int(connection.execute(LOOK).scalar_one())
+
+
 class Sealer:
-    """Seals each second in a thread beside the app, from `with` to the end of its block.
+    """Looks for interruptions and seals each second in a thread beside the app, from `with` to the end of its block.
 
     It is a daemon thread, so the app ends without waiting for its pause or for a long seal. The database rolls back a
     seal that is cut off, and the next sealer makes it again.
@@ -57,6 +64,7 @@ class Sealer:
     def _seal_once(self) -> None:
         """Seals once. Logs the first of a row of failures, and the first success after them."""
         try:
+            look(self._database)
             seal(self._database)
         except Exception as error:
             if not self._failing and not self._ended.is_set():

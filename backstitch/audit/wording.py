@@ -177,6 +177,7 @@ NAMES = {
     "last_number",
 }
 HIDDEN = {"password_hash", "token_hash"}
+FINGERPRINTED = ("code", "tables", "rights", "roles")
 # The fields that readers look for first; others follow alphabetically.
 FIRST_FIELDS = ("quantity", "unit_price", "price", "role", "is_active", "name", "sku", "status")
 
@@ -292,11 +293,24 @@ def _record_gist(record: Record, values: Values, currency: str, zone: tzinfo) ->
         case "IMPORT", "StockList" if "rows" in values:
             accepted, rows = (value_word("rows", values.get(name)) for name in ("accepted", "rows"))
             return _joined(f"{accepted} of {rows} rows", values.get("file"))
+        case "MAINTENANCE", "Interruption":
+            return _interruption_gist(values, zone)
+        case "MAINTENANCE", "Definition":
+            return _joined(values.get("command"), *values.get("objects", ()))
+        case "MAINTENANCE", "Fingerprint":
+            return _joined(values.get("version"), *(f"{part} {str(values.get(part))[:12]}" for part in FINGERPRINTED))
         case action, _ if action in SIGN_IN_FAILURES:
             return _joined(values.get("username"), values.get("cause"))
         case "CREATE" | "DELETE" | "TRUNCATE", entity if entity in ROW_GISTS:
             return ROW_GISTS[entity](values, currency)
     return _first_fields(values, currency, zone)
+
+
+def _interruption_gist(values: Values, zone: tzinfo) -> str:
+    began, ended = (value_word(name, values.get(name), zone=zone) for name in ("began_at", "ended_at"))
+    if values.get("interrupted"):
+        return _joined(f"{values.get('table')} is not on the record", values.get("off"))
+    return f"{values.get('table')} is on the record again; it was not from {began} to {ended}"
 
 
 def _inward_gist(values: Values, currency: str) -> str:

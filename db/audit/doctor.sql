@@ -24,25 +24,6 @@ $$;
 comment on function audit.source_is_current(audit.watched_tables, text) is
     'Returns whether the body of a trigger function is the one that audit.watch would generate now.';
 
-create or replace function audit.faulty_triggers(target regclass, trigger_function oid) returns text
-language sql stable set search_path = pg_catalog, pg_temp
-as $$
-    -- The bits of tgtype: 1 row, 2 before, 4 insert, 8 delete, 16 update, 32 truncate.
-    select string_agg(e.name, ', ' order by e.name)
-    from (values ('audit_insert', 4, null, 'new_rows'), ('audit_update', 16, 'old_rows', 'new_rows'),
-                 ('audit_delete', 8, 'old_rows', null), ('audit_truncate', 34, null, null)
-         ) e (name, kind, old_table, new_table)
-    where not exists (
-        select from pg_trigger t
-        where t.tgrelid = target and t.tgname = e.name and t.tgtype = e.kind and t.tgfoid = trigger_function
-            and t.tgenabled = 'A' and t.tgqual is null and t.tgattr = '' and t.tgnargs = 0
-            and t.tgoldtable is not distinct from e.old_table::name
-            and t.tgnewtable is not distinct from e.new_table::name)
-$$;
-comment on function audit.faulty_triggers(regclass, oid) is
-    'Returns which of the four triggers of a watched table are missing, not ENABLE ALWAYS, or not as audit.watch makes '
-    'them; null: none.';
-
 create or replace function audit.table_findings() returns setof audit.finding
 language sql stable set search_path = pg_catalog, pg_temp
 as $$

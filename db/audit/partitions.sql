@@ -49,7 +49,9 @@ begin
                 execute format('create table audit.%I partition of audit.records %s', partition, bounds);
             end if;
             -- Whoever called: db/rights.sql revokes rights on every table of the trail as backstitch_owner.
-            execute format('alter table audit.%I owner to backstitch_owner', partition);
+            if current_user <> 'backstitch_owner' then
+                execute format('alter table audit.%I owner to backstitch_owner', partition);
+            end if;
             made := made + 1;
         end if;
     end loop;

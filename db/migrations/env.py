@@ -22,6 +22,7 @@ try:
     context.configure(connection=connection, version_table_schema="public")
     with context.begin_transaction():
         before = context.get_context().get_current_revision()
+        context.config.attributes["before_revisions"](connection)
         context.run_migrations()
         ran = context.get_context().get_current_revision() != before
         context.config.attributes["after_revisions"](connection, ran)

@@ -1,13 +1,13 @@
-"""Creates the login that watches: backstitch_watch, which reads the raw trail and the tables, and writes nothing.
+"""Creates the login that watches, backstitch_watch, and the table of interruptions, audit.guards.
 
 Why: who verifies the trail must read it past every view and function that a DBA could have replaced, and must not be
-able to change what it judges.
+able to change what it judges. And a table that was off the record for a while must be known to have been.
 Locks: none that matter; roles are rows of a catalog.
 
 What the login may read is in db/rights.sql. It gets its password at start-up (backstitch.startup).
 """
 
-from db.migrations.sql import run_sql
+from db.migrations.sql import run_as_owner, run_sql
 
 revision = "0002"
 down_revision = "0001"
@@ -31,5 +31,23 @@ grant select on public.alembic_version to backstitch_watch;
 """
 
 
+GUARDS = r"""
+create table audit.guards (
+    guard text not null constraint guards_pkey primary key,
+    relation text not null,
+    since timestamptz,
+    record_id bigint
+);
+comment on table audit.guards is
+    'What has to stand so that changes reach the trail, and has fallen. Written by audit.note_interruptions only.';
+comment on column audit.guards.guard is
+    'The entity of a watched table, `trail` and the table that something stands before, or `definitions`.';
+comment on column audit.guards.relation is 'The table that is not on the record meanwhile.';
+comment on column audit.guards.since is 'When it fell; null: it stands.';
+comment on column audit.guards.record_id is 'The record of that.';
+"""
+
+
 def upgrade() -> None:
     run_sql(ROLE)
+    run_as_owner(GUARDS)

@@ -137,7 +137,7 @@ def test_running_a_file_again_keeps_the_records_the_rights_and_the_actors(
             manager.execute(product, ("before",))
         trail = (
             "select md5(string_agg(r::text, '|' order by id)), count(*), (select key from "
-            "audit.signing_keys) from audit.records r"
+            "audit.signing_keys) from audit.records r where entity <> 'Definition'"
         )
         kept, before = psql.execute(trail).fetchone(), catalog(clone.url)
         with acting(clone, Role.MANAGER) as manager:
