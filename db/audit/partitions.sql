@@ -13,7 +13,8 @@
 create or replace function audit.make_partitions(
     first date default (now() at time zone 'UTC')::date, months integer default 3
 ) returns integer
-language plpgsql volatile set search_path = pg_catalog, pg_temp
+-- As its owner, whoever calls, so that the months belong to backstitch_owner.
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     month date;
@@ -47,10 +48,6 @@ begin
                 execute format('alter table audit.records attach partition audit.%I %s', partition, bounds);
             else
                 execute format('create table audit.%I partition of audit.records %s', partition, bounds);
-            end if;
-            -- Whoever called: db/rights.sql revokes rights on every table of the trail as backstitch_owner.
-            if current_user <> 'backstitch_owner' then
-                execute format('alter table audit.%I owner to backstitch_owner', partition);
             end if;
             made := made + 1;
         end if;

@@ -154,7 +154,7 @@ def test_a_command_that_changes_a_definition_is_on_the_record(
         "create table public.mine (id int)",
         "create temp table products (id int)",
         "comment on table inventory.products is 'mine'",
-        "set role backstitch_owner; select audit.make_partitions(date '2031-02-03', 2)",
+        "select audit.make_partitions(date '2031-02-03', 2)",
         "drop table if exists inventory.none",
     ],
 )
