@@ -141,7 +141,10 @@ def test_records_in_the_default_partition_move_into_their_month_when_the_advice_
         psql.execute("set timezone = 'Asia/Kolkata'; set role backstitch_owner")
         psql.execute("update audit.records set recorded_at = '2101-01-31T23:59:59Z' where id = 1")
         psql.execute("update audit.records set recorded_at = '2101-02-01T00:00:00Z' where id = 2")
-        stored = "select md5(string_agg(r::text, '|' order by id)), count(*) from audit.records r where entity <> 'Definition'"
+        stored = (
+            "select md5(string_agg(r::text, '|' order by id)), count(*) from audit.records r "
+            "where entity <> 'Definition'"
+        )
         before = psql.execute(stored).fetchone()
         for _ in range(2):
             advice = psql.execute(
