@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
     bool(os.environ.get("BACKSTITCH_TEST_SERVER")),
     reason="moves the trail with the bundled programs into a bundled server, so it starts from one",
 )
-ROLES = ("owner", "app", "admin", "manager", "analyst", "viewer")
+ROLES = ("owner", "app", "watch", "admin", "manager", "analyst", "viewer")
 NEXT_TRANSACTIONS = "do $$ begin for i in 1..{} loop perform pg_current_xact_id(); commit; end loop; end $$"
 NO_IDENTIFIER = (
     "create or replace function audit.system_identifier() returns bigint language sql as 'select null::bigint'"
