@@ -92,7 +92,7 @@ def replay_with(connection: Driver, owner: Driver | None, *, most_shown: int = M
     added = {title: table for title, table in known.items() if title not in own}
     outcomes = [
         *_replay(connection, own, known, is_own=True, most_shown=most_shown),
-        *(_replay_added(owner, added, most_shown) if owner is not None else map(_not_compared, added)),
+        *(map(_not_compared, added) if owner is None else _replay_added(owner, added, most_shown)),
     ]
     return sorted(outcomes, key=lambda outcome: outcome.table)
 
@@ -130,8 +130,9 @@ def _not_compared(table: str) -> Replayed:
 
 def _replay_added(owner: Driver, added: dict[str, Watched], most_shown: int) -> Iterator[Replayed]:
     """The outcomes of the tables that an administrator has put on the record, in the snapshot of the owner's login."""
-    outside.set_plainly(owner)
-    return _replay(owner, added, added, is_own=False, most_shown=most_shown)
+    if added:
+        outside.set_plainly(owner)
+        yield from _replay(owner, added, added, is_own=False, most_shown=most_shown)
 
 
 def _replay(
