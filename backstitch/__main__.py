@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -135,11 +135,20 @@ def verify(options: argparse.Namespace, configured: Settings) -> int:
 
 def replay_trail(options: argparse.Namespace, configured: Settings) -> int:
     """Rebuilds every table from the trail and prints the differences; returns 1 if there are any."""
-    with (
-        _owner_database(configured, "replay", examined=False) as database,
-        database.read(System()) as connection,
-    ):
-        outcomes = list(replay.replay(connection))
+    with startup.running(configured, application="backstitch replay", examined=False) as service, ExitStack() as stack:
+        if service.watch is None:
+            raise Refused(
+                f"replay needs the login {startup.WATCH_LOGIN}: set BACKSTITCH_WATCH_PASSWORD to its password.",
+                rule="watch_login",
+            )
+        connection = stack.enter_context(service.watch.read(System()))
+        owner = None
+        if service.owner_url is not None:
+            url = service.owner_url.render_as_string(hide_password=False)
+            database = Database(url, application="backstitch replay", pool_size=1)
+            stack.callback(database.dispose)
+            owner = stack.enter_context(database.read(System()))
+        outcomes = replay.replay(connection, owner=owner)
     print(replay.report(outcomes))
     return 1 if any(outcome.total for outcome in outcomes) else 0
 
@@ -150,7 +159,7 @@ def examine(options: argparse.Namespace, configured: Settings) -> int:
         database = Database(url.render_as_string(hide_password=False), application="backstitch doctor", pool_size=1)
         try:
             with database.anonymous() as connection:
-                found = doctor.findings(connection, thorough=True)
+                found = doctor.findings(connection)
         finally:
             database.dispose()
     print(doctor.report(found))

@@ -23,11 +23,6 @@ log = logging.getLogger(__name__)
 
 # In the order of the checks.
 FINDINGS = text("select check_name, severity, subject, problem, advice from audit.findings()")
-# Reads the whole trail of the tables with personal columns, so start-up leaves it out.
-PERSONAL_FINDINGS = text("select check_name, severity, subject, problem, advice from audit.personal_findings()")
-# Null, as for a login that may not, where somebody has dropped the function.
-# Null where somebody has dropped it, which the comparison of the catalog names.
-MAY_READ_ALL = text("select has_function_privilege(to_regprocedure('audit.personal_findings()'), 'execute')")
 WORDS = {"ok": "OK", "warning": "warning", "error": "error"}
 
 # The kinds of objects in db/catalog.sql by the check that reports them.
@@ -63,11 +58,10 @@ class Finding:
         return f"{self.subject} {self.problem}" if self.subject else ""
 
 
-def findings(connection: Connection, *, thorough: bool = False) -> list[Finding]:
+def findings(connection: Connection) -> list[Finding]:
     """What every check found, in the order of the checks; any login may ask.
 
-    `thorough` adds what takes a reading of the trail, if the login may. Raises StartError when the database
-    has no doctor and does not claim to be up to date.
+    Raises StartError when the database has no doctor and does not claim to be up to date.
     """
     catalog.speak_plainly(connection)
     try:
@@ -80,11 +74,7 @@ def findings(connection: Connection, *, thorough: bool = False) -> list[Finding]
                 "`python -m backstitch doctor` with the owner's login lists what to do."
             ) from error
         raise StartError("The database is not up to date; run `python -m backstitch migrate`.") from error
-    found += _catalog_findings(connection)
-    if thorough and connection.execute(MAY_READ_ALL).scalar_one():
-        personal = [Finding(*row) for row in connection.execute(PERSONAL_FINDINGS)]
-        found += personal or [_ok("personal values")]
-    return found
+    return found + _catalog_findings(connection)
 
 
 def require_sound(connection: Connection) -> None:

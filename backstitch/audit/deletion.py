@@ -22,8 +22,8 @@ def delete_records(
     """Deletes the sealed records with since <= recorded_at < before; returns how many.
 
     `entities` are names in the trail, such as InwardLog; None means all. Records that are not sealed yet, and those of
-    former deletions, stay. Raises Refused for a user who is not an admin, without a reason, and when a record is not
-    as it was sealed.
+    former deletions and of erasures, stay. Raises Refused for a user who is not an admin, without a reason, and when a
+    record is not as it was sealed.
     """
     parameters = {"before": before, "reason": reason, "since": since}
     names = None if entities is None else list(entities)

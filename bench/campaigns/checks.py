@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from backstitch.audit.replay import replay_with
 from bench.campaigns.shop import Connection
 
 # Cells whose quantity is not goods in less goods out.
@@ -17,12 +18,12 @@ where s.quantity is distinct from coalesce(m.moved, 0)
 """
 
 
-def replay_differences(connection: Connection) -> list[Any]:
-    """The differences between every watched table and its replay from the trail, 100 at most."""
-    return connection.execute(
-        "select w.entity, d.* from audit.watched_tables w join pg_class c on c.oid = w.relation, "
-        "audit.differences(w.relation) d limit 100"
-    ).fetchall()
+def replay_differences(connection: Connection) -> list[str]:
+    """What replay says against any watched table, as sentences, 100 at most of each."""
+    with connection.transaction(force_rollback=True):  # it takes the settings of the replay with it
+        connection.execute("set transaction isolation level repeatable read, read only")
+        outcomes = replay_with(connection, connection, most_shown=100)
+    return [str(found) for outcome in outcomes for found in (*outcome.problems, *outcome.differences)]
 
 
 def verification(connection: Connection) -> list[Any]:

@@ -183,22 +183,3 @@ as $$
 $$;
 comment on function audit.findings() is
     'Returns the findings of all checks, a row each, and one row of severity ok for a check without findings.';
-
-create or replace function audit.personal_findings() returns setof audit.finding
-language sql stable security definer set search_path = pg_catalog, pg_temp
-as $$
-    select 'personal values', 'error', format('record %s', r.id),
-           format('a value of %s does not fit its commitment', f.key),
-           'somebody altered audit.personal_values; restore the value from a backup'
-    from audit.records r
-    cross join lateral (values (r.old_values), (r.new_values)) side (recorded)
-    cross join lateral jsonb_each(side.recorded) f
-    join audit.personal_values p on p.id = audit.personal_value_id(f.value)
-    where r.entity = any (select w.entity from audit.watched_tables w where w.personal <> '{}')
-        -- The details of these activities come from the application, so a reference in them says nothing.
-        and r.action not in ('EXPORT', 'IMPORT')
-        and audit.commitment(p.salt, p.value) is distinct from f.value ->> 'sha256'
-$$;
-comment on function audit.personal_findings() is
-    'Returns the records whose personal values do not match the commitment. Reads every record of tables with personal '
-    'columns.';

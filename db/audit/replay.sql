@@ -1,14 +1,14 @@
--- Backstitch: replay, the proof that the trail is complete.
+-- Backstitch: the replay of rows, for what the database itself records.
 --
--- Contract. Replaying the trail from empty gives every watched table as it stands. Where it does not,
--- audit.differences(table) returns the row, the column and the value of each side.
+-- Contract. Replaying the records of a row gives the row as it stood. audit.record_unseen records the difference after
+-- a change that fired no trigger, and audit.delete_records keeps what the records that it deletes say of a row. The proof
+-- that the trail is complete is not here: backstitch/audit/replay.py replays raw records in Python.
 --
 -- Order. The ids of records give the order of changes, except within one statement that changes a row twice
 -- (triggers.sql, Limits). So a row that does not replay in the order of ids is replayed transaction by transaction, and
 -- the records of each in any order that works.
 --
--- Locks. None that a writer waits for. Each function reads one snapshot, so its answer is right while others write. To
--- compare several tables as of one moment, open a REPEATABLE READ transaction.
+-- Locks. None that a writer waits for. Each function reads one snapshot.
 --
 -- Limits. Redacted columns are left out, because the trail does not have their values.
 --
@@ -141,70 +141,6 @@ $$;
 comment on function audit.replayed(audit.watched_tables) is
     'Returns every row of a table that the trail has, as its records leave it (null: deleted), and the first record '
     'that does not fit; personal values as references.';
-
-create or replace function audit.differences(target regclass)
-returns table (entity_id bigint, column_name text, in_trail jsonb, in_table jsonb, record_id bigint)
-language plpgsql stable
-set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set intervalstyle = 'iso_8601'
-set extra_float_digits = 1 set bytea_output = 'hex' set work_mem = '64MB'
-as $$
-declare
-    w audit.watched_tables;
-    without_personal audit.watched_tables;
-    rebuilt text;
-    stored text;
-begin
-    select * into strict w from audit.watched_tables t where t.relation = target;
-    without_personal := w;
-    without_personal.personal := '{}';
-    -- Of a json column the trail keeps the value, not the spacing, so it is compared as jsonb.
-    select string_agg(format('(p).%I%s', c.name, c.cast_to), ', '),
-           string_agg(format('n.%I%s', c.name, c.cast_to), ', ')
-        into rebuilt, stored
-    from (select a.attname as name, case when a.atttypid = 'json'::regtype then '::jsonb' else '' end as cast_to
-          from pg_attribute a
-          where a.attrelid = target and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
-              and a.attname <> all (w.redacted)
-          order by a.attnum) c;
-
-    -- Compares twice: first the row as jsonb with the replayed one; then, if these agree, the stored row with the row
-    -- that the replayed jsonb populates, which finds values that jsonb does not hold exactly. `offset 0` keeps the
-    -- planner from computing a side again for each use of it.
-    return query execute format($query$
-        select coalesce(r.entity_id, n.%1$I), d.column_name, d.in_trail, d.in_table, d.record_id
-        from audit.replayed($1) r
-        full join %4$s n on n.%1$I = r.entity_id
-        cross join lateral (
-            select %2$s as trail, case when n.%1$I is not null then (%3$s) - $1.redacted end as stored offset 0) v
-        cross join lateral (
-            select row(v.trail)::record *= row(v.stored)::record
-                   or v.trail is not null and v.stored is not null and audit.row_has(v.trail, v.stored) as agrees
-            offset 0) j
-        cross join lateral jsonb_populate_record(null::%4$s, case when j.agrees then v.trail end) p
-        cross join lateral (
-            select null, v.trail, v.stored, null::bigint where (v.trail is null) <> (v.stored is null)
-            union all
-            select s.key, coalesce(v.trail -> s.key, 'null'), s.value, null
-            from jsonb_each(case when v.trail is not null then v.stored end) s
-            where not j.agrees and row(s.value)::record *<> row(coalesce(v.trail -> s.key, 'null'))::record
-            union all
-            select 'as rebuilt', to_jsonb(p), v.stored, null
-            where j.agrees and row(%5$s)::record *<> row(%6$s)::record
-            union all
-            select null, null, null, r.broken_at where r.broken_at is not null
-        ) d (column_name, in_trail, in_table, record_id)
-        where not j.agrees or r.broken_at is not null or row(%5$s)::record *<> row(%6$s)::record
-        $query$,
-        audit.key_column(target),
-        case when w.personal = '{}' then 'r.row_values' else 'audit.revealed(r.row_values, ''null'')' end,
-        audit.row_source(without_personal, 'n'), target, rebuilt, stored)
-    using w;
-end
-$$;
-comment on function audit.differences(regclass) is
-    'Returns the differences between a watched table and the replayed trail; no row is the proof. A row that one side '
-    'lacks has no column_name and null on that side; record_id names a record whose old values are not those of the '
-    'row before it.';
 
 create or replace function audit.record_unseen(target regclass, columns text[] default null) returns bigint
 language plpgsql volatile

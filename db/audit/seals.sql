@@ -556,7 +556,8 @@ begin
         from audit.records r
         where r.recorded_at >= since and r.recorded_at < before
             and (entities is null or r.entity = any (entities))
-            and r.action <> 'AUDIT_DELETE'),
+            -- An erasure stays: without it, values would seem to be gone without one.
+            and r.action not in ('AUDIT_DELETE', 'FORGET')),
     compared as materialized (
         select c.id, c.era, c.transaction_id, c.digest, audit.leaf(l.blinding, c.digest) = l.leaf as as_sealed
         from chosen c
@@ -694,7 +695,7 @@ $$;
 comment on function audit.delete_records(timestamptz, text, timestamptz, text[]) is
     'Deletes the sealed records with since <= recorded_at < before, of some entities or of all, and records '
     'AUDIT_DELETE (its times are UTC). Returns how many records it deleted. Records that cannot be sealed yet, and '
-    'AUDIT_DELETE records, stay. For an admin or the owner, with a reason.';
+    'AUDIT_DELETE and FORGET records, stay. For an admin or the owner, with a reason.';
 
 -- Verification ---------------------------------------------------------------------------------
 

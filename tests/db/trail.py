@@ -1,16 +1,18 @@
 """What the tests of the trail share: reading records, refusals, acting as a user, and the replay."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
 from backstitch.accounts.permissions import Role
+from backstitch.audit.replay import Replayed, replay_with
 from tests.conftest import Clone
 
 Connection = psycopg.Connection[Any]
@@ -85,14 +87,25 @@ def watched_table(connection: Connection, columns: str, name: str = "things", en
     connection.execute("select audit.watch(%s::regclass, %s)", (table.as_string(connection), entity))
 
 
-def assert_replay_matches(connection: Connection, table: str | None = None) -> None:
-    """The trail alone rebuilds each watched table (or this one), row for row, and says what was there before."""
-    watched = connection.execute(
-        "select w.relation::regclass::text from audit.watched_tables w join pg_class c on c.oid = w.relation "
-        "where w.relation = coalesce(%s::regclass, w.relation)",
-        (table,),
-    ).fetchall()
-    assert watched
-    for (relation,) in watched:
-        found = connection.execute("select * from audit.differences(%s::regclass)", (relation,)).fetchall()
-        assert found == [], relation
+def replayed(connection: Connection, table: str | None = None) -> list[Replayed]:
+    """The outcome of the replay of each watched table, or of this one, as this connection sees them."""
+    # A savepoint, or a transaction, that takes the settings of the replay with it.
+    is_outermost = connection.info.transaction_status is TransactionStatus.IDLE
+    with connection.transaction(force_rollback=True):
+        if is_outermost:
+            connection.execute("set transaction isolation level repeatable read, read only")
+        outcomes = replay_with(connection, connection)
+    return [outcome for outcome in outcomes if table in (None, outcome.table)]
+
+
+def assert_replay_matches(
+    connection: Connection, table: str | None = None, *, problems: Collection[str] = frozenset()
+) -> None:
+    """The trail alone rebuilds each watched table (or this one), row for row, and says what was there before.
+
+    `problems` are those of tables that are not as this version has them.
+    """
+    outcomes = replayed(connection, table)
+    assert outcomes
+    assert [difference for outcome in outcomes for difference in outcome.differences] == []
+    assert {problem for outcome in outcomes for problem in outcome.problems} == set(problems)

@@ -47,7 +47,14 @@ comment on column audit.guards.since is 'When it fell; null: it stands.';
 comment on column audit.guards.record_id is 'The record of that.';
 """
 
+# Replay and the check of personal values read raw rows from outside (backstitch/audit/replay.py, personal.py).
+JUDGED_OUTSIDE = r"""
+drop function if exists audit.differences(regclass);
+drop function if exists audit.personal_findings();
+"""
+
 
 def upgrade() -> None:
     run_sql(ROLE)
     run_as_owner(GUARDS)
+    run_as_owner(JUDGED_OUTSIDE)

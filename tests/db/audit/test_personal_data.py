@@ -8,7 +8,7 @@ from psycopg import sql
 
 from backstitch.accounts import sessions
 from backstitch.accounts.permissions import Role
-from backstitch.audit import integrity, sealing
+from backstitch.audit import integrity, personal, sealing
 from backstitch.database import System
 from tests.conftest import PASSWORD, Clone, email_of
 from tests.db.trail import Connection, acting, assert_replay_matches, refused
@@ -45,6 +45,11 @@ def forget(clone: Clone, user: int, reason: str | None = "asked for by letter of
         row = connection.execute(FORGET, (user, reason)).fetchone()
     assert row is not None
     return row[0]
+
+
+def findings(clone: Clone) -> list[personal.Finding]:
+    with clone.watch.read(System()) as connection:
+        return list(personal.findings(connection))
 
 
 def mentions(psql: Connection, *words: str) -> list[tuple[str, str]]:
@@ -125,7 +130,7 @@ def test_forgetting_changes_no_record_so_seals_and_replay_hold(clone: Clone, ash
         forget(clone, asha)
         assert psql.execute(stored, last).fetchone() == before
         assert_replay_matches(psql)
-        assert psql.execute("select * from audit.personal_findings()").fetchall() == []
+    assert findings(clone) == []
     sealing.seal(clone.owner)
     assert list(integrity.verify(clone.owner, System()).findings) == []
 
@@ -226,17 +231,18 @@ def test_only_a_value_that_was_altered_is_a_finding_and_not_one_that_says_so(clo
         app.execute("select accounts.sign_in('altered', 'x', 't', '192.0.2.9', 'altered', '1 hour')")
         psql.execute("update accounts.users set name = 'altered' where role = 'viewer'")
         psql.execute("update accounts.sessions set user_agent = 'altered'")
-        assert psql.execute("select * from audit.personal_findings()").fetchall() == []
+        assert findings(clone) == []
         altered = psql.execute(
             "with changed as (update audit.personal_values set value = '\"Mallory\"' "
             "where entity_id = %s and value = to_jsonb(%s::text) returning id) "
-            "select 'record ' || r.id from audit.records r, changed "
+            "select r.id from audit.records r, changed "
             "where r.new_values -> 'name' ->> 'personal' = changed.id::text",
             (asha, NAME),
         ).fetchall()
-        found = psql.execute("select subject, problem from audit.personal_findings() order by 1").fetchall()
     assert len(altered) == 1
-    assert found == [(altered[0][0], "a value of name does not fit its commitment")]
+    assert list(map(str, findings(clone))) == [
+        f"Record {altered[0][0]}: the value of name does not fit its commitment."
+    ]
 
 
 def test_details_that_look_like_a_reference_open_nothing(clone: Clone, asha: int) -> None:

@@ -17,8 +17,8 @@ PRODUCT = "insert into inventory.products (sku, name, sizes, unit_price) values 
 
 def replayed(clone: Clone, table: str, **limits: int) -> Replayed:
     """The outcome for one table; every other table must have none."""
-    with clone.owner.read(System()) as connection:
-        outcomes = {outcome.table: outcome for outcome in replay(connection, **limits)}
+    with clone.watch.read(System()) as connection, clone.owner.read(System()) as owner:
+        outcomes = {outcome.table: outcome for outcome in replay(connection, owner=owner, **limits)}
     assert [other.table for other in outcomes.values() if other.total and other.table != table] == []
     return outcomes[table]
 

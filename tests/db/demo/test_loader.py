@@ -15,7 +15,7 @@ from sqlalchemy import URL, text
 from backstitch import __main__, doctor, startup
 from backstitch.accounts import users
 from backstitch.accounts.permissions import Role
-from backstitch.audit import integrity, replay
+from backstitch.audit import integrity, personal, replay
 from backstitch.database import Database, System
 from backstitch.demo import first_start, fixtures
 from backstitch.demo import loader as demo_loader
@@ -113,9 +113,10 @@ def test_the_demo_is_loaded_whole_and_its_trail_holds(empty: Service, monkeypatc
     owner = Database(empty.owner_url.render_as_string(hide_password=False), pool_size=1)
     with owner.read(System()) as connection:
         assert [outcome.total for outcome in replay.replay(connection) if outcome.total] == []
+        assert list(personal.findings(connection)) == []
     assert list(integrity.verify(owner, System()).findings) == []
     with owner.read(System()) as connection:
-        assert [found for found in doctor.findings(connection, thorough=True) if found.severity != "ok"] == []
+        assert [found for found in doctor.findings(connection) if found.severity != "ok"] == []
     owner.dispose()
 
 

@@ -254,7 +254,6 @@ def test_a_doctor_that_is_silenced_hides_nothing_of_the_code(kept_clone: Clone) 
     [
         "drop function audit.findings()",
         "revoke execute on function audit.findings() from backstitch_app",
-        "drop function audit.personal_findings()",
     ],
 )
 def test_a_doctor_that_was_dropped_stops_the_start_and_comes_back_by_the_advice(

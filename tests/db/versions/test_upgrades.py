@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import URL
 
 from backstitch import doctor, migrations
-from backstitch.audit import integrity, replay
+from backstitch.audit import integrity, personal, replay
 from backstitch.database import Database, System
 from backstitch.startup import conninfo
 from tests.conftest import Clone, Cloner, fresh_copy, prepare
@@ -47,9 +47,10 @@ def assert_proved(url: URL) -> None:
     with opened(url) as owner:
         with owner.read(System()) as connection:
             assert [outcome for outcome in replay.replay(connection) if outcome.total] == []
+            assert list(personal.findings(connection)) == []
         assert list(integrity.verify(owner, System()).findings) == []
         with owner.anonymous() as connection:
-            assert [found for found in doctor.findings(connection, thorough=True) if found.severity == "error"] == []
+            assert [found for found in doctor.findings(connection) if found.severity == "error"] == []
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +158,7 @@ for object, definition in present.items():
 catalog.EXPECTED.write_text(json.dumps(expected))
 owner = upgraded(sys.argv[2])
 with owner.read(System()) as connection:
-    differences = sum(outcome.total for outcome in replay.replay(connection))
+    differences = sum(outcome.total for outcome in replay.replay(connection, owner=connection))
 findings = [str(found) for found in integrity.verify(owner, System()).findings]
 with owner.anonymous() as connection:
     findings += [found.sentence for found in doctor.findings(connection) if found.severity == "error"]
