@@ -18,9 +18,9 @@ OFF = "alter table inventory.products disable trigger audit_update"
 ON = "alter table inventory.products enable always trigger audit_update"
 REPLICA = "set session_replication_role = replica"
 A_RECORD = (
-    "insert into audit.records (recorded_at, transaction_id, entity_id, user_id, action, entity, source, database_role, "
-    "old_values, new_values) select {at}, {transaction}, 1, 1, 'UPDATE', 'Product', 'page', 'backstitch_app', "
-    "'{{\"name\": \"A\"}}', '{{\"name\": \"B\"}}'"
+    "insert into audit.records (recorded_at, transaction_id, entity_id, user_id, action, entity, source, "
+    "database_role, old_values, new_values) select {at}, {transaction}, 1, 1, 'UPDATE', 'Product', 'page', 'backstitch_app', "
+    '\'{{"name": "A"}}\', \'{{"name": "B"}}\''
 )
 NOW = "pg_current_xact_id()::text::bigint"
 TRIGGER = (
@@ -34,7 +34,7 @@ TAKEN_OUT = "delete from audit.records where transaction_id = " + NOW
 
 @dataclass(frozen=True)
 class Act:
-    """Statements, each in a transaction of its own unless they say begin, and who names them, in words for the table."""
+    """Statements, each in a transaction of its own unless they say begin, and who names them."""
 
     words: str
     who: str
@@ -224,7 +224,9 @@ ACTS = (
         named_by=(RECORD, DOCTOR),
     ),
     dba(
-        "lets viewers change products", "grant update on inventory.products to backstitch_viewer", named_by=(RECORD, DOCTOR)
+        "lets viewers change products",
+        "grant update on inventory.products to backstitch_viewer",
+        named_by=(RECORD, DOCTOR),
     ),
     dba(
         "gives a login the right to write records",
@@ -280,18 +282,21 @@ ACTS = (
     thief("takes an admin's role and changes a row", f"set role backstitch_admin; {ROW}"),
     thief(
         "puts a user into the settings and changes a row",
-        "begin; set local role backstitch_admin; set local backstitch.user_id = 1; set local backstitch.session_id = 1; "
-        f"set local backstitch.role = backstitch_admin; set local backstitch.signature = abc; {ROW}; commit",
+        "begin; set local role backstitch_admin; set local backstitch.user_id = 1; "
+        f"set local backstitch.session_id = 1; set local backstitch.role = backstitch_admin; set local backstitch.signature = abc; {ROW}; commit",
     ),
     thief("signs an actor", "select audit.sign_actor(1, 1, 'backstitch_admin', 'page', null, null, null)"),
     thief("switches a trigger off", OFF),
     thief("works as a replica", REPLICA),
-    thief("replaces a function", "create or replace function audit.require_right(regclass, text) returns void language sql as ''"),
+    thief(
+        "replaces a function",
+        "create or replace function audit.require_right(regclass, text) returns void language sql as ''",
+    ),
     thief("notes an end of an interruption", "update audit.guards set since = null"),
     thief("names a session that does not exist", "select accounts.begin('none')"),
     thief(
         "hides the trail behind temporary tables of the same names",
-        "create temp table records (id int); create temp table watched_tables (id int); create temp table users (id int)",
+        "create temp table records (id int); create temp table users (id int)",
         named_by=(NOBODY,),
     ),
 )

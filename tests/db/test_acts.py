@@ -1,7 +1,8 @@
-"""Each act of a DBA, or of a thief of the application's login, is named by whom docs/security.md says: SAFETY rows 31 on."""
+"""Each act of a DBA, or of a thief of the application's login, is named by whom docs/security.md says."""
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -83,10 +84,8 @@ def named_by(clone: Clone, act: Act) -> set[str]:
         before, doctor_before = psql.execute(LAST).fetchone(), found_by_doctor(clone)
         named = set() if do(clone, act) else {REFUSED}
         for each_second in (sealing.look, sealing.seal):
-            try:
+            with suppress(Refused, DBAPIError):  # what it met is for the others to name
                 each_second(clone.app)
-            except (Refused, DBAPIError):
-                pass  # what it met is for the others to name
         if psql.execute(LAST).fetchone() > before:  # type: ignore[operator]
             named |= {RECORD}
     if found_by_doctor(clone) - doctor_before:
