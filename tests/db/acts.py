@@ -19,8 +19,8 @@ ON = "alter table inventory.products enable always trigger audit_update"
 REPLICA = "set session_replication_role = replica"
 A_RECORD = (
     "insert into audit.records (recorded_at, transaction_id, entity_id, user_id, action, entity, source, "
-    "database_role, old_values, new_values) select {at}, {transaction}, 1, 1, 'UPDATE', 'Product', 'page', 'backstitch_app', "
-    '\'{{"name": "A"}}\', \'{{"name": "B"}}\''
+    "database_role, old_values, new_values) select {at}, {transaction}, 1, 1, 'UPDATE', 'Product', 'page', "
+    '\'backstitch_app\', \'{{"name": "A"}}\', \'{{"name": "B"}}\''
 )
 NOW = "pg_current_xact_id()::text::bigint"
 TRIGGER = (
@@ -283,7 +283,8 @@ ACTS = (
     thief(
         "puts a user into the settings and changes a row",
         "begin; set local role backstitch_admin; set local backstitch.user_id = 1; "
-        f"set local backstitch.session_id = 1; set local backstitch.role = backstitch_admin; set local backstitch.signature = abc; {ROW}; commit",
+        "set local backstitch.session_id = 1; set local backstitch.role = backstitch_admin; "
+        f"set local backstitch.signature = abc; {ROW}; commit",
     ),
     thief("signs an actor", "select audit.sign_actor(1, 1, 'backstitch_admin', 'page', null, null, null)"),
     thief("switches a trigger off", OFF),

@@ -74,6 +74,11 @@ def changes(connection: Connection, *entities: str) -> list[tuple[Any, ...]]:
     ).fetchall()
 
 
+def switch_off_event_triggers(psql: Connection) -> None:
+    """What a superuser does first whose command could not be recorded, and so would be refused."""
+    psql.execute("alter event trigger backstitch_watch_ddl disable; alter event trigger backstitch_watch_drop disable")
+
+
 def forget(connection: Connection) -> None:
     """Empties the trail, so that a test sees only what it did itself."""
     connection.execute("truncate audit.records")

@@ -2,7 +2,7 @@
 
 from psycopg import sql
 
-from tests.db.trail import Connection
+from tests.db.trail import Connection, switch_off_event_triggers
 
 FUNCTIONS = """
     select p.oid::regprocedure::text, p.proname::text, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),
@@ -17,6 +17,7 @@ def empty_functions(psql: Connection) -> int:
     From then on nothing that is written is recorded.
     """
     functions = psql.execute(FUNCTIONS).fetchall()
+    switch_off_event_triggers(psql)
     with psql.transaction():
         for _, name, arguments, result, ends in functions:
             psql.execute(

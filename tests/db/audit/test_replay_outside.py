@@ -13,7 +13,7 @@ from backstitch.database import System
 from backstitch.errors import Refused
 from tests.conftest import Clone
 from tests.db.audit.emptied import empty_functions
-from tests.db.trail import Connection, acting, replayed, watched_table
+from tests.db.trail import Connection, acting, replayed, switch_off_event_triggers, watched_table
 
 DOCTOR = "`python -m backstitch doctor` says what to do."
 RENAME = "update inventory.products set name = 'Stole'"
@@ -194,6 +194,7 @@ def test_rows_that_share_an_id_or_have_none_are_named(clone: Clone, psql: Connec
 )  # fmt: skip
 def test_a_trail_that_cannot_be_read_is_a_sentence(clone: Clone, psql: Connection, damage: str, sentence: str) -> None:
     psql.execute("drop view public.audit_logs, audit.trail cascade")
+    switch_off_event_triggers(psql)
     psql.execute(damage)  # type: ignore[arg-type]
     with pytest.raises(Refused) as refused, clone.watch.read(System()) as connection:
         replay(connection)
