@@ -6,7 +6,7 @@ from tests.db.trail import Connection, switch_off_event_triggers
 
 FUNCTIONS = """
     select p.oid::regprocedure::text, p.proname::text, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),
-           p.proretset or p.prorettype = 'void'::regtype
+           p.proretset or p.prorettype = any ('{void, event_trigger}'::regtype[])
     from pg_proc p where p.pronamespace = 'audit'::regnamespace and p.prokind = 'f'
 """
 
