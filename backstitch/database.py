@@ -51,7 +51,7 @@ BEGIN_ANONYMOUS = text(f"select {SET_REQUEST}")
 SESSION = text("select cast(current_setting('backstitch.session_id') as bigint)")
 # What a session can bring along (settings of its role or its database) changes nothing of what `raw` reads. No index is
 # believed: whoever owns the database could have made it with an order of their own. A policy must not hide rows.
-RAW = """
+PLAIN = """
 set local search_path = pg_catalog, pg_temp;
 set local client_encoding = 'UTF8';
 set local row_security = off;
@@ -140,7 +140,7 @@ class Database:
         with self._translate_errors(), self._engine.connect() as connection:
             connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with connection.begin():
-                connection.exec_driver_sql(RAW)
+                connection.exec_driver_sql(PLAIN)
                 psql = connection.connection.driver_connection
                 assert isinstance(psql, psycopg.Connection)
                 with _translate_raw_errors():

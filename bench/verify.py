@@ -100,7 +100,7 @@ def clean(conninfo: str, given: argparse.Namespace) -> Figures:
             if number % 100 == 99:
                 psql.execute("select audit.delete_records(now() - interval '2 seconds', 'of the bench')")
             alarms += len(findings(psql))
-        sealed = one(psql, "select sealed from audit.seal_status()")
+        sealed = one(psql, "select sealed from audit.sealing_state()")
     print(f"clean: {given.runs:,} verifications of up to {sealed:,} records, {alarms} alarms")
     return {"verifications": given.runs, "alarms": alarms, "records": sealed}
 

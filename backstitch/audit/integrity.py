@@ -41,6 +41,10 @@ from backstitch.errors import Refused
 
 CHECKPOINT = text("select checkpoint from audit.checkpoint()")
 RECORD = text("select audit.record_activity('VERIFY', 'AuditReport', null, cast(:details as jsonb))")
+RECORDED = text(
+    "select exists (select from audit.records "
+    "where action = 'VERIFY' and transaction_id = cast(cast(pg_current_xact_id() as text) as bigint))"
+)
 TABLES = ("records", "eras", "seals", "deletions", "baselines")
 WAITING = sql.SQL(
     "select count(*), min(recorded_at), statement_timestamp() from audit.records "
@@ -227,8 +231,11 @@ def _shape_findings(connection: raw.Connection, prior: Snapshot | None) -> Itera
             yield Finding(Kind.MISSHAPEN_RECORD, None, record, said)
 
 
-def record(connection: Connection, *, verification: Verification) -> None:
-    """Records a verification with the checkpoint, which a chain that is rebuilt later would not match. Owner only."""
+def record(connection: Connection, *, verification: Verification) -> bool:
+    """Records a verification with the checkpoint, which a chain that is rebuilt later would not match. Owner only.
+
+    Returns whether the record is there.
+    """
     state = verification.status
     details = {
         "checkpoint": None if state.checkpoint is None else str(state.checkpoint),
@@ -236,6 +243,7 @@ def record(connection: Connection, *, verification: Verification) -> None:
         "findings": len(verification.findings),
     }
     connection.execute(RECORD, {"details": json.dumps(details)})
+    return bool(connection.execute(RECORDED).scalar_one())
 
 
 def read_checkpoints(file: Path) -> tuple[Checkpoint, ...]:

@@ -7,7 +7,7 @@ Locks: none that matter; roles are rows of a catalog.
 What the login may read is in db/rights.sql. It gets its password at start-up (backstitch.startup).
 """
 
-from db.migrations.sql import run_sql
+from db.migrations.sql import run_as_owner, run_sql
 
 revision = "0002"
 down_revision = "0001"
@@ -30,6 +30,25 @@ $$;
 grant select on public.alembic_version to backstitch_watch;
 """
 
+# Verification is computed outside of the database, and a round has one time.
+VERIFICATION = r"""
+drop function if exists audit.verify_seals(timestamptz, text[]);
+drop function if exists audit.record_findings(bigint, smallint, bigint, bigint[]);
+drop function if exists audit.chain_findings(bigint);
+drop function if exists audit.checkpoint_findings(text[]);
+drop function if exists audit.shape_findings(bigint);
+drop function if exists audit.gaps();
+drop function if exists audit.deletion_lists();
+drop function if exists audit.seal_status();
+drop function if exists audit.seal_round(smallint, bigint, bigint[]);
+
+comment on column audit.seals.sealed_at is
+    'When the round of the block began (clock_timestamp()), before its snapshot was taken: what has a number from '
+    'to_transaction on began after it. All seals of a round have the same; those from before 0.10 each their own, '
+    'taken when their records had been read.';
+"""
+
 
 def upgrade() -> None:
     run_sql(ROLE)
+    run_as_owner(VERIFICATION)

@@ -218,7 +218,7 @@ READ_THE_TRAIL: dict[str, object] = {
     "audit.trail": None,
     "public.audit_logs": None,
     "audit.record_activity('EXPORT', 'User', 1)": "right_of_user",
-    "audit.seal_status()": "right_of_user",
+    "audit.sealing_state()": "right_of_user",
     "audit.verify_seals()": "right_of_user",
     "audit.checkpoint()": "right_of_user",
     "(select id, email from accounts.users) u": [],

@@ -228,7 +228,7 @@ def test_before_the_first_seal_there_is_no_checkpoint(shop: Clone) -> None:
 def test_verify_says_that_records_had_waited_for_their_seal(shop: Clone, capsys: pytest.CaptureFixture[str]) -> None:
     with shop.superuser() as psql:
         psql.execute("update audit.records set recorded_at = recorded_at - interval '2 hours' where id = 7")
-        waiting = one(psql, "select unsealed from audit.seal_status()")
+        waiting = one(psql, "select unsealed from audit.sealing_state()")
         assert findings(psql) == {("unsealed_record", 7)}
     code, (*_, sentence, _) = run(capsys, "verify")
     assert code == 0

@@ -43,7 +43,7 @@ def psql(clone: Clone) -> Iterator[Connection]:
 
 
 def unsealed(psql: Connection) -> int:
-    return int(one(psql, "select unsealed from audit.seal_status()"))
+    return int(one(psql, "select unsealed from audit.sealing_state()"))
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
@@ -368,7 +368,7 @@ def test_nobody_but_the_owner_touches_the_seals(clone: Clone, role: Role | None)
 MAY = {
     "select audit.checkpoint()": {Role.ADMIN, Role.MANAGER, Role.ANALYST},
     "select audit.verify_seals()": {Role.ADMIN, Role.ANALYST},
-    "select audit.seal_status()": {Role.ADMIN, Role.ANALYST},
+    "select audit.sealing_state()": {Role.ADMIN, Role.ANALYST},
     "select audit.delete_records('2000-01-01', 'test')": {Role.ADMIN},
     "select audit.seal()": set(),
 }

@@ -88,7 +88,7 @@ def test_the_trail_stays_verifiable_through_dump_and_restore(
         assert findings(psql, checkpoint) == set(), "changed there, and not sealed there"
         seal_all(psql)
         assert findings(psql, checkpoint) == set()
-        assert one(psql, "select era from audit.seal_status()") == 2
+        assert one(psql, "select era from audit.sealing_state()") == 2
         restore, details = psql.execute(
             "select era, new_values from audit.records where action = 'RESTORE'"
         ).fetchone() or (None, {})

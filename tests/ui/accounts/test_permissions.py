@@ -151,7 +151,7 @@ FUNCTIONS = {
     "accounts.sign_out()": Permission.OWN_ACCOUNT,
     "audit.checkpoint()": Permission.READ_TRAIL,
     "audit.delete_records(timestamptz, text, timestamptz, text[])": Permission.MANAGE_USERS,
-    "audit.seal_status()": Permission.READ_WHOLE_TRAIL,
+    "audit.sealing_state()": Permission.READ_WHOLE_TRAIL,
     "audit.undo(bigint, timestamptz, bigint)": Permission.EDIT_INVENTORY,
     "audit.verify_seals(timestamptz, text[])": Permission.READ_WHOLE_TRAIL,
     "accounts.unlock(bigint)": Permission.MANAGE_USERS,
