@@ -3,6 +3,7 @@
 from typing import Any
 
 from bench.campaigns.shop import Connection
+from tests.db.audit import tampering
 
 # Cells whose quantity is not goods in less goods out.
 UNBALANCED = """
@@ -28,7 +29,7 @@ def replay_differences(connection: Connection) -> list[Any]:
 def verification(connection: Connection) -> list[Any]:
     """The findings of verification after sealing all records, 100 at most."""
     connection.execute("select audit.seal()")
-    return connection.execute("select * from audit.verify_seals() limit 100").fetchall()
+    return list(tampering.verification(connection).findings[:100])
 
 
 def unbalanced(connection: Connection) -> list[Any]:

@@ -9,7 +9,6 @@ from psycopg import sql
 from backstitch.accounts import sessions
 from backstitch.accounts.permissions import Role
 from backstitch.audit import integrity, sealing
-from backstitch.database import System
 from tests.conftest import PASSWORD, Clone, email_of
 from tests.db.trail import Connection, acting, assert_replay_matches, refused
 
@@ -127,7 +126,7 @@ def test_forgetting_changes_no_record_so_seals_and_replay_hold(clone: Clone, ash
         assert_replay_matches(psql)
         assert psql.execute("select * from audit.personal_findings()").fetchall() == []
     sealing.seal(clone.owner)
-    assert list(integrity.verify(clone.owner, System()).findings) == []
+    assert list(integrity.verify(clone.watch).findings) == []
 
 
 def test_the_trail_says_forgotten_where_the_values_were_and_the_work_stays_attributed(clone: Clone, asha: int) -> None:
