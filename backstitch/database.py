@@ -94,6 +94,8 @@ class Database:
             connect_args={
                 "application_name": application,
                 "connect_timeout": 10,
+                # Under another one, which a role can be given, the driver gives bytes for texts.
+                "client_encoding": "utf8",
                 # No prepared statements: PgBouncer in transaction mode can give each transaction another connection.
                 "prepare_threshold": None,
             },
