@@ -129,12 +129,26 @@ def test_what_comes_in_before_the_new_era_is_named_and_no_restore_launders_it(
             "new_values) select recorded_at, transaction_id, action, entity, source, database_role, new_values "
             "from audit.records where action = 'CREATE' limit 1 returning id",
         )
-        assert findings(source) == {("added_record", planted)}
+        # One more of the past, with a number to come: the seal of what the old server left unsealed takes it in.
+        to_come = one(
+            source,
+            "insert into audit.records (recorded_at, transaction_id, action, entity, source, database_role, "
+            "new_values) select recorded_at - interval '1 day', transaction_id + 1000000, action, entity, source, "
+            "database_role, new_values from audit.records where id = %s returning id",
+            planted,
+        )
+        assert findings(source) == {("added_record", planted), ("added_record", to_come)}
+        checkpoint = one(source, "select checkpoint from audit.checkpoint()")
     with move(conninfo(clone.url), other_server.server, "planted", tmp_path / "dump") as psql:
         psql.execute("insert into demo.things (name) values ('by hand, before the start')")
         by_hand = one(psql, "select max(id) from audit.records")
         seal_all(psql)
-        assert findings(psql) == {("added_record", planted), ("added_record", by_hand)}
+        assert one(psql, "select count(*) from audit.seals where %s = any (record_ids)", to_come) == 1
+        assert findings(psql, checkpoint) == {
+            ("added_record", planted),
+            ("backdated_record", to_come),
+            ("added_record", by_hand),
+        }
 
 
 def test_a_chain_that_was_restored_from_an_older_dump_does_not_fit_a_later_checkpoint(
