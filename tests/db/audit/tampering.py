@@ -229,6 +229,21 @@ def insertion(psql: Connection, history: History, chance: random.Random) -> set[
     return {("added_record", added)}
 
 
+def backdating(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """A record more, in a transaction of now, of a time before the last seals."""
+    like = chance.choice(history.records)
+    added = one(
+        psql,
+        "insert into audit.records (recorded_at, transaction_id, action, entity, entity_id, source, database_role, "
+        "old_values, new_values) select recorded_at - %s * interval '1 minute', pg_current_xact_id()::text::bigint, "
+        "action, entity, entity_id, source, database_role, old_values, new_values from audit.records where id = %s "
+        "returning id",
+        chance.randint(1, 100_000),
+        like,
+    )
+    return {("backdated_record", added)}
+
+
 def second_of_an_id(psql: Connection, history: History, chance: random.Random) -> set[Named]:
     """A record more, with the number of a genuine one."""
     record = chance.choice(history.records)
@@ -446,6 +461,7 @@ KINDS: tuple[Tampering, ...] = (
     deletion,
     listed_deletion,
     insertion,
+    backdating,
     second_of_an_id,
     swap_of_contents,
     swap_of_numbers,

@@ -1,6 +1,7 @@
 """What nothing inside the database can see, acted out: docs/audit.md says each of these sentences."""
 
 from collections.abc import Iterator
+
 import pytest
 
 from backstitch import doctor
