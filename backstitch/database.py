@@ -139,14 +139,13 @@ class Database:
         Gives psycopg's connection, which copies. Raises Refused with a sentence for whatever keeps it from reading:
         rows that a policy would hide, a right that is missing, a lock that somebody holds.
         """
-        with self._translate_errors(), self._engine.connect() as connection:
+        with _translate_raw_errors(), self._engine.connect() as connection:
             connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with connection.begin():
                 connection.exec_driver_sql(PLAIN)
                 psql = connection.connection.driver_connection
                 assert isinstance(psql, psycopg.Connection)
-                with _translate_raw_errors():
-                    yield psql
+                yield psql
 
     @contextmanager
     def anonymous(self) -> Iterator[Connection]:
@@ -201,10 +200,13 @@ class Database:
 def _translate_raw_errors() -> Iterator[None]:
     try:
         yield
-    except psycopg.Error as error:
-        if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+    except (psycopg.Error, DBAPIError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if not isinstance(cause, psycopg.Error):
+            raise
+        if isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None:
             raise _connection_lost(_Progress()) from error
-        said = error.diag.message_primary or str(error)
+        said = cause.diag.message_primary or str(cause)
         raise Refused(
             f"The raw trail cannot be read: {said}. Somebody has taken a right from the login that watches, locked a "
             "table, or put something in its way; run `python -m backstitch doctor`.",

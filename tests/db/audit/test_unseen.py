@@ -98,3 +98,21 @@ def test_for_as_long_as_sealing_is_held_up_the_window_is_open_and_its_length_is_
     assert_nobody_sees(shop, psql)
     longest = integrity.verify(shop.clone.watch).longest_wait
     assert longest is not None and longest > later.age
+
+
+def test_a_record_that_is_added_with_the_time_of_now_nobody_sees(shop: Shop, psql: Connection) -> None:
+    psql.execute(
+        "insert into audit.records (recorded_at, transaction_id, action, entity, source, database_role, user_id, "
+        "new_values) values (clock_timestamp(), pg_current_xact_id()::text::bigint, 'EXPORT', 'AuditReport', 'page', "
+        "'backstitch_app', 1, '{}')"
+    )
+    assert_nobody_sees(shop, psql)
+
+
+def test_a_chain_made_anew_only_a_checkpoint_from_elsewhere_shows(shop: Shop, psql: Connection) -> None:
+    kept = integrity.verify(shop.clone.watch).status.checkpoint
+    assert kept is not None
+    psql.execute("update audit.records set reason = 'another' where id = (select max(id) from audit.records)")
+    psql.execute("truncate audit.seals")
+    assert_nobody_sees(shop, psql)
+    assert findings(psql, str(kept)) == {("other_seal", kept.size)}
