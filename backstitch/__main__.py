@@ -13,11 +13,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import URL
+from sqlalchemy.exc import SQLAlchemyError
 
 from backstitch import __version__, doctor, migrations, settings, startup
 from backstitch.accounts import users
@@ -32,6 +33,7 @@ from backstitch.inventory.stock_list.reader import read_stock_list
 from backstitch.postgres import server as postgres_server
 from backstitch.request import Source, door
 from backstitch.settings import Settings
+from backstitch.startup import Service
 
 BAR_WIDTH = 30
 FINDINGS_SHOWN = 1000
@@ -119,35 +121,30 @@ def seal(options: argparse.Namespace, configured: Settings) -> int:
 
 
 def verify(options: argparse.Namespace, configured: Settings) -> int:
-    """Seals the new records, verifies all sealed ones and prints the checkpoint; returns 1 on any finding."""
+    """Seals the new records, verifies all sealed ones and prints the checkpoint; returns 1 on any finding.
+
+    Verification is the watcher's. Where the owner's login is not known, nothing is sealed or recorded first.
+    """
     checkpoints = integrity.read_checkpoints(options.checkpoint) if options.checkpoint else ()
     since = datetime.combine(options.since, datetime.min.time(), configured.timezone) if options.since else None
-    with _owner_database(configured, "verify", examined=False) as database:
-        with database.read(System()) as connection:
-            before = integrity.status(connection)
-        sealing.seal(database)
-        found = integrity.verify(database, System(), since=since, checkpoints=checkpoints)
-        with database.transaction(System(), operation="verify") as connection:
-            integrity.record(connection, verification=found)
-    print("\n".join(_verdict(before, found)))
+    with startup.running(configured, application="backstitch verify", examined=False) as service:
+        watch = _watch(service, "verify")
+        before = integrity.waiting(watch)
+        undone = [_sealed_first(service, configured)]
+        found = integrity.verify(watch, since=since, checkpoints=checkpoints)
+        undone.append(_recorded(service, configured, found))
+    print("\n".join([*_verdict(before, found), *filter(None, dict.fromkeys(undone))]))
     return 1 if found.findings else 0
 
 
 def replay_trail(options: argparse.Namespace, configured: Settings) -> int:
     """Rebuilds every table from the trail and prints the differences; returns 1 if there are any."""
     with startup.running(configured, application="backstitch replay", examined=False) as service, ExitStack() as stack:
-        if service.watch is None:
-            raise Refused(
-                f"replay needs the login {startup.WATCH_LOGIN}: set BACKSTITCH_WATCH_PASSWORD to its password.",
-                rule="watch_login",
-            )
-        connection = stack.enter_context(service.watch.read(System()))
+        connection = stack.enter_context(_watch(service, "replay").raw())
         owner = None
         if service.owner_url is not None:
-            url = service.owner_url.render_as_string(hide_password=False)
-            database = Database(url, application="backstitch replay", pool_size=1)
-            stack.callback(database.dispose)
-            owner = stack.enter_context(database.read(System()))
+            database = stack.enter_context(_owner(service, configured, "replay"))
+            owner = stack.enter_context(database.raw())
         outcomes = replay.replay(connection, owner=owner)
     print(replay.report(outcomes))
     return 1 if any(outcome.total for outcome in outcomes) else 0
@@ -233,24 +230,77 @@ def _day(value: str) -> date:
         raise argparse.ArgumentTypeError(f"“{value}” is not a date; write YYYY-MM-DD") from None
 
 
+OWNER_UNKNOWN = (
+    "The owner's login is not known here, so nothing was sealed before, and this verification is not recorded."
+)
+
+
+def _watch(service: Service, command: str) -> Database:
+    if service.watch is None:
+        raise Refused(
+            f"{command} needs the login that watches: set BACKSTITCH_WATCH_PASSWORD to the password of "
+            f"{startup.WATCH_LOGIN}, or DATABASE_URL to the owner's login.",
+            rule="watch_login",
+        )
+    return service.watch
+
+
+def _sealed_first(service: Service, configured: Settings) -> str | None:
+    """Seals the new records before a verification; returns a sentence if it cannot.
+
+    Verification is wanted most where the functions of the database are not what they were.
+    """
+    if service.owner_url is None:
+        return OWNER_UNKNOWN
+    try:
+        with _owner(service, configured, "verify") as database:
+            sealing.seal(database)
+    except (Refused, SQLAlchemyError, TypeError, ValueError) as error:
+        said = error if isinstance(error, Refused) else "audit.seal() does not do what it should; see the doctor."
+        return f"The new records could not be sealed first: {said}"
+    return None
+
+
+def _recorded(service: Service, configured: Settings, found: integrity.Verification) -> str | None:
+    """Records a verification; returns a sentence if it cannot."""
+    if service.owner_url is None:
+        return OWNER_UNKNOWN
+    try:
+        with (
+            _owner(service, configured, "verify") as database,
+            database.transaction(System(), operation="verify") as connection,
+        ):
+            recorded = integrity.record(connection, verification=found)
+    except (Refused, SQLAlchemyError):
+        recorded = False
+    if recorded:
+        return None
+    return "This verification is not on the record: audit.record_activity() does not do what it should; see the doctor."
+
+
 @contextmanager
 def _owner_database(configured: Settings, command: str, *, examined: bool = True) -> Iterator[Database]:
     """The migrated database as its owner; the trail names the command as the application.
 
     What only reads the trail is not `examined` first: it is wanted most when the doctor has found something.
     """
-    with startup.running(configured, examined=examined) as service:
-        if service.owner_url is None:
-            raise Refused(
-                f"{command} needs the owner's login: set DATABASE_URL to one other than {startup.APPLICATION_LOGIN}.",
-                rule="owner_login",
-            )
-        url = service.owner_url.render_as_string(hide_password=False)
-        database = Database(url, application=f"backstitch {command}", pool_size=1, zone=configured.timezone)
-        try:
-            yield database
-        finally:
-            database.dispose()
+    with startup.running(configured, examined=examined) as service, _owner(service, configured, command) as database:
+        yield database
+
+
+@contextmanager
+def _owner(service: Service, configured: Settings, command: str) -> Iterator[Database]:
+    if service.owner_url is None:
+        raise Refused(
+            f"{command} needs the owner's login: set DATABASE_URL to one other than {startup.APPLICATION_LOGIN}.",
+            rule="owner_login",
+        )
+    url = service.owner_url.render_as_string(hide_password=False)
+    database = Database(url, application=f"backstitch {command}", pool_size=1, zone=configured.timezone)
+    try:
+        yield database
+    finally:
+        database.dispose()
 
 
 def _new_password() -> str:
@@ -285,27 +335,46 @@ def _report(result: ImportResult, rejects: Path) -> str:
     return f"{loaded} {_counted(len(result.rejects), 'row')} not taken; {rejects} lists each with its reason."
 
 
-def _verdict(before: integrity.Status, found: integrity.Verification) -> list[str]:
+def _verdict(before: integrity.Waiting, found: integrity.Verification) -> list[str]:
     """The lines of a verification. The checkpoint comes first, so that --checkpoint can read the output."""
     state, shown = found.status, found.findings[:FINDINGS_SHOWN]
+    unsealed = state.waiting.records
     lines = [str(state.checkpoint or "There is no seal yet.").rstrip()]
     lines.append(
         f"Sealed up to here: {_counted(state.sealed - state.deleted, 'record')}"
         + (f", {state.deleted:,} more deleted on the record" if state.deleted else "")
-        + (f"; {_counted(state.unsealed, 'record')} not sealed yet" if state.unsealed else "")
+        + (f"; {_counted(unsealed, 'record')} not sealed yet" if unsealed else "")
         + (f"; restored into another server {_counted(state.era - 1, 'time')}" if state.era > 1 else "")
         + "."
     )
-    if before.unsealed_since and datetime.now(UTC) - before.unsealed_since > timedelta(hours=1):
-        lines.append(
-            f"{_counted(before.unsealed, 'record')} had waited for a seal, since "
-            f"{before.unsealed_since.isoformat(timespec='seconds')}: the app seals while it runs."
-        )
+    lines.extend(_window(before, found))
     lines.extend(map(str, shown))
     if len(found.findings) > len(shown):
         lines.append(f"... and {len(found.findings) - len(shown):,} more.")
     lines.append("Everything is as it was sealed." if not found.findings else f"Findings: {len(found.findings):,}.")
     return lines
+
+
+def _window(before: integrity.Waiting, found: integrity.Verification) -> list[str]:
+    """How long a record could be altered unseen: until its seal."""
+    lines = []
+    if before.age is not None:
+        waited = f"{_counted(before.records, 'record')} had waited for a seal, the oldest for {_span(before.age)}"
+        lines.append(f"{waited}{': the app seals while it runs' if before.age > timedelta(hours=1) else ''}.")
+    if found.longest_wait is not None:
+        lines.append(f"The longest wait for a seal: {_span(found.longest_wait)}.")
+    return lines
+
+
+def _span(lasted: timedelta) -> str:
+    """A span of time in its two largest units, seconds with a decimal below a minute."""
+    seconds = max(lasted.total_seconds(), 0)
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
+    if hours < 1:
+        return f"{minutes} min {int(seconds % 60)} s"
+    return f"{hours} h {minutes % 60} min" if days < 1 else f"{_counted(days, 'day')} {hours % 24} h"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -7,6 +7,7 @@ transaction only. A connection keeps nothing about them, so nothing can leak thr
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -48,6 +49,21 @@ BEGIN = text(
 )
 BEGIN_ANONYMOUS = text(f"select {SET_REQUEST}")
 SESSION = text("select cast(current_setting('backstitch.session_id') as bigint)")
+# What a session can bring along (settings of its role or its database) changes nothing of what `raw` reads. No index is
+# believed: whoever owns the database could have made it with an order of their own. A policy must not hide rows.
+PLAIN = """
+set local search_path = pg_catalog, pg_temp;
+set local client_encoding = 'UTF8';
+set local row_security = off;
+set local enable_indexscan = off;
+set local enable_indexonlyscan = off;
+set local enable_bitmapscan = off;
+set local max_parallel_workers_per_gather = 0;
+set local jit = off;
+set local statement_timeout = 0;
+set local idle_in_transaction_session_timeout = 0;
+set local lock_timeout = '1min'
+"""
 BEGIN_SYSTEM = text(
     "select set_config('backstitch.operation', coalesce(:operation, ''), true), "
     f"set_config('backstitch.reason', coalesce(:reason, ''), true), {SET_REQUEST}, {SET_ZONE}"
@@ -78,6 +94,8 @@ class Database:
             connect_args={
                 "application_name": application,
                 "connect_timeout": 10,
+                # Under another one, which a role can be given, the driver gives bytes for texts.
+                "client_encoding": "utf8",
                 # No prepared statements: PgBouncer in transaction mode can give each transaction another connection.
                 "prepare_threshold": None,
             },
@@ -113,6 +131,21 @@ class Database:
             with connection.begin():
                 self._begin(connection, actor)
                 yield connection
+
+    @contextmanager
+    def raw(self) -> Iterator[psycopg.Connection[Any]]:
+        """A read-only transaction in one snapshot that calls no function of the database, for who judges the trail.
+
+        Gives psycopg's connection, which copies. Raises Refused with a sentence for whatever keeps it from reading:
+        rows that a policy would hide, a right that is missing, a lock that somebody holds.
+        """
+        with _translate_raw_errors(), self._engine.connect() as connection:
+            connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with connection.begin():
+                connection.exec_driver_sql(PLAIN)
+                psql = connection.connection.driver_connection
+                assert isinstance(psql, psycopg.Connection)
+                yield psql
 
     @contextmanager
     def anonymous(self) -> Iterator[Connection]:
@@ -161,6 +194,24 @@ class Database:
             if refusal is None:
                 raise
             raise refusal from error
+
+
+@contextmanager
+def _translate_raw_errors() -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.Error, DBAPIError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if not isinstance(cause, psycopg.Error):
+            raise
+        if isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None:
+            raise _connection_lost(_Progress()) from error
+        said = cause.diag.message_primary or str(cause)
+        raise Refused(
+            f"The raw trail cannot be read: {said}. Somebody has taken a right from the login that watches, locked a "
+            "table, or put something in its way; run `python -m backstitch doctor`.",
+            rule="trail_unreadable",
+        ) from error
 
 
 def _request(without_door: Source, source: Source | None = None) -> dict[str, str | None]:

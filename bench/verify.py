@@ -28,7 +28,7 @@ from backstitch import migrations
 from backstitch.database import Database
 from backstitch.postgres import server as postgres_server
 from tests.db.audit.seal_writers import run_writers
-from tests.db.audit.tampering import KINDS, findings, found, make_history, one, seal_all
+from tests.db.audit.tampering import KINDS, findings, found, make_history, one, seal_all, verification
 from tests.db.trail import watched_table
 
 HERE = Path(__file__).resolve().parent
@@ -100,7 +100,7 @@ def clean(conninfo: str, given: argparse.Namespace) -> Figures:
             if number % 100 == 99:
                 psql.execute("select audit.delete_records(now() - interval '2 seconds', 'of the bench')")
             alarms += len(findings(psql))
-        sealed = one(psql, "select sealed from audit.seal_status()")
+        sealed = one(psql, "select sealed from audit.sealing_state()")
     print(f"clean: {given.runs:,} verifications of up to {sealed:,} records, {alarms} alarms")
     return {"verifications": given.runs, "alarms": alarms, "records": sealed}
 
@@ -135,8 +135,8 @@ def million(conninfo: str, given: argparse.Namespace) -> Figures:
         figures["seal nothing"] = _seconds(lambda: psql.execute("select audit.seal()"))
         psql.execute("update demo.things set size = 0 where id = 1")
         figures["seal one"] = _seconds(lambda: seal_all(psql))
-        since = "select * from audit.verify_seals(now() - interval '1 second')"
-        figures["verify since a second ago"] = _seconds(lambda: _nothing(psql.execute(since).fetchall()))
+        since = one(psql, "select now() - interval '1 second'")
+        figures["verify since a second ago"] = _seconds(lambda: _nothing(verification(psql, since=since).findings))
         figures["bytes a record"] = (
             one(psql, "select pg_total_relation_size('audit.seals')::float8") / figures["records"]
         )

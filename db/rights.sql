@@ -104,8 +104,6 @@ grant execute on function
     accounts.reads_trail(), accounts.reads_whole_trail(), audit.signed_role(), audit.revealed(jsonb, jsonb),
     audit.record_activity(text, text, bigint, jsonb), audit.checkpoint()
 to backstitch_admin, backstitch_manager, backstitch_analyst;
-grant execute on function audit.verify_seals(timestamptz, text[]), audit.seal_status()
-to backstitch_admin, backstitch_analyst;
 
 -- Admins: users, reason policies, and deleting records of the trail.
 

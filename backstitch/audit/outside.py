@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection
 
 from backstitch.errors import Refused
 
@@ -51,33 +50,13 @@ KEY = """
     select a.attname from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
     where i.indrelid = %s and i.indisprimary and i.indnkeyatts = 1
 """
-PARTITIONS = """
-    select c.relkind::text from pg_partition_tree(%s) p join pg_class c on c.oid = p.relid where p.isleaf
-"""
 # What a policy of db/accounts/people.sql lets every login but the application's see: all rows.
 EVERY_ROW = "(SESSION_USER <> 'backstitch_app'::name)"
 POLICIES = """
     select p.polpermissive, 0 = any (p.polroles), pg_get_expr(p.polqual, p.polrelid)
     from pg_policy p where p.polrelid = %s and p.polcmd in ('*', 'r')
 """
-# What the queries on the trail read, with the numbers of the types in pg_type.
-BIGINT, TEXT, BYTEA, JSONB, TEXTS, REGCLASS = 20, 25, 17, 3802, 1009, 2205
-INTEGERS = (21, 23, BIGINT)
-TRAIL: Mapping[str, Mapping[str, int]] = {
-    "records": {
-        **dict.fromkeys(("id", "transaction_id", "entity_id", "parent_id"), BIGINT),
-        **dict.fromkeys(("action", "entity"), TEXT),
-        **dict.fromkeys(("old_values", "new_values"), JSONB),
-    },
-    "baselines": {"entity": TEXT, "entity_id": BIGINT, "record_id": BIGINT, "row_values": JSONB},
-    "personal_values": {
-        **dict.fromkeys(("id", "entity_id"), BIGINT),
-        **dict.fromkeys(("entity", "field"), TEXT),
-        "value": JSONB,
-        "salt": BYTEA,
-    },
-    "watched_tables": {"relation": REGCLASS, "entity": TEXT, "parent": TEXT, "redacted": TEXTS, "personal": TEXTS},
-}
+INTEGERS = (20, 21, 23)  # bigint, smallint and integer in pg_type
 WHAT_TO_DO = "`python -m backstitch doctor` says what to do"
 
 
@@ -104,13 +83,6 @@ class Relation:
     columns: Mapping[str, Column]
 
 
-def driver(connection: Connection) -> Driver:
-    """The driver's connection behind one of the library, in the same transaction."""
-    found = connection.connection.driver_connection
-    assert isinstance(found, psycopg.Connection)
-    return found
-
-
 def set_plainly(connection: Driver) -> None:
     """Sets, until the transaction ends, what the queries rest on, whatever the settings of the login are."""
     for name, value in SETTINGS.items():
@@ -120,6 +92,15 @@ def set_plainly(connection: Driver) -> None:
 def set_row_security(connection: Driver, *, on: bool) -> None:
     """Lets the policies of a table choose its rows from here on, or makes them refuse a query."""
     connection.execute(SET, ("row_security", "on" if on else "off"))
+
+
+@contextmanager
+def indexes(connection: Driver) -> Iterator[None]:
+    """Lets the queries of the block use indexes."""
+    for switch in ("on", "off"):
+        connection.execute(SET, ("enable_indexscan", switch))
+        if switch == "on":
+            yield
 
 
 def find(connection: Driver, schema: str, name: str) -> Relation | None:
@@ -147,22 +128,6 @@ def shows_every_row(connection: Driver, relation: Relation) -> bool:
     return all(permissive for permissive, _, _ in policies) and any(
         public and rows == EVERY_ROW for _, public, rows in policies
     )
-
-
-def require_trail(connection: Driver, *names: str) -> None:
-    """Raises Refused with a sentence unless these tables of the trail are tables with the columns that are read."""
-    for name in names:
-        relation, title = find(connection, "audit", name), f"audit.{name}"
-        if relation is None:
-            raise Refused(f"{title} is missing; {WHAT_TO_DO}.", rule="raw_trail")
-        kinds = {relation.kind}
-        if name == "records" and relation.kind == "p":
-            kinds = {kind for (kind,) in connection.execute(PARTITIONS, (relation.oid,))}
-        if kinds != {"r"}:
-            raise Refused(f"{title} is not made of ordinary tables alone; {WHAT_TO_DO}.", rule="raw_trail")
-        for column, type in TRAIL[name].items():
-            if column not in relation.columns or relation.columns[column].type != type:
-                raise Refused(f"{title} has no column {column} of its type; {WHAT_TO_DO}.", rule="raw_trail")
 
 
 @contextmanager

@@ -10,13 +10,12 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from psycopg.rows import class_row
-from sqlalchemy import Connection
 
-from backstitch.audit import outside
+from backstitch.audit import outside, raw
+from backstitch.audit.findings import Finding, Kind
 from backstitch.audit.jsonb import Values, decode
 from backstitch.audit.outside import Driver
 from backstitch.audit.watched import TABLES
@@ -52,38 +51,6 @@ REFERENCES = r"""
     left join audit.personal_values p on p.id = f.value
     order by f.record, f.name
 """
-
-
-class Kind(StrEnum):
-    """The kinds of findings."""
-
-    MISSING = "missing"
-    ALTERED = "altered"
-    UNCOUNTED = "uncounted"
-
-
-SENTENCES = {
-    Kind.MISSING: "the value of {field} is gone, and no erasure of it is on the record",
-    Kind.ALTERED: "the value of {field} does not fit its commitment",
-    Kind.UNCOUNTED: "more values are gone than the {field} that it counts",
-}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What is wrong with a value to which a record refers, or, if uncounted, with the count of an erasure.
-
-    A baseline has the number of the record after which it was made.
-    """
-
-    record: int
-    field: str
-    kind: Kind
-    is_baseline: bool = False
-
-    def __str__(self) -> str:
-        where = "The baseline of record" if self.is_baseline else "Record"
-        return f"{where} {self.record}: {SENTENCES[self.kind].format(field=self.field)}."
 
 
 @dataclass(frozen=True)
@@ -162,30 +129,32 @@ class _Erasures:
             surplus = self.counted[person] - len(self.gone[person])
             left += max(surplus, 0) if person[0] == "User" else 0
             if surplus < 0:
-                yield Finding(record, "erased_values", Kind.UNCOUNTED)
+                yield Finding(Kind.UNCOUNTED_ERASURE, None, record, None)
         if left < len(self.typed_names):
-            yield Finding(self.last_of_users, "erased_values", Kind.UNCOUNTED)
+            yield Finding(Kind.UNCOUNTED_ERASURE, None, self.last_of_users, None)
 
 
-def findings(connection: Connection) -> Iterator[Finding]:
+def findings(connection: Driver) -> Iterator[Finding]:
     """What is wrong with the personal values, by record; at the end what their erasures do not count.
 
-    `connection` is in a REPEATABLE READ transaction of backstitch_watch or the owner (Database.read). Reads the records
-    of all tables with personal columns. Raises Refused with a sentence if the trail cannot be read.
+    `connection` is backstitch_watch's or the owner's (Database.raw). Reads the records of all tables with personal
+    columns. Raises Refused with a sentence if the trail cannot be read.
     """
-    driver = outside.driver(connection)
-    outside.set_plainly(driver)
-    outside.require_trail(driver, "records", "baselines", "personal_values", "watched_tables")
-    columns = _columns(driver)
-    erasures = _erasures(driver)
-    for reference in _references(driver, list(columns)):
+    outside.set_plainly(connection)
+    raw.require_tables(connection, "records", "baselines", "personal_values", "watched_tables")
+    columns = _columns(connection)
+    erasures = _erasures(connection)
+    for reference in _references(connection, list(columns)):
         if reference.action in CHANGES and reference.name not in columns[reference.entity]:
             continue
         if reference.is_genuine or reference.action in DETAILS_OF_THE_APPLICATION:
             continue
-        kind = Kind.MISSING if reference.kept is None else Kind.ALTERED
-        if kind is Kind.ALTERED or not erasures.explain(reference):
-            yield Finding(reference.record, reference.name, kind, reference.is_baseline)
+        is_gone = reference.kept is None
+        if not (is_gone and erasures.explain(reference)):
+            kind = Kind.MISSING_PERSONAL_VALUE if is_gone else Kind.ALTERED_PERSONAL_VALUE
+            field = raw.text(reference.name.encode())
+            where = f"{field} of its baseline" if reference.is_baseline else field
+            yield Finding(kind, None, reference.record, where)
     yield from erasures.uncounted()
 
 
@@ -200,7 +169,9 @@ def reference(value: Any) -> int | None:
 
 def kept(connection: Driver, ids: Collection[int]) -> Mapping[int, tuple[str, bytes]]:
     """The personal values of these ids that are there, as the server writes them, each with its salt."""
-    return {id: (value, salt) for id, value, salt in connection.execute(KEPT, (list(ids),))}
+    # Elsewhere no index is used, because a broken one could hide rows; here what it hid would be a finding.
+    with outside.indexes(connection):
+        return {id: (value, salt) for id, value, salt in connection.execute(KEPT, (list(ids),))}
 
 
 def revealed(values: Values, kept: Mapping[int, tuple[str, bytes]]) -> Values:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 import psycopg
-from sqlalchemy import Connection
 
-from backstitch.audit import outside, personal, rebuild, stored
+from backstitch.audit import outside, personal, raw, rebuild, stored
 from backstitch.audit.jsonb import Values, decode_row, encode
 from backstitch.audit.outside import Driver
 from backstitch.audit.watched import TABLES, Watched
@@ -70,23 +69,15 @@ class Replayed:
         return f"{self.table}: {self.rows:,} rows from {self.records:,} records, {self.total:,} differences"
 
 
-def replay(
-    connection: Connection, *, owner: Connection | None = None, most_shown: int = MOST_SHOWN
-) -> Sequence[Replayed]:
+def replay(connection: Driver, *, owner: Driver | None = None, most_shown: int = MOST_SHOWN) -> Sequence[Replayed]:
     """The outcome of each watched table, by name, with at most `most_shown` differences each.
 
-    `connection` is backstitch_watch's, in a REPEATABLE READ transaction (Database.read). It may not read the tables
-    that an administrator has put on the record; they are read with the `owner`'s, or, without it, named as not
-    compared. Raises Refused with a sentence if the trail cannot be read.
+    `connection` is backstitch_watch's (Database.raw). It may not read the tables that an administrator has put on the
+    record; they are read with the `owner`'s, or, without it, named as not compared. Raises Refused with a sentence if
+    the trail cannot be read.
     """
-    drivers = outside.driver(connection), None if owner is None else outside.driver(owner)
-    return replay_with(*drivers, most_shown=most_shown)
-
-
-def replay_with(connection: Driver, owner: Driver | None, *, most_shown: int = MOST_SHOWN) -> Sequence[Replayed]:
-    """As `replay`, of connections of the driver."""
     outside.set_plainly(connection)
-    outside.require_trail(connection, "records", "baselines", "personal_values", "watched_tables")
+    raw.require_tables(connection, "records", "baselines", "personal_values", "watched_tables")
     known = _watched(connection)
     own = {_title(table): table for table in TABLES}
     added = {title: table for title, table in known.items() if title not in own}

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from backstitch.audit.replay import replay_with
+from backstitch.audit.replay import replay
 from bench.campaigns.shop import Connection
+from tests.db.audit import tampering
 
 # Cells whose quantity is not goods in less goods out.
 UNBALANCED = """
@@ -22,14 +23,14 @@ def replay_differences(connection: Connection) -> list[str]:
     """What replay says against any watched table, as sentences, 100 at most of each."""
     with connection.transaction(force_rollback=True):  # it takes the settings of the replay with it
         connection.execute("set transaction isolation level repeatable read, read only")
-        outcomes = replay_with(connection, connection, most_shown=100)
+        outcomes = replay(connection, owner=connection, most_shown=100)
     return [str(found) for outcome in outcomes for found in (*outcome.problems, *outcome.differences)]
 
 
 def verification(connection: Connection) -> list[Any]:
     """The findings of verification after sealing all records, 100 at most."""
     connection.execute("select audit.seal()")
-    return connection.execute("select * from audit.verify_seals() limit 100").fetchall()
+    return list(tampering.verification(connection).findings[:100])
 
 
 def unbalanced(connection: Connection) -> list[Any]:

@@ -3,7 +3,8 @@
 -- Purpose. The seals show when somebody writes to audit.records past the triggers (its owner, a superuser, somebody
 -- with access to the disk). Committed records are sealed in blocks: a seal keeps a leaf, 32 bytes, of each record and
 -- the root of the tree over the leaves, and its own hash covers that root and the hash of the previous seal.
--- audit.verify_seals() names each record that was altered, removed or added since, and each seal that was altered.
+-- Nothing here verifies: `python -m backstitch verify` computes everything outside of the database, from raw rows
+-- (backstitch/audit/integrity.py), because whoever can write past the triggers can replace functions, too.
 --
 -- Form. docs/proof.md has it byte by byte, with test vectors. Leaves and trees are those of RFC 6962. A leaf is
 -- blinded: with the digest of its record it hashes an HMAC of the record's id, whose key is the salt of the block. So a
@@ -13,7 +14,9 @@
 -- Rounds. A round seals what was committed since the round before. Its seals keep the snapshot: to_transaction (its
 -- xmax) and the transactions below that were still running. A record belongs to the first round whose snapshot sees its
 -- transaction as ended. So nothing can commit behind a seal, and an open transaction holds up its own records only. A
--- round makes a block per 4,096 records of a month; a round that finds nothing writes nothing.
+-- round makes a block per 4,096 records of a month; a round that finds nothing writes nothing. All seals of a round have
+-- one time, taken before its snapshot: a transaction with a number at or above to_transaction began after it, so a
+-- record of it with an earlier time was written after its time, in whichever era it is sealed.
 --
 -- Eras. Transaction numbers belong to a server. After a restore into another server or database a new era begins
 -- (audit.begin_era): what the old era had not sealed is sealed, the new one gets an origin of its own for its
@@ -31,19 +34,19 @@
 --     consistent chain. A checkpoint that is kept outside of the database shows that; every export and
 --     `python -m backstitch verify` print one.
 --   * A record that is altered before it is sealed (a second or so after its commit) is sealed as altered. So is one
---     that is added with a number that no seal has seen, if it comes before the next seal.
+--     that is added with a number that no seal has seen and a time not before the last seal.
 --   * What is written after a restore, before the new era has begun, has the era of the old server. With a number that
 --     the old server had used it is found as added; a start of Backstitch, a migration or a seal begins the era.
 --   * A session that holds the advisory lock holds up the seals.
 --
 -- Plans. The planner assumes about ten elements in an array, and would search blocks of thousands of elements once per
--- record. So functions that join listed records with stored ones disable nested loops, and functions that read new
--- records disable sequential scans.
+-- record. So the deletion, which joins listed records with stored ones, disables nested loops, and functions that read
+-- new records disable sequential scans.
 --
 -- No literal has a backslash, because its meaning in an SQL function depends on standard_conforming_strings.
 --
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
--- Order: hashes, the tree over the blocks, eras, sealing, deletion, verification.
+-- Order: hashes, the tree over the blocks, eras, sealing, deletion, state.
 
 -- Hashes ---------------------------------------------------------------------------------------
 
@@ -344,8 +347,9 @@ $$;
 comment on function audit.last_round(smallint) is
     'Returns the snapshot of the last seal of an era; before the first seal, one that has seen nothing.';
 
-create or replace function audit.seal_round(of_era smallint, snapshot_end bigint, still_running bigint[])
-returns bigint
+create or replace function audit.seal_round(
+    of_era smallint, began timestamptz, snapshot_end bigint, still_running bigint[]
+) returns bigint
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_nestloop = off set jit = off
 as $$
@@ -363,6 +367,7 @@ begin
     block.id := coalesce(block.id, 0);
     block.hash := coalesce(block.hash, decode(repeat('00', 32), 'hex'));
     block.era := of_era;
+    block.sealed_at := began;
     block.to_transaction := snapshot_end;
     block.running := still_running;
 
@@ -381,7 +386,6 @@ begin
         block.id := block.id + 1;
         block.previous := block.hash;
         block.month := chunk.month;
-        block.sealed_at := clock_timestamp();
         block.record_ids := chunk.ids;
         block.record_count := cardinality(chunk.ids);
         -- Two random UUIDs: 244 random bits.
@@ -396,9 +400,9 @@ begin
     return sealed;
 end
 $$;
-comment on function audit.seal_round(smallint, bigint, bigint[]) is
+comment on function audit.seal_round(smallint, timestamptz, bigint, bigint[]) is
     'Seals the records of an era that a snapshot sees and the last seal''s does not, in blocks of up to 4,096 of a '
-    'month. Returns how many. The caller holds audit.sealing_lock().';
+    'month. began: a time before that snapshot was taken. Returns how many. The caller holds audit.sealing_lock().';
 
 create or replace function audit.leaves(record_ids bigint[], digests bytea[], salt bytea) returns bytea
 language plpgsql immutable set search_path = pg_catalog, pg_temp
@@ -419,12 +423,13 @@ language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
     present constant smallint := (select max(e.era) from audit.eras e);
+    began constant timestamptz := clock_timestamp(); -- before the snapshot, which is the next one
     seen constant pg_snapshot := pg_current_snapshot();
     own constant bigint := pg_current_xact_id_if_assigned()::text::bigint;
 begin
     -- What this transaction has written is not committed. A snapshot does not list its own transaction as running.
     return audit.seal_round(
-        present, pg_snapshot_xmax(seen)::text::bigint,
+        present, began, pg_snapshot_xmax(seen)::text::bigint,
         array(select x::text::bigint from pg_snapshot_xip(seen) x
               union select own where own < pg_snapshot_xmax(seen)::text::bigint
               order by 1));
@@ -438,11 +443,12 @@ language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
     present constant smallint := (select max(e.era) from audit.eras e);
+    began constant timestamptz := clock_timestamp();
     last_end constant bigint := (select l.to_transaction from audit.last_round(present) l);
 begin
     -- A dump holds what was committed: none of its transactions still runs.
     return audit.seal_round(
-        present,
+        present, began,
         greatest(last_end, (select max(r.transaction_id) + 1 from audit.records r
                             where r.era = present and r.transaction_id >= last_end)),
         '{}');
@@ -697,276 +703,7 @@ comment on function audit.delete_records(timestamptz, text, timestamptz, text[])
     'AUDIT_DELETE (its times are UTC). Returns how many records it deleted. Records that cannot be sealed yet, and '
     'AUDIT_DELETE and FORGET records, stay. For an admin or the owner, with a reason.';
 
--- Verification ---------------------------------------------------------------------------------
-
-create or replace function audit.deletion_lists()
-returns table (deletion_id bigint, record_id bigint, is_genuine boolean)
-language sql stable set search_path = pg_catalog, pg_temp
-as $$
-    select coalesce(l.deletion_id, r.deletion_id), r.id,
-           coalesce(l.digest = r.digest and l.records = r.records, false)
-    from (select d.deletion_id, sum(cardinality(d.record_ids))::text as records,
-                 encode(sha256(string_agg(audit.chunk_digest(d.record_ids, d.digests), '' order by d.chunk)), 'hex')
-                     as digest
-          from audit.deletions d group by 1) l
-    full join (select a.id, a.new_values ->> 'records' as records, a.new_values ->> 'digest' as digest,
-                      case when a.new_values ->> 'deletion' ~ '^[0-9]{1,18}$'
-                           then (a.new_values ->> 'deletion')::bigint end as deletion_id
-               from audit.records a
-               where a.action = 'AUDIT_DELETE' and a.new_values ->> 'records' <> '0') r
-        on r.deletion_id = l.deletion_id
-$$;
-comment on function audit.deletion_lists() is
-    'Returns a row per list in audit.deletions and per AUDIT_DELETE record, joined by the number of the deletion, and '
-    'whether both are there and agree.';
-
-create or replace function audit.chain_findings(first_seal bigint)
-returns table (finding text, seal_id bigint, record_id bigint, detail text)
-language sql stable set search_path = pg_catalog, pg_temp set enable_nestloop = off set jit = off
-as $$
-    with links as materialized (
-        select s.id, s.era, s.to_transaction, s.previous, s.hash,
-               s.hash = audit.seal_hash(s, e) as has_its_hash, s.root = audit.merkle_root(s.leaves) as has_its_root,
-               lag(s.id, 1, 0::bigint) over chain as before_id,
-               lag(s.hash, 1, decode(repeat('00', 32), 'hex')) over chain as before_hash,
-               lag(s.era) over chain as before_era,
-               lag(s.to_transaction) over chain as before_to
-        from audit.seals s left join audit.eras e on e.era = s.era
-        where s.id >= first_seal - 1
-        window chain as (order by s.id)),
-    inner_nodes as (
-        select s.id, level, audit.node(s, level) as node, audit.node(s, level - 1) as right_child,
-               s.id - (1::bigint << (level - 1)) as left_id
-        from audit.seals s cross join lateral generate_series(1, audit.levels(s.id)) level
-        where s.id >= first_seal),
-    wrong_nodes as (
-        select i.id
-        from inner_nodes i
-        join audit.seals l on l.id = i.left_id
-        -- Where a block below has another hash, that is the finding.
-        where i.node is distinct from sha256(decode('01', 'hex') || audit.node(l, i.level - 1) || i.right_child)
-            and not (i.level = 1
-                     and (i.id in (select b.id from links b where not b.has_its_hash)
-                          or i.left_id in (select b.id from links b where not b.has_its_hash)))
-        union
-        select s.id from audit.seals s
-        where s.id >= first_seal and octet_length(s.nodes) <> 32 * audit.levels(s.id))
-    select 'missing_seal', l.before_id + 1, null::bigint,
-           format('%s of the chain missing before seal %s', l.id - l.before_id - 1, l.id)
-    from links l where l.id > l.before_id + 1 and l.id >= first_seal
-    union all
-    select 'altered_seal', l.id, null,
-           case when l.has_its_hash then 'its leaves do not have its root' else 'its content does not have its hash' end
-    from links l where not (l.has_its_hash and l.has_its_root) and l.id >= first_seal
-    union all
-    select 'altered_seal', w.id, null, 'its nodes of the tree over the blocks do not follow from the blocks'
-    from wrong_nodes w
-    union all
-    select 'broken_link', l.id, null, 'it does not follow the hash of the seal before'
-    from links l where l.previous <> l.before_hash and l.id = l.before_id + 1 and l.id >= first_seal
-    union all
-    select 'broken_link', l.id, null, 'its snapshot does not follow that of the seal before'
-    from links l
-    where l.id = l.before_id + 1 and l.id >= first_seal
-        and (l.era < l.before_era or l.era = l.before_era and l.to_transaction < l.before_to)
-$$;
-comment on function audit.chain_findings(bigint) is
-    'Returns the missing and altered seals and the broken links of the chain, from a seal on. Reads no record.';
-
-create or replace function audit.gaps()
-returns table (before_era smallint, before_to bigint, before_running bigint[],
-               after_era smallint, after_to bigint, after_running bigint[])
-language sql stable set search_path = pg_catalog, pg_temp
-as $$
-    with links as (
-        select s.id, s.era, s.to_transaction, s.running, lag(s.id, 1, 0::bigint) over (order by s.id) as before_id
-        from audit.seals s)
-    select p.era, p.to_transaction, p.running, a.era, a.to_transaction, a.running
-    from links a
-    left join links b on b.id = a.before_id
-    -- The missing seals can be of the round of the seal before them, so the gap begins where that round did.
-    left join lateral (
-        select r.era, r.to_transaction, r.running from audit.seals r
-        where r.id < b.id and (r.era, r.to_transaction, r.running) <> (b.era, b.to_transaction, b.running)
-        order by r.id desc limit 1) p on true
-    where a.id > a.before_id + 1
-$$;
-comment on function audit.gaps() is
-    'Returns where seals are missing from the chain: the snapshot of the last round before them, null at the '
-    'beginning, and that of the seal after them.';
-
-create or replace function audit.record_findings(first_seal bigint, since_era smallint, since_to bigint,
-                                                 since_running bigint[])
-returns table (finding text, seal_id bigint, record_id bigint, detail text)
-language sql stable
-set search_path = pg_catalog, pg_temp set enable_nestloop = off set jit = off set work_mem = '64MB'
-as $$
-    with present as (
-        select r.id, r.recorded_at, r.era, r.transaction_id, r.action, r.entity, r.entity_id,
-               audit.record_digest(r) as digest
-        from audit.records r
-        where r.transaction_id >= least(since_to, (select min(x) from unnest(since_running) x))
-            and (since_era is null
-                 or r.era >= since_era and not audit.was_visible(r.transaction_id, since_to, since_running))),
-    differing as materialized (
-        select p.id as present_id, l.record_id as listed_id, l.seal_id, l.leaf, l.blinding,
-               p.recorded_at, p.era, p.transaction_id,
-               format('%s %s%s, recorded %s UTC', p.action, p.entity, ' ' || p.entity_id,
-                      to_char(p.recorded_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')) as detail
-        from present p full join audit.listed_leaves(first_seal, '-infinity') l on l.record_id = p.id
-        where p.id is null or l.record_id is null or audit.leaf(l.blinding, p.digest) <> l.leaf),
-    twins as (
-        select r.id from audit.records r
-        where r.id in (select d.present_id from differing d where d.listed_id is not null)
-        group by r.id having count(*) > 1),
-    state as (
-        select now_era.era, last.to_transaction, last.running, audit.is_at_home() as at_home,
-               greatest(pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
-                        pg_current_xact_id_if_assigned()::text::bigint + 1) as next_transaction,
-               (select s.sealed_at from audit.seals s order by s.id desc limit 1) as sealed_at
-        from (select coalesce(max(e.era), 1::smallint) as era from audit.eras e) now_era
-        cross join lateral audit.last_round(now_era.era) last),
-    unlisted as (
-        select d.*, case
-            when exists (
-                select from audit.gaps() g
-                where not coalesce(d.era < g.before_era
-                                   or d.era = g.before_era
-                                       and audit.was_visible(d.transaction_id, g.before_to, g.before_running), false)
-                  and (d.era < g.after_era
-                       or d.era = g.after_era and audit.was_visible(d.transaction_id, g.after_to, g.after_running)))
-                then 'uncovered_record'
-            when d.era <> s.era or audit.was_visible(d.transaction_id, s.to_transaction, s.running) then 'added_record'
-            -- Restored elsewhere, and no era begun since: the numbers of the transactions do not compare.
-            when s.at_home and d.transaction_id >= s.next_transaction then 'added_record'
-            when s.at_home is not false
-                and greatest(d.recorded_at, s.sealed_at) < statement_timestamp() - interval '1 hour'
-                then 'unsealed_record' end as finding
-        from differing d cross join state s
-        where d.listed_id is null)
-    select case when d.present_id in (select t.id from twins t) then 'added_record' else 'altered_record' end,
-           d.seal_id, d.present_id, d.detail
-    from differing d where d.present_id is not null and d.listed_id is not null
-    union all
-    select 'missing_record', d.seal_id, d.listed_id, null
-    from differing d
-    where d.present_id is null
-        and not exists (
-            select from audit.deletions x cross join lateral unnest(x.record_ids, x.digests) deleted (id, digest)
-            where deleted.id = d.listed_id and audit.leaf(d.blinding, deleted.digest) = d.leaf
-                and x.deletion_id in (select l.deletion_id from audit.deletion_lists() l where l.is_genuine))
-    union all
-    select u.finding, null, u.present_id, u.detail from unlisted u where u.finding is not null
-$$;
-comment on function audit.record_findings(bigint, smallint, bigint, bigint[]) is
-    'Returns the records that differ from the seals: altered, added, missing and not deleted on the record, or '
-    'unsealed for more than an hour. From a seal on, with the snapshot of the round before it; a null era '
-    'is all of the trail.';
-
-create or replace function audit.shape_findings(lowest_transaction bigint)
-returns table (finding text, seal_id bigint, record_id bigint, detail text)
-language sql stable set search_path = pg_catalog, pg_temp set jit = off
-as $$
-    -- The truth table: which of old_values and new_values an action fills; activities have their details in new_values.
-    -- It is checked here and not by a CHECK of the table, which PostgreSQL would read again for every statement: that
-    -- took a fifth of the time of a single-row change. Only functions of db/ write records.
-    select 'misshapen_record', null::bigint, r.id, format('%s with%s old and with%s new values', r.action,
-           case when r.old_values is null then 'out' else '' end, case when r.new_values is null then 'out' else '' end)
-    from audit.records r
-    where r.transaction_id >= lowest_transaction
-        and ((r.old_values is not null) <> (r.action in ('UPDATE', 'DELETE', 'TRUNCATE'))
-             or (r.new_values is not null) <> (r.action not in ('DELETE', 'TRUNCATE')))
-$$;
-comment on function audit.shape_findings(bigint) is
-    'Returns the records whose old_values and new_values do not fit their action.';
-
-create or replace function audit.checkpoint_findings(checkpoints text[])
-returns table (finding text, seal_id bigint, record_id bigint, detail text)
-language sql stable set search_path = pg_catalog, pg_temp
-as $$
-    -- VERIFY and RESTORE records hold checkpoints too; no user of the application can write those.
-    with given as (
-        select null::bigint as record_id, checkpoint, 'kept outside' as kept from unnest(checkpoints) checkpoint
-        union all
-        select r.id, r.new_values ->> 'checkpoint', format('kept on record %s', r.id)
-        from audit.records r
-        where r.action in ('VERIFY', 'RESTORE') and r.new_values ->> 'checkpoint' is not null),
-    parsed as (
-        select g.record_id, g.kept, e.era, split_part(g.checkpoint, chr(10), 3) as root,
-               case when split_part(g.checkpoint, chr(10), 2) ~ '^[1-9][0-9]{0,17}$'
-                    then split_part(g.checkpoint, chr(10), 2)::bigint end as size
-        from given g left join audit.eras e on e.origin = split_part(g.checkpoint, chr(10), 1)),
-    compared as (
-        select p.*, encode(audit.tree_root(p.size), 'base64') as root_here,
-               (select max(s.id) from audit.seals s) as size_here,
-               -- A checkpoint of an earlier era ends with the blocks of that era or before.
-               exists (select from audit.seals s where s.id = p.size and s.era > p.era) as is_beyond
-        from parsed p)
-    select case when c.era is null or c.size is null then 'other_seal'
-                when c.size > coalesce(c.size_here, 0) or c.is_beyond then 'cut_chain'
-                else 'other_seal' end,
-           c.size, c.record_id,
-           case when c.size is null then format('checkpoint %s is none', c.kept)
-                when c.era is null then format('checkpoint %s, of an origin that this trail does not have', c.kept)
-                else format('checkpoint %s', c.kept) end
-    from compared c
-    where c.era is null or c.size is null or c.size > coalesce(c.size_here, 0) or c.is_beyond or c.root_here <> c.root
-$$;
-comment on function audit.checkpoint_findings(text[]) is
-    'Returns the checkpoints that do not fit the tree over the blocks: the chain was cut off before their size, or '
-    'sealed again. A checkpoint that needs a missing seal cannot be compared; that seal is a finding by itself.';
-
-create or replace function audit.verify_seals(since timestamptz default '-infinity', checkpoints text[] default '{}')
-returns table (finding text, seal_id bigint, record_id bigint, detail text)
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp
-as $$
-declare
-    first_ever constant bigint := -9223372036854775808; -- no trigger writes a number below 3, a forger could
-    recent audit.seals;
-    prior audit.seals;
-begin
-    perform audit.require_execute('audit.verify_seals(timestamptz, text[])');
-    -- From which round on: that of the first seal since the time, otherwise the last one. The numbers of transactions
-    -- compare within an era only, so a time before the present one means all of the trail.
-    if since > '-infinity' then
-        select s.id, s.era, s.to_transaction, s.running
-        into recent.id, recent.era, recent.to_transaction, recent.running
-        from audit.seals s
-        where s.id = coalesce((select min(f.id) from audit.seals f where f.sealed_at >= since),
-                              (select max(l.id) from audit.seals l));
-    end if;
-    select s.id, s.era, s.to_transaction, s.running
-    into prior.id, prior.era, prior.to_transaction, prior.running
-    from audit.seals s
-    where s.id < recent.id and s.era = recent.era and s.era = (select max(e.era) from audit.eras e)
-        and (s.to_transaction, s.running) <> (recent.to_transaction, recent.running)
-    order by s.id desc limit 1;
-    return query
-        select * from audit.chain_findings(coalesce(prior.id, 0) + 1)
-        union all
-        select * from audit.record_findings(coalesce(prior.id, 0) + 1, prior.era,
-                                            coalesce(prior.to_transaction, first_ever), coalesce(prior.running, '{}'))
-        union all
-        select * from audit.shape_findings(coalesce(prior.to_transaction, first_ever))
-        union all
-        select 'altered_deletion', null, l.record_id,
-               format('the list of deletion %s does not fit its record', l.deletion_id)
-        from audit.deletion_lists() l where not l.is_genuine
-        union all
-        select 'altered_deletion', null, l.id, 'the baselines of replay do not fit the record of the last deletion'
-        from (values (null)) one_row
-        left join (select r.id, r.new_values ->> 'baselines' as digest
-                   from audit.records r where r.action = 'AUDIT_DELETE' order by r.id desc limit 1) l on true
-        where audit.baselines_digest() is distinct from coalesce(l.digest, encode(sha256(''), 'hex'))
-        union all
-        select * from audit.checkpoint_findings(checkpoints)
-        order by 2, 3, 1;
-end
-$$;
-comment on function audit.verify_seals(timestamptz, text[]) is
-    'Recomputes every digest and hash, or those of the seals made since a time, and returns a row for each record, '
-    'seal and deletion that is not as it was sealed. checkpoints: as kept outside of the database. A record '
-    'that is not sealed yet is a finding only when it could have been sealed for an hour.';
+-- State ----------------------------------------------------------------------------------------
 
 create or replace function audit.sealing_state()
 returns table (checkpoint text, sealed_at timestamptz, era smallint, sealed bigint, deleted bigint, unsealed bigint,
@@ -994,15 +731,3 @@ $$;
 comment on function audit.sealing_state() is
     'Returns one row: the checkpoint, how many records were ever sealed, how many were deleted by '
     'audit.delete_records, and how many are not sealed yet and since when.';
-
-create or replace function audit.seal_status()
-returns table (checkpoint text, sealed_at timestamptz, era smallint, sealed bigint, deleted bigint, unsealed bigint,
-               unsealed_since timestamptz)
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp
-as $$
-begin
-    perform audit.require_execute('audit.seal_status()');
-    return query select s.* from audit.sealing_state() s;
-end
-$$;
-comment on function audit.seal_status() is 'Returns audit.sealing_state() to users who may verify the trail.';

@@ -63,7 +63,7 @@ def has_findings(clone: Clone, *checkpoints: Checkpoint) -> bool:
 
 def has_differences(clone: Clone) -> bool:
     def differs() -> bool:
-        with clone.watch.read_raw() as connection:
+        with clone.watch.raw() as connection:
             return any(outcome.total or outcome.problems for outcome in replay.replay(connection))
 
     return is_named(differs)

@@ -12,7 +12,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
 from backstitch.accounts.permissions import Role
-from backstitch.audit.replay import Replayed, replay_with
+from backstitch.audit.replay import Replayed, replay
 from tests.conftest import Clone
 
 Connection = psycopg.Connection[Any]
@@ -99,7 +99,7 @@ def replayed(connection: Connection, table: str | None = None) -> list[Replayed]
     with connection.transaction(force_rollback=True):
         if is_outermost:
             connection.execute("set transaction isolation level repeatable read, read only")
-        outcomes = replay_with(connection, connection)
+        outcomes = replay(connection, owner=connection)
     return [outcome for outcome in outcomes if table in (None, outcome.table)]
 
 

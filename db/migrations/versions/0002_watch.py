@@ -30,6 +30,23 @@ $$;
 grant select on public.alembic_version to backstitch_watch;
 """
 
+# Verification is computed outside of the database, and a round has one time.
+VERIFICATION = r"""
+drop function if exists audit.verify_seals(timestamptz, text[]);
+drop function if exists audit.record_findings(bigint, smallint, bigint, bigint[]);
+drop function if exists audit.chain_findings(bigint);
+drop function if exists audit.checkpoint_findings(text[]);
+drop function if exists audit.shape_findings(bigint);
+drop function if exists audit.gaps();
+drop function if exists audit.deletion_lists();
+drop function if exists audit.seal_status();
+drop function if exists audit.seal_round(smallint, bigint, bigint[]);
+
+comment on column audit.seals.sealed_at is
+    'When the round of the block began (clock_timestamp()), before its snapshot was taken: what has a number from '
+    'to_transaction on began after it. All seals of a round have the same; those from before 0.10 each their own, '
+    'taken when their records had been read.';
+"""
 
 GUARDS = r"""
 create table audit.guards (
@@ -56,5 +73,6 @@ drop function if exists audit.personal_findings();
 
 def upgrade() -> None:
     run_sql(ROLE)
+    run_as_owner(VERIFICATION)
     run_as_owner(GUARDS)
     run_as_owner(JUDGED_OUTSIDE)

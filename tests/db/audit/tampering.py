@@ -7,8 +7,11 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from backstitch.audit.integrity import Checkpoint, Verification, examine
+from backstitch.database import PLAIN
 from tests.db.trail import Connection, watched_table
 
 Named = tuple[str, int | None]  # the finding, and the record or else the seal that it names
@@ -54,7 +57,7 @@ def seal_all(psql: Connection) -> int:
     sealed = 0
     while True:
         sealed += int(one(psql, "select audit.seal()"))
-        if one(psql, "select unsealed from audit.seal_status()") == 0:
+        if one(psql, "select unsealed from audit.sealing_state()") == 0:
             return sealed
         assert time.monotonic() < deadline, "records stay unsealed"
         time.sleep(0.02)
@@ -98,11 +101,18 @@ def one(psql: Connection, query: str, *values: Any) -> Any:
 
 
 def findings(psql: Connection, *checkpoints: str) -> set[Named]:
-    """What verification names."""
-    rows = psql.execute(
-        "select finding, coalesce(record_id, seal_id) from audit.verify_seals(checkpoints => %s)", (list(checkpoints),)
-    )
-    return set(rows.fetchall())
+    """What verification names, with the rights of the login that watches and within the transaction of `psql`."""
+    found = verification(psql, *checkpoints).findings
+    return {(finding.kind.value, finding.seal if finding.record is None else finding.record) for finding in found}
+
+
+def verification(psql: Connection, *checkpoints: str, since: datetime | None = None) -> Verification:
+    """The verification of `python -m backstitch verify`, which sees what the transaction of `psql` has done."""
+    with psql.transaction(force_rollback=True):
+        psql.execute("set local role backstitch_watch")
+        psql.execute(PLAIN)
+        kept = [Checkpoint.parse(checkpoint) for checkpoint in checkpoints]
+        return examine(psql, since=since, checkpoints=kept)
 
 
 def _update(psql: Connection, assignment: str, record: int, *values: Any) -> set[Named]:
@@ -217,6 +227,21 @@ def insertion(psql: Connection, history: History, chance: random.Random) -> set[
         like,
     )
     return {("added_record", added)}
+
+
+def backdating(psql: Connection, history: History, chance: random.Random) -> set[Named]:
+    """A record more, in a transaction of now, of a time before the last seals."""
+    like = chance.choice(history.records)
+    added = one(
+        psql,
+        "insert into audit.records (recorded_at, transaction_id, action, entity, entity_id, source, database_role, "
+        "old_values, new_values) select recorded_at - %s * interval '1 minute', pg_current_xact_id()::text::bigint, "
+        "action, entity, entity_id, source, database_role, old_values, new_values from audit.records where id = %s "
+        "returning id",
+        chance.randint(1, 100_000),
+        like,
+    )
+    return {("backdated_record", added)}
 
 
 def second_of_an_id(psql: Connection, history: History, chance: random.Random) -> set[Named]:
@@ -436,6 +461,7 @@ KINDS: tuple[Tampering, ...] = (
     deletion,
     listed_deletion,
     insertion,
+    backdating,
     second_of_an_id,
     swap_of_contents,
     swap_of_numbers,

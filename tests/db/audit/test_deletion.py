@@ -52,7 +52,7 @@ def test_an_admin_deletes_with_a_reason_and_that_is_on_the_record(clone: Clone, 
     assert len(details["digest"]) == 64
     seal_all(psql)
     assert findings(psql) == set()
-    assert one(psql, "select deleted from audit.seal_status()") == 2
+    assert one(psql, "select deleted from audit.sealing_state()") == 2
 
 
 def test_the_list_of_a_deletion_has_the_digests_from_which_the_leaves_follow(clone: Clone, psql: Connection) -> None:

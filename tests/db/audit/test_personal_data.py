@@ -9,7 +9,7 @@ from psycopg import sql
 from backstitch.accounts import sessions
 from backstitch.accounts.permissions import Role
 from backstitch.audit import integrity, personal, sealing
-from backstitch.database import System
+from backstitch.audit.findings import Finding
 from tests.conftest import PASSWORD, Clone, email_of
 from tests.db.trail import Connection, acting, assert_replay_matches, refused
 
@@ -47,8 +47,8 @@ def forget(clone: Clone, user: int, reason: str | None = "asked for by letter of
     return row[0]
 
 
-def findings(clone: Clone) -> list[personal.Finding]:
-    with clone.watch.read(System()) as connection:
+def findings(clone: Clone) -> list[Finding]:
+    with clone.watch.raw() as connection:
         return list(personal.findings(connection))
 
 
@@ -132,7 +132,7 @@ def test_forgetting_changes_no_record_so_seals_and_replay_hold(clone: Clone, ash
         assert_replay_matches(psql)
     assert findings(clone) == []
     sealing.seal(clone.owner)
-    assert list(integrity.verify(clone.owner, System()).findings) == []
+    assert list(integrity.verify(clone.watch).findings) == []
 
 
 def test_the_trail_says_forgotten_where_the_values_were_and_the_work_stays_attributed(clone: Clone, asha: int) -> None:

@@ -7,8 +7,8 @@ import pytest
 from backstitch.accounts import sessions
 from backstitch.accounts.permissions import Role
 from backstitch.audit import sealing
-from backstitch.audit.personal import Finding, Kind, findings
-from backstitch.database import System
+from backstitch.audit.findings import Finding, Kind
+from backstitch.audit.personal import findings
 from backstitch.errors import Refused
 from tests.conftest import Clone, email_of
 from tests.db.audit.emptied import empty_functions
@@ -22,14 +22,14 @@ REFERENCES = (
 
 
 def found(clone: Clone) -> list[Finding]:
-    with clone.watch.read(System()) as connection:
+    with clone.watch.raw() as connection:
         return list(findings(connection))
 
 
 def missing(psql: Connection, condition: str = "") -> list[Finding]:
     """A finding for each reference in the records of this condition."""
     references = psql.execute(f"{REFERENCES} {condition} order by 1, 2").fetchall()  # type: ignore[arg-type]
-    return [Finding(record, field, Kind.MISSING) for record, field in references]
+    return [Finding(Kind.MISSING_PERSONAL_VALUE, None, record, field) for record, field in references]
 
 
 def mistype(clone: Clone, email: str) -> None:
@@ -123,7 +123,7 @@ def test_an_erasure_excuses_no_value_of_others_and_none_that_came_after_it(clone
         (2, "store_name"),
     ]
     # The pseudonym went too, which the erasure does not count.
-    assert found(clone) == [*after, Finding(erased, "erased_values", Kind.UNCOUNTED)]
+    assert found(clone) == [*after, Finding(Kind.UNCOUNTED_ERASURE, None, erased, None)]
     assert str(found(clone)[-1]) == f"Record {erased}: more values are gone than the erased_values that it counts."
 
 
@@ -132,7 +132,7 @@ def test_an_erasure_excuses_no_more_names_in_failed_sign_ins_than_it_counts(clon
     (erased,) = psql.execute("select id from audit.records where action = 'FORGET'").fetchone() or (0,)
     assert found(clone) == []
     psql.execute("delete from audit.personal_values where field = 'username' and value = '\"nobody@example.com\"'")
-    assert found(clone) == [Finding(erased, "erased_values", Kind.UNCOUNTED)]
+    assert found(clone) == [Finding(Kind.UNCOUNTED_ERASURE, None, erased, None)]
 
 
 def test_a_value_that_a_baseline_alone_refers_to_is_named(clone: Clone, psql: Connection) -> None:
@@ -142,13 +142,19 @@ def test_a_value_that_a_baseline_alone_refers_to_is_named(clone: Clone, psql: Co
     psql.execute("delete from audit.personal_values where entity in ('Customer', 'Session')")
     baselines = psql.execute("select record_id from audit.baselines where entity = 'Customer'").fetchall()
     gone = [one for one in found(clone) if one.record == baselines[0][0]]
-    assert gone == [Finding(baselines[0][0], field, Kind.MISSING, True) for field in ("phone", "store_name")]
-    assert str(gone[0]).startswith(f"The baseline of record {baselines[0][0]}: the value of phone is gone")
-    sessions_gone = [one for one in found(clone) if one.field == "address"]
+    assert gone == [
+        Finding(Kind.MISSING_PERSONAL_VALUE, None, baselines[0][0], f"{field} of its baseline")
+        for field in ("phone", "store_name")
+    ]
+    assert str(gone[0]) == (
+        f"Record {baselines[0][0]} refers to a personal value that is gone without an erasure on the record: phone of "
+        "its baseline."
+    )
+    sessions_gone = [one for one in found(clone) if one.detail == "address of its baseline"]
     assert len(sessions_gone) == len(Role)
     # The session of a baseline belongs to a user who can be forgotten.
     forget_viewer(clone, psql)
-    assert len([one for one in found(clone) if one.field == "address"]) == len(Role) - 1
+    assert len([one for one in found(clone) if one.detail == "address of its baseline"]) == len(Role) - 1
 
 
 @pytest.mark.parametrize(
@@ -163,7 +169,7 @@ def test_a_value_that_a_baseline_alone_refers_to_is_named(clone: Clone, psql: Co
 def test_a_value_that_was_altered_is_named(clone: Clone, psql: Connection, damage: str) -> None:
     psql.execute(damage)  # type: ignore[arg-type]
     (record,) = psql.execute("select id from audit.records where entity = 'Agency'").fetchone() or (0,)
-    assert found(clone) == [Finding(record, "agency_name", Kind.ALTERED)]
+    assert found(clone) == [Finding(Kind.ALTERED_PERSONAL_VALUE, None, record, "agency_name")]
     assert str(found(clone)[0]) == f"Record {record}: the value of agency_name does not fit its commitment."
 
 
@@ -179,7 +185,7 @@ def test_a_personal_column_of_an_administrators_table_is_looked_at_and_what_only
         )
     assert found(clone) == []
     psql.execute("delete from audit.personal_values where entity = 'Thing'")
-    assert [(one.field, one.kind) for one in found(clone)] == [("nick", Kind.MISSING)]
+    assert [(one.detail, one.kind) for one in found(clone)] == [("nick", Kind.MISSING_PERSONAL_VALUE)]
 
 
 def test_values_that_cannot_be_read_are_a_sentence(clone: Clone, psql: Connection) -> None:

@@ -1,6 +1,7 @@
 """`python -m backstitch seal` and `verify`, the checkpoints that they print, and those on exports."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,7 +13,8 @@ from backstitch import __main__ as command_line
 from backstitch.accounts.permissions import Role
 from backstitch.audit import integrity
 from backstitch.audit.export import Format, export
-from backstitch.audit.integrity import Checkpoint, Finding, Kind, read_checkpoints
+from backstitch.audit.findings import Finding, Kind
+from backstitch.audit.integrity import Checkpoint, read_checkpoints
 from backstitch.errors import Refused
 from tests.conftest import APP_PASSWORD, WATCH_PASSWORD, Clone
 from tests.db.audit.shop import around_now, open_shop
@@ -67,7 +69,13 @@ def test_verify_seals_first_and_prints_the_checkpoint_and_that_all_is_well(
             psql, "select array[to_jsonb(action), new_values] from audit.records order by id desc limit 1"
         )
     assert code == 0
-    assert sentences == [f"Sealed up to here: {records} records.", "Everything is as it was sealed."]
+    waited, longest = sentences[1:3]
+    assert re.fullmatch(rf"{records} records had waited for a seal, the oldest for \d.*\.", waited)
+    assert re.fullmatch(r"The longest wait for a seal: \d.*\.", longest)
+    assert [sentences[0], *sentences[3:]] == [
+        f"Sealed up to here: {records} records.",
+        "Everything is as it was sealed.",
+    ]
     assert (action, kept) == (
         "VERIFY",
         {"checkpoint": "".join(f"{line}\n" for line in checkpoint), "records": records, "findings": 0},
@@ -107,7 +115,7 @@ def test_a_chain_that_was_made_anew_does_not_fit_the_checkpoint_kept_outside(
     _file("kept in the safe:", *checkpoint, "", "— signed by somebody")
     code, lines = run(capsys, "verify", "--checkpoint", "checkpoints.txt")
     assert code == 1
-    assert lines[4] == "The chain up to seal 1 is not the one of which a checkpoint was kept: checkpoint kept outside."
+    assert lines[-2] == "The chain up to seal 1 is not the one of which a checkpoint was kept: checkpoint kept outside."
 
 
 def test_a_chain_that_was_made_anew_does_not_fit_an_earlier_verification_on_record(
@@ -119,7 +127,7 @@ def test_a_chain_that_was_made_anew_does_not_fit_an_earlier_verification_on_reco
         psql.execute("update audit.records set reason = 'another' where id = 2; truncate audit.seals")
     code, lines = run(capsys, "verify")
     assert code == 1
-    assert lines[4].endswith(f"checkpoint kept on record {number}.")
+    assert lines[-2].endswith(f"checkpoint kept on record {number}.")
 
 
 def test_a_cut_chain_is_found_by_the_checkpoint_kept_outside(shop: Clone, capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,35 +209,36 @@ def test_a_checkpoint_made_up_on_an_export_raises_no_alarm(shop: Clone) -> None:
         assert findings(psql) == set()
 
 
-def test_the_library_verifies_for_analysts_and_admins_since_a_time(shop: Clone) -> None:
+def test_the_library_verifies_as_the_watcher_since_a_time(shop: Clone) -> None:
     with shop.superuser() as psql:
         seal_all(psql)
         psql.execute("update audit.records set reason = 'another' where id = 2")
     tomorrow = datetime.now(UTC) + timedelta(days=1)
-    for role in (Role.ADMIN, Role.ANALYST):
-        found = integrity.verify(shop.app, shop.actor(role))
-        assert [(finding.kind, finding.seal, finding.record) for finding in found.findings] == [
-            (Kind.ALTERED_RECORD, 1, 2)
-        ]
-        assert found.status.checkpoint is not None
-        assert found.status.checkpoint.size == 1
-        assert (found.status.era, found.status.unsealed, found.status.deleted) == (1, 0, 0)
+    found = integrity.verify(shop.watch)
+    assert [(finding.kind, finding.seal, finding.record) for finding in found.findings] == [(Kind.ALTERED_RECORD, 1, 2)]
+    assert found.status.checkpoint is not None
+    assert found.status.checkpoint.size == 1
+    assert (found.status.era, found.status.waiting.records, found.status.deleted) == (1, 0, 0)
     # From the last seal on, which is the first.
-    assert len(integrity.verify(shop.app, shop.actor(Role.ADMIN), since=tomorrow).findings) == 1
+    assert len(integrity.verify(shop.watch, since=tomorrow).findings) == 1
 
 
 def test_before_the_first_seal_there_is_no_checkpoint(shop: Clone) -> None:
     with shop.owner.read(shop.actor(Role.ADMIN)) as connection:
         assert integrity.checkpoint(connection) is None
-        assert integrity.status(connection).unsealed > 0
-    assert integrity.verify(shop.app, shop.actor(Role.ADMIN)).findings == ()
+    found = integrity.verify(shop.watch)
+    assert (found.findings, found.status.checkpoint, found.longest_wait) == ((), None, None)
+    assert found.status.waiting.records > 0
 
 
 def test_verify_says_that_records_had_waited_for_their_seal(shop: Clone, capsys: pytest.CaptureFixture[str]) -> None:
     with shop.superuser() as psql:
         psql.execute("update audit.records set recorded_at = recorded_at - interval '2 hours' where id = 7")
-        waiting = one(psql, "select unsealed from audit.seal_status()")
+        waiting = one(psql, "select unsealed from audit.sealing_state()")
         assert findings(psql) == {("unsealed_record", 7)}
-    code, (*_, sentence, _) = run(capsys, "verify")
+    code, (*_, sentence, longest, _) = run(capsys, "verify")
     assert code == 0
-    assert sentence.startswith(f"{waiting} records had waited for a seal, since ")
+    assert (
+        sentence == f"{waiting} records had waited for a seal, the oldest for 2 h 0 min: the app seals while it runs."
+    )
+    assert longest == "The longest wait for a seal: 2 h 0 min."

@@ -2,7 +2,9 @@
 
 import pytest
 
+from backstitch.audit.findings import Finding, Kind
 from tests.conftest import Clone
+from tests.db.audit.tampering import verification
 from tests.db.trail import Connection, changes, records, refused, watched_table
 
 
@@ -163,7 +165,6 @@ def test_a_record_without_the_values_of_its_action_is_refused_or_found(clone: Cl
         "insert into audit.records (id, recorded_at, transaction_id, action, entity, source, database_role, "
         "old_values, new_values) values (%s, now(), 1, %s, 'X', 'SQL', 'x', %s, %s)"
     )
-    found = "select record_id, detail from audit.shape_findings(0) order by 1"
     misshapen = [
         ("CREATE", None, None, "CREATE without old and without new values"),
         ("CREATE", "{}", "{}", "CREATE with old and with new values"),
@@ -176,13 +177,13 @@ def test_a_record_without_the_values_of_its_action_is_refused_or_found(clone: Cl
     with clone.superuser() as psql:
         psql.execute("insert into inventory.products (sku, name, sizes) values ('A', 'Kurti', '{S}')")
         psql.execute("update inventory.products set name = 'Top'; delete from inventory.products")
-        assert psql.execute(found).fetchall() == []
+        assert verification(psql).findings == ()
         for number, (action, old, new, _) in enumerate(misshapen):
             psql.execute(fill, (9_000_000 + number, action, old, new))
-        assert psql.execute(found).fetchall() == [
-            (9_000_000 + number, detail) for number, (*_, detail) in enumerate(misshapen)
-        ]
-        assert ("misshapen_record",) in psql.execute("select finding from audit.verify_seals()").fetchall()
+        assert verification(psql).findings == tuple(
+            Finding(Kind.MISSHAPEN_RECORD, None, 9_000_000 + number, detail)
+            for number, (*_, detail) in enumerate(misshapen)
+        )
         with refused("23514", "action_known"):
             psql.execute(fill, (1, "SHRUG", None, "{}"))
 

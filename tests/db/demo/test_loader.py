@@ -15,7 +15,7 @@ from sqlalchemy import URL, text
 from backstitch import __main__, doctor, startup
 from backstitch.accounts import users
 from backstitch.accounts.permissions import Role
-from backstitch.audit import integrity, personal, replay
+from backstitch.audit import integrity, replay
 from backstitch.database import Database, System
 from backstitch.demo import first_start, fixtures
 from backstitch.demo import loader as demo_loader
@@ -24,7 +24,7 @@ from backstitch.errors import Refused
 from backstitch.postgres.server import Lease
 from backstitch.settings import Settings
 from backstitch.startup import Service
-from tests.conftest import APP_PASSWORD, Clone
+from tests.conftest import APP_PASSWORD, WATCH_PASSWORD, Clone
 
 DAYS = 40
 
@@ -111,10 +111,12 @@ def test_the_demo_is_loaded_whole_and_its_trail_holds(empty: Service, monkeypatc
 
     assert empty.owner_url
     owner = Database(empty.owner_url.render_as_string(hide_password=False), pool_size=1)
-    with owner.read(System()) as connection:
+    with owner.raw() as connection:
         assert [outcome.total for outcome in replay.replay(connection) if outcome.total] == []
-        assert list(personal.findings(connection)) == []
-    assert list(integrity.verify(owner, System()).findings) == []
+    watched = empty.owner_url.set(username="backstitch_watch", password=WATCH_PASSWORD)
+    watch = Database(watched.render_as_string(hide_password=False), pool_size=1)
+    assert integrity.verify(watch).findings == ()
+    watch.dispose()
     with owner.read(System()) as connection:
         assert [found for found in doctor.findings(connection) if found.severity != "ok"] == []
     owner.dispose()

@@ -16,10 +16,11 @@ import pytest
 from sqlalchemy import URL
 
 from backstitch import doctor, migrations
-from backstitch.audit import integrity, personal, replay
-from backstitch.database import Database, System
+from backstitch.audit import replay
+from backstitch.database import Database
 from backstitch.startup import conninfo
 from tests.conftest import Clone, Cloner, fresh_copy, prepare
+from tests.db.audit.tampering import verification
 from tests.db.versions.lived_in import DUMPS, dump, dump_schema, empty_database, live_in, restore
 
 FROZEN = Path(__file__).with_name("frozen.sha256")
@@ -45,10 +46,10 @@ def upgrade(url: URL) -> None:
 def assert_proved(url: URL) -> None:
     """Replay, verify and doctor have nothing to say."""
     with opened(url) as owner:
-        with owner.read(System()) as connection:
+        with owner.raw() as connection:
             assert [outcome for outcome in replay.replay(connection) if outcome.total] == []
-            assert list(personal.findings(connection)) == []
-        assert list(integrity.verify(owner, System()).findings) == []
+        with psycopg.connect(conninfo(url), autocommit=True) as psql:
+            assert verification(psql).findings == ()
         with owner.anonymous() as connection:
             assert [found for found in doctor.findings(connection) if found.severity == "error"] == []
 
@@ -157,9 +158,9 @@ for object, definition in present.items():
     expected.setdefault(object.kind, {})[object.name] = definition
 catalog.EXPECTED.write_text(json.dumps(expected))
 owner = upgraded(sys.argv[2])
-with owner.read(System()) as connection:
+with owner.raw() as connection:
     differences = sum(outcome.total for outcome in replay.replay(connection, owner=connection))
-findings = [str(found) for found in integrity.verify(owner, System()).findings]
+findings = [str(found) for found in integrity.verify(owner).findings]
 with owner.anonymous() as connection:
     findings += [found.sentence for found in doctor.findings(connection) if found.severity == "error"]
 print(json.dumps([differences, findings]))
@@ -248,7 +249,8 @@ def test_a_revision_reads_no_file_and_calls_no_function_that_can_change(project:
     code = {name for file in (project / "db").rglob("*.sql") for name in made.findall(file.read_text())}
     assert len(code) > 150
     for file in (project / "db/migrations/versions").glob("0*.py"):
-        source = file.read_text()
+        # What a revision drops may be called as something is again that has other arguments.
+        source = re.sub(r"drop function if exists [a-z]+\.\w+\(", "", file.read_text())
         assert "read_text" not in source and "open(" not in source
         assert [name for name in code if f"{name}(" in source] == []
 
