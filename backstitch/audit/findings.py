@@ -39,7 +39,7 @@ SENTENCES = {
     Kind.ALTERED_DELETION: "A deletion is not what its record says (record {record})",
     Kind.CUT_CHAIN: "The chain was cut off: seal {seal} is gone",
     Kind.OTHER_SEAL: "The chain up to seal {seal} is not the one of which a checkpoint was kept",
-    Kind.MISSING_PERSONAL_VALUE: "Record {record} refers to a personal value that is gone without an erasure on the record",
+    Kind.MISSING_PERSONAL_VALUE: "Record {record} refers to a value that is gone without an erasure on the record",
     Kind.ALTERED_PERSONAL_VALUE: "Record {record} refers to a value that does not fit its commitment",
     Kind.UNCOUNTED_ERASURE: "Record {record} is of an erasure that counts fewer values than are gone",
 }

@@ -240,7 +240,8 @@ def test_the_command_works_for_the_applications_login(
     capsys.readouterr()
     assert __main__.main(["replay"]) == 1
     assert capsys.readouterr().err == (
-        "replay needs the login backstitch_watch: set BACKSTITCH_WATCH_PASSWORD to its password.\n"
+        "replay needs the login that watches: set BACKSTITCH_WATCH_PASSWORD to the password of backstitch_watch, or "
+        "DATABASE_URL to the owner's login.\n"
     )
 
 

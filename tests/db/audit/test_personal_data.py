@@ -241,7 +241,7 @@ def test_only_a_value_that_was_altered_is_a_finding_and_not_one_that_says_so(clo
         ).fetchall()
     assert len(altered) == 1
     assert list(map(str, findings(clone))) == [
-        f"Record {altered[0][0]}: the value of name does not fit its commitment."
+        f"Record {altered[0][0]} refers to a value that does not fit its commitment: name."
     ]
 
 

@@ -73,7 +73,7 @@ def test_values_that_are_gone_are_named_by_reference_and_with_every_function_emp
     gone = missing(psql)
     assert found(clone) == gone
     # Of the customer: two values of its creation, both sides of its update.
-    assert [one.field for one in missing(psql, "and r.entity = 'Customer'")] == [
+    assert [one.detail for one in missing(psql, "and r.entity = 'Customer'")] == [
         "phone",
         "store_name",
         "phone",
@@ -81,7 +81,7 @@ def test_values_that_are_gone_are_named_by_reference_and_with_every_function_emp
     ]
     assert len(missing(psql, "and r.action = 'LOGIN_FAILED'")) == 3
     assert (
-        str(gone[0]) == f"Record {gone[0].record}: the value of email is gone, and no erasure of it is on the record."
+        str(gone[0]) == f"Record {gone[0].record} refers to a value that is gone without an erasure on the record: email."
     )
 
 
@@ -116,7 +116,7 @@ def test_an_erasure_excuses_no_value_of_others_and_none_that_came_after_it(clone
     psql.execute("delete from audit.personal_values where entity = 'Customer'")
     (erased,) = psql.execute("select id from audit.records where action = 'FORGET'").fetchone() or (0,)
     after = missing(psql, f"and r.entity = 'Customer' and r.id > {erased}")
-    assert [(one.record - erased, one.field) for one in after] == [
+    assert [(one.record - erased, one.detail) for one in after] == [
         (1, "phone"),
         (1, "store_name"),
         (1, "store_name"),
@@ -124,7 +124,7 @@ def test_an_erasure_excuses_no_value_of_others_and_none_that_came_after_it(clone
     ]
     # The pseudonym went too, which the erasure does not count.
     assert found(clone) == [*after, Finding(Kind.UNCOUNTED_ERASURE, None, erased, None)]
-    assert str(found(clone)[-1]) == f"Record {erased}: more values are gone than the erased_values that it counts."
+    assert str(found(clone)[-1]) == f"Record {erased} is of an erasure that counts fewer values than are gone."
 
 
 def test_an_erasure_excuses_no_more_names_in_failed_sign_ins_than_it_counts(clone: Clone, psql: Connection) -> None:
@@ -147,7 +147,7 @@ def test_a_value_that_a_baseline_alone_refers_to_is_named(clone: Clone, psql: Co
         for field in ("phone", "store_name")
     ]
     assert str(gone[0]) == (
-        f"Record {baselines[0][0]} refers to a personal value that is gone without an erasure on the record: phone of "
+        f"Record {baselines[0][0]} refers to a value that is gone without an erasure on the record: phone of "
         "its baseline."
     )
     sessions_gone = [one for one in found(clone) if one.detail == "address of its baseline"]
@@ -170,7 +170,7 @@ def test_a_value_that_was_altered_is_named(clone: Clone, psql: Connection, damag
     psql.execute(damage)  # type: ignore[arg-type]
     (record,) = psql.execute("select id from audit.records where entity = 'Agency'").fetchone() or (0,)
     assert found(clone) == [Finding(Kind.ALTERED_PERSONAL_VALUE, None, record, "agency_name")]
-    assert str(found(clone)[0]) == f"Record {record}: the value of agency_name does not fit its commitment."
+    assert str(found(clone)[0]) == f"Record {record} refers to a value that does not fit its commitment: agency_name."
 
 
 def test_a_personal_column_of_an_administrators_table_is_looked_at_and_what_only_looks_like_a_reference_is_not(

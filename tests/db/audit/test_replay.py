@@ -8,7 +8,6 @@ import pytest
 
 from backstitch.accounts.permissions import Role
 from backstitch.audit.replay import Difference, Replayed, replay, report
-from backstitch.database import System
 from tests.conftest import Clone
 from tests.db.trail import Connection, acting, watched_table
 
@@ -17,7 +16,7 @@ PRODUCT = "insert into inventory.products (sku, name, sizes, unit_price) values 
 
 def replayed(clone: Clone, table: str, **limits: int) -> Replayed:
     """The outcome for one table; every other table must have none."""
-    with clone.watch.read(System()) as connection, clone.owner.read(System()) as owner:
+    with clone.watch.raw() as connection, clone.owner.raw() as owner:
         outcomes = {outcome.table: outcome for outcome in replay(connection, owner=owner, **limits)}
     assert [other.table for other in outcomes.values() if other.total and other.table != table] == []
     return outcomes[table]

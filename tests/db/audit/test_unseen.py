@@ -35,7 +35,7 @@ def assert_nobody_sees(shop: Shop, psql: Connection) -> None:
     assert integrity.verify(shop.clone.watch).findings == ()
     assert_replay_matches(psql)
     with shop.clone.owner.anonymous() as connection:
-        assert [found for found in doctor.findings(connection, thorough=True) if found.severity == "error"] == []
+        assert [found for found in doctor.findings(connection) if found.severity == "error"] == []
 
 
 def test_a_change_whose_record_goes_in_the_same_transaction_replay_alone_names(shop: Shop, psql: Connection) -> None:

@@ -322,7 +322,7 @@ def test_settings_names_and_casts_of_somebody_change_no_verdict(clone: Clone, ps
     assert named(clone) == {("altered_record", record)}
 
 
-@pytest.mark.parametrize("setting", ["statement_timeout = '1ms'", "default_transaction_read_only = on"])
+@pytest.mark.parametrize("setting", ["statement_timeout = '40ms'", "default_transaction_read_only = on"])
 def test_a_setting_that_lets_nobody_work_is_overruled_or_said(clone: Clone, psql: Connection, setting: str) -> None:
     with clone.watch.raw() as connection:
         assert one(connection, "show statement_timeout") == "0"
