@@ -80,9 +80,8 @@ def test_values_that_are_gone_are_named_by_reference_and_with_every_function_emp
         "phone",
     ]
     assert len(missing(psql, "and r.action = 'LOGIN_FAILED'")) == 3
-    assert (
-        str(gone[0]) == f"Record {gone[0].record} refers to a value that is gone without an erasure on the record: email."
-    )
+    sentence = "Record {} refers to a value that is gone without an erasure on the record: email."
+    assert str(gone[0]) == sentence.format(gone[0].record)
 
 
 def test_whoever_was_forgotten_is_no_finding(clone: Clone, psql: Connection) -> None:
