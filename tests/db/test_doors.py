@@ -31,7 +31,7 @@ from backstitch.request import Source, door
 from backstitch.settings import PROJECT, Settings
 from backstitch.startup import Service
 from tests.asynchronous import complete
-from tests.conftest import APP_PASSWORD, BROWSER, Clone, email_of
+from tests.conftest import APP_PASSWORD, BROWSER, WATCH_PASSWORD, Clone, email_of
 from tests.db.audit.shop import around_now
 
 ID = re.compile(r"[0-9a-f]{12}")
@@ -50,6 +50,7 @@ def configured(clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """The commands work on the clone, in an empty folder."""
     monkeypatch.setenv("DATABASE_URL", clone.url.render_as_string(hide_password=False))
     monkeypatch.setenv("BACKSTITCH_APP_PASSWORD", APP_PASSWORD)
+    monkeypatch.setenv("BACKSTITCH_WATCH_PASSWORD", WATCH_PASSWORD)
     monkeypatch.setenv("BACKSTITCH_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     return clone
