@@ -24,6 +24,7 @@ def environment(clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """What a command or a start reads: this test's database, as its owner."""
     monkeypatch.setenv("BACKSTITCH_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("BACKSTITCH_APP_PASSWORD", APP_PASSWORD)
+    # A start without it gives the login, which is the server's, a password that the other tests do not know.
     monkeypatch.setenv("BACKSTITCH_WATCH_PASSWORD", WATCH_PASSWORD)
     monkeypatch.setenv("DATABASE_URL", clone.url.render_as_string(hide_password=False))
     yield
