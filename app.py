@@ -61,7 +61,7 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
         # The objects made by the start-up stay alive, so the garbage collector need not check them again.
         gc.collect()
         gc.freeze()
-        with Sealer(service.database):
+        with Sealer(service.database.apart(application="backstitch seal")):
             yield {}
     finally:
         for task in background_tasks:

@@ -37,6 +37,10 @@ class StaleEdit(Refused):
         self.yours = yours
 
 
+class Abandoned(Exception):
+    """Nobody waits for the answer any more: a tab was closed, a filter changed, a download cut off."""
+
+
 class SignedOut(Refused):
     """The session has ended: signed out, expired, or the user was deactivated."""
 
@@ -173,6 +177,7 @@ SENTENCES_BY_STATE = {
     "40001": "Somebody changed the same records at the same moment. Nothing was saved; try again.",
     "40P01": "Somebody changed the same records at the same moment. Nothing was saved; try again.",
     "55P03": "Somebody is changing the same records. Nothing was saved; try again in a moment.",
+    "57014": "This took too long, and the database stopped it. Nothing was saved; try again when less is going on.",
     "53100": "The disk of the database is full. Nothing was saved; tell the person who runs the server.",
 }
 
