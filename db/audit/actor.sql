@@ -253,7 +253,7 @@ language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
     if action in ('CREATE', 'UPDATE', 'DELETE', 'TRUNCATE')
-        or session_user = 'backstitch_app' and action not in ('EXPORT', 'IMPORT')
+        or session_user = 'backstitch_app' and action not in ('EXPORT', 'EXPORT_END', 'IMPORT')
     then
         raise exception '% is recorded by the database when it happens, not on request', action
             using errcode = 'insufficient_privilege', constraint = 'activity_on_request';
@@ -264,4 +264,4 @@ end
 $$;
 comment on function audit.record_activity(text, text, bigint, jsonb) is
     'Records an activity that changes no row: an export, an import, maintenance. Refuses data changes, and to the '
-    'application all but EXPORT and IMPORT. Returns the id of the record.';
+    'application all but EXPORT, EXPORT_END and IMPORT. Returns the id of the record.';
