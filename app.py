@@ -98,7 +98,9 @@ app = st.App(
     middleware=[
         Middleware(Door),
         Middleware(SecurityHeaders),
-        Middleware(Gate, hosts=hardening.hosts, authenticate=downloads.is_live),
+        Middleware(
+            Gate, hosts=hardening.hosts, authenticate=downloads.is_live, has_sign_on=single_sign_on.is_configured
+        ),
         Middleware(BrowserCookie),
     ],
     on_script_error=errors.show,
