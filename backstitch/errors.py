@@ -137,6 +137,7 @@ SENTENCES = {
     "line_price_known": "The product has no price. Enter a price for it in the order, or in the product.",
     "reason_short": "A reason has at most 400 characters. Nothing was saved.",
     "operation_short": "The name of an operation has at most 200 characters. Nothing was saved.",
+    "activity_short": "What was asked for is too long for the record. Use a shorter search text, or fewer filters.",
     "reason_required": "This change needs a reason. Say why, and save again; nothing was saved.",
     "policy_entity_not_blank": "Say which record type needs a reason.",
     "policy_entity_known": "No reason can be asked for changes of this record type. Choose one that people enter.",
