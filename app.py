@@ -61,7 +61,7 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
         # The objects made by the start-up stay alive, so the garbage collector need not check them again.
         gc.collect()
         gc.freeze()
-        with Sealer(service.database):
+        with Sealer(service.database.apart(application="backstitch seal")):
             yield {}
     finally:
         for task in background_tasks:
@@ -98,7 +98,9 @@ app = st.App(
     middleware=[
         Middleware(Door),
         Middleware(SecurityHeaders),
-        Middleware(Gate, hosts=hardening.hosts, authenticate=downloads.is_live),
+        Middleware(
+            Gate, hosts=hardening.hosts, authenticate=downloads.is_live, has_sign_on=single_sign_on.is_configured
+        ),
         Middleware(BrowserCookie),
     ],
     on_script_error=errors.show,

@@ -37,6 +37,10 @@ class StaleEdit(Refused):
         self.yours = yours
 
 
+class Abandoned(Exception):
+    """Nobody waits for the answer any more: a tab was closed, a filter changed, a download cut off."""
+
+
 class SignedOut(Refused):
     """The session has ended: signed out, expired, or the user was deactivated."""
 
@@ -133,6 +137,7 @@ SENTENCES = {
     "line_price_known": "The product has no price. Enter a price for it in the order, or in the product.",
     "reason_short": "A reason has at most 400 characters. Nothing was saved.",
     "operation_short": "The name of an operation has at most 200 characters. Nothing was saved.",
+    "activity_short": "What was asked for is too long for the record. Use a shorter search text, or fewer filters.",
     "reason_required": "This change needs a reason. Say why, and save again; nothing was saved.",
     "policy_entity_not_blank": "Say which record type needs a reason.",
     "policy_entity_known": "No reason can be asked for changes of this record type. Choose one that people enter.",
@@ -173,6 +178,7 @@ SENTENCES_BY_STATE = {
     "40001": "Somebody changed the same records at the same moment. Nothing was saved; try again.",
     "40P01": "Somebody changed the same records at the same moment. Nothing was saved; try again.",
     "55P03": "Somebody is changing the same records. Nothing was saved; try again in a moment.",
+    "57014": "This took too long, and the database stopped it. Nothing was saved; try again when less is going on.",
     "53100": "The disk of the database is full. Nothing was saved; tell the person who runs the server.",
 }
 

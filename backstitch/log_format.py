@@ -2,11 +2,23 @@
 
 import logging
 import re
+import time
+from collections import Counter
+from collections.abc import Callable
 from types import TracebackType
 
 from backstitch import request
 
 LOGGERS = ("backstitch", "ui")
+# Libraries that write a line, or a traceback, for each request of anybody that they cannot read.
+FOR_STRANGERS = (
+    "uvicorn.error",
+    "streamlit.web.server.starlette.starlette_auth_routes",
+    "streamlit.web.server.starlette.starlette_routes",
+    "streamlit.web.server.starlette.starlette_websocket",
+)
+LINES_A_MINUTE = 10
+LONGEST_MESSAGE, MOST_MESSAGES = 200, 1000  # what is remembered of them
 SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
@@ -50,6 +62,30 @@ def to_standard_error() -> None:
     logging.getLogger("streamlit.error_util").addFilter(lambda record: record.msg != "Uncaught app execution")
     # This logger writes session ids, with which a tab can be resumed.
     logging.getLogger("streamlit.runtime.websocket_session_manager").addFilter(_without_ids)
+    for name in FOR_STRANGERS:
+        logging.getLogger(name).addFilter(AtMost(LINES_A_MINUTE))
+
+
+class AtMost:
+    """A filter that lets the same message of a logger through so many times a minute, whatever is filled in."""
+
+    def __init__(self, lines: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._lines = lines
+        self._clock = clock
+        self._since: dict[str, float] = {}
+        self._count: Counter[str] = Counter()
+
+    def __call__(self, record: logging.LogRecord) -> bool:
+        """Whether the record is logged."""
+        message, now = str(record.msg)[:LONGEST_MESSAGE], self._clock()
+        if len(self._since) > MOST_MESSAGES:
+            self._since.clear()
+            self._count.clear()
+        if now - self._since.setdefault(message, now) >= 60:
+            self._since[message] = now
+            self._count[message] = 0
+        self._count[message] += 1
+        return self._count[message] <= self._lines
 
 
 def _without_ids(record: logging.LogRecord) -> bool:

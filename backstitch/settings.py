@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from backstitch import company
 from backstitch.company import Company
 from backstitch.errors import StartError
+from backstitch.queues import Limits
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -34,6 +35,8 @@ class Settings:
     single_sign_on_key: str | None = field(default=None, repr=False)
     app_password: str | None = field(default=None, repr=False)
     watch_password: str | None = field(default=None, repr=False)
+    limits: Limits = field(default_factory=Limits)
+    app_connections: int | None = None
     company: Company = field(default_factory=Company)
 
 
@@ -52,6 +55,8 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         single_sign_on_key=_secret("BACKSTITCH_SINGLE_SIGN_ON_KEY", environment),
         app_password=environment.get("BACKSTITCH_APP_PASSWORD") or None,
         watch_password=environment.get("BACKSTITCH_WATCH_PASSWORD") or None,
+        limits=_limits(environment),
+        app_connections=_number("BACKSTITCH_APP_CONNECTIONS", environment, most=100_000),
         company=company.load(environment),
     )
 
@@ -85,6 +90,26 @@ def _secret(variable: str, environment: Mapping[str, str]) -> str | None:
             'such as `python -c "import secrets; print(secrets.token_urlsafe(32))"` prints.'
         )
     return value
+
+
+def _limits(environment: Mapping[str, str]) -> Limits:
+    named = {
+        "heavy_at_once": _number("BACKSTITCH_SEARCHES", environment, most=100),
+        "heavy_per_user": _number("BACKSTITCH_SEARCHES_PER_USER", environment, most=100),
+        "heavy_seconds": _number("BACKSTITCH_READ_SECONDS", environment, most=3600),
+        "exports_at_once": _number("BACKSTITCH_EXPORTS", environment, most=100),
+    }
+    return Limits(**{name: number for name, number in named.items() if number is not None})
+
+
+def _number(variable: str, environment: Mapping[str, str], *, most: int) -> int | None:
+    """A whole number from 1 to `most`; None if the variable is not set."""
+    value = environment.get(variable)
+    if not value:
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) <= 9 and 1 <= int(value) <= most):
+        raise StartError(f"{variable} is “{value}”; use a whole number from 1 to {most:,}.")
+    return int(value)
 
 
 def _hours(variable: str, value: str) -> timedelta:

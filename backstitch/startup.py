@@ -34,6 +34,8 @@ APPLICATION_LOGIN = "backstitch_app"
 WATCH_LOGIN = "backstitch_watch"
 DATABASE_NAME = "backstitch"
 OLDEST_SERVER = 15
+WATCH_CONNECTIONS = 5
+LACKS_LIMIT = "select 1 from pg_roles where rolname = %s and rolconnlimit <> %s"
 
 # What every session of the database begins with, unless it says otherwise.
 KEPT_SETTINGS = text(
@@ -112,6 +114,7 @@ def running(
         watch_url: URL | None
         if is_owner:
             _bring_up_to_date(owner_url, settings.timezone, reapply=reapply)
+            _limit_connections(owner_url, settings)
             url = _login_url(owner_url, APPLICATION_LOGIN, _password(settings, APPLICATION_LOGIN))
             watch_url = _login_url(owner_url, WATCH_LOGIN, _password(settings, WATCH_LOGIN))
         else:
@@ -119,7 +122,12 @@ def running(
             url = owner_url
             password = settings.watch_password
             watch_url = owner_url.set(username=WATCH_LOGIN, password=password) if password else None
-        database = Database(url.render_as_string(hide_password=False), application=application, zone=settings.timezone)
+        database = Database(
+            url.render_as_string(hide_password=False),
+            application=application,
+            zone=settings.timezone,
+            limits=settings.limits,
+        )
         watch = _watch(watch_url, application) if watch_url else None
         service = Service(settings, database, owner_url if is_owner else None, lease, watch)
         use(service)
@@ -379,6 +387,33 @@ def _login_url(owner_url: URL, login: str, password: str) -> URL:
         _set_password(owner_url, login, password)
         _checked(url)
     return url
+
+
+def _limit_connections(owner_url: URL, settings: Settings) -> None:
+    """Limits how many connections each login of Backstitch may have, so that some are left for others.
+
+    That of the application: four fifths of the server's, but what one app needs at least; or as the settings say.
+    """
+    try:
+        with psycopg.connect(conninfo(owner_url)) as connection:
+            connection.execute("select pg_advisory_xact_lock(hashtext(%s))", [APPLICATION_LOGIN])
+            found = connection.execute("select current_setting('max_connections')::int").fetchone()
+            share = (found[0] if found else 0) * 4 // 5
+            wanted = {
+                APPLICATION_LOGIN: settings.app_connections or max(share, settings.limits.connections),
+                WATCH_LOGIN: WATCH_CONNECTIONS,
+            }
+            for login, most in wanted.items():
+                if connection.execute(LACKS_LIMIT, [login, most]).fetchone():
+                    connection.execute(
+                        sql.SQL("alter role {} connection limit {}").format(sql.Identifier(login), sql.Literal(most))
+                    )
+    except psycopg.Error as error:
+        log.warning(
+            "The connections of %s could not be limited: %s. It can take all that the server has.",
+            APPLICATION_LOGIN,
+            _reason(error),
+        )
 
 
 def _set_password(owner_url: URL, login: str, password: str) -> None:

@@ -5,20 +5,25 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import streamlit as st
+from sqlalchemy import Connection
 
 from backstitch.accounts.permissions import Permission
 from backstitch.audit.undo import Undoable
 from backstitch.errors import Refused, SignedOut, StaleEdit
 from backstitch.inventory.reasons import LONGEST_REASON
+from backstitch.queues import BUSY
 from ui.server import library_patches
 from ui.shared import formats, links, session
 
 # Seconds that a sentence stays at least: a second click, or one on a link right after Save, draws a page before anybody
 # has read it.
 STAYS = 1.5
+RETRY = 2.0  # seconds after which a page that found everything busy is run again
+
+Answer = TypeVar("Answer")
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +44,36 @@ def refusals() -> Iterator[None]:
         st.error(formats.plain(str(refusal)), icon=":material/block:")
         if refusal.rule == "reason_required" and st.session_state.get(session.CHANGE_WITHOUT_REASON):
             _ask_reason()
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Around a run of the page: when no connection is free, says so above the page and runs it again.
+
+    A run that ended there would leave a page without its forms, and the browser would forget what was typed in them.
+    """
+    place = st.empty()
+    try:
+        yield
+    except Refused as refusal:
+        if refusal.rule != BUSY:
+            raise
+        place.warning(formats.plain(str(refusal)), icon=":material/hourglass:")
+        time.sleep(RETRY)
+        st.rerun()
+
+
+def answer(question: Callable[[Connection], Answer]) -> Answer | None:
+    """The answer to a question that can take seconds; None if it was refused, whose sentence stands in its place."""
+    try:
+        with session.heavy() as connection:
+            return question(connection)
+    except SignedOut:
+        raise
+    except Refused as refusal:
+        log.info("refused by %s: %s", refusal.rule, refusal)
+        st.warning(formats.plain(str(refusal)), icon=":material/hourglass_disabled:")
+        return None
 
 
 @st.fragment  # typing reruns this fragment alone, so the refusal stays until the change is repeated

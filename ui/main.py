@@ -62,6 +62,6 @@ if links.note_page(page.url_path):
     dialogs.close_all()
 feedback.show_done(offer_undo=undo.offer, filter_report=audit_filters.show_only)
 undo.show_open()
-with session.pending_reason():
+with session.pending_reason(), feedback.patience():
     page.run()
 feedback.end_run()

@@ -31,12 +31,13 @@ HEADINGS = {
 }
 
 
-def export(database: Database, actor: Actor, *, filters: Filters, zone: ZoneInfo) -> bytes:
+def export(database: Database, actor: Actor, *, user: int, filters: Filters, zone: ZoneInfo) -> bytes:
     """Makes the file of all charts under `filters` and records the export; days and hours are in `zone`.
 
-    Raises Refused (42501) when the actor's role may not export, and SignedOut.
+    Waits its turn among the heavy questions, where `user` is counted.
+    Raises Refused (42501) when the actor's role may not export, `too_long`, and SignedOut.
     """
-    with database.read(actor) as connection:
+    with database.heavy(actor, user=user) as connection:
         rows = list(figures(connection, filters=filters, zone=zone))
     content = as_csv(rows)
     details = {

@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,9 +19,12 @@ from backstitch.audit.filters import Filters
 from backstitch.audit.rows import COLUMNS, ExportRow
 from backstitch.audit.search import people
 from backstitch.database import Actor, Database
-from backstitch.errors import Refused
+from backstitch.errors import Abandoned, Refused
 from backstitch.files import export_record
 from backstitch.files.csv_out import CsvFile
+
+STATEMENT_SECONDS = 300  # for one statement of an export, which reads the trail week by week
+LARGEST = 2 * 1024**3  # bytes, as CSV; with the number of transfers it bounds what exports hold of the disk
 
 
 class Format(StrEnum):
@@ -60,23 +63,47 @@ class _Summary:
     checkpoint: str | None  # of the seals; None before the first
 
 
-def export(database: Database, actor: Actor, *, filters: Filters, format: Format, zone: ZoneInfo) -> Export:
+def export(
+    database: Database,
+    actor: Actor,
+    *,
+    filters: Filters,
+    format: Format,
+    zone: ZoneInfo,
+    abandoned: Callable[[], bool] | None = None,
+) -> Export:
     """Writes all records under `filters` to a file, newest first; times are in `zone`. The caller closes the file.
 
     Memory does not grow with the rows; the disk needs room for the file, for Excel several times as much.
-    Raises Refused when the actor may not read the trail or the disk is full, and SignedOut.
+    Raises Refused when the actor may not read the trail, the file would be too large or the disk is full, SignedOut,
+    and Abandoned soon after `abandoned` returns true.
     """
     with _translate_disk_errors(), ExitStack() as on_failure:
         # A temporary file without a name disappears however the process ends.
         file = on_failure.enter_context(tempfile.TemporaryFile())
-        with database.read(actor) as connection:
-            summary = _write(connection, file, filters, format, zone)
+        with database.long_read(actor, seconds=STATEMENT_SECONDS, abandoned=abandoned) as connection:
+            summary = _write(connection, file, filters, format, zone, abandoned or (lambda: False))
         name = file_name(filters, format, zone)
         sha256, size = _digest(file), file.tell()
         _record(database, actor, filters, format, summary, {"file_name": name, "sha256": sha256, "bytes": size})
         file.seek(0)
         on_failure.pop_all()
         return Export(file, name, MEDIA_TYPES[format], size, summary.records, summary.rows, sha256)
+
+
+def record_end(
+    database: Database, actor: Actor, *, filters: Filters, format: Format, details: Mapping[str, str | int]
+) -> None:
+    """Records that an export ended before its file had been sent; `details` has its outcome."""
+    asked = {"format": format.value, "filters": query.filters_to_query(filters)}
+    export_record.record(
+        database,
+        actor,
+        action="EXPORT_END",
+        operation="export audit report",
+        entity="AuditReport",
+        details=asked | dict(details),
+    )
 
 
 def file_name(filters: Filters, format: Format, zone: ZoneInfo, *, of: str = "audit") -> str:
@@ -98,16 +125,29 @@ def _translate_disk_errors() -> Iterator[None]:
         ) from error
 
 
-def _write(connection: Connection, file: BufferedRandom, filters: Filters, format: Format, zone: ZoneInfo) -> _Summary:
+def _write(
+    connection: Connection,
+    file: BufferedRandom,
+    filters: Filters,
+    format: Format,
+    zone: ZoneInfo,
+    abandoned: Callable[[], bool],
+) -> _Summary:
     if format is Format.CSV:
         table = CsvFile(COLUMNS, file)
-        records, count = _copy_rows(connection, filters, zone, table.write)
+
+        def write_csv(batch: list[ExportRow]) -> None:
+            _go_on(table, abandoned)
+            table.write(batch)
+
+        records, count = _copy_rows(connection, filters, zone, write_csv)
         return _Summary(records, count, table.close(), _checkpoint(connection))
     with tempfile.TemporaryDirectory() as folder:
         as_csv = CsvFile(COLUMNS)
         book = ExcelFile((f"{COLUMNS[0]} ({zone.key})", *COLUMNS[1:]), file, folder=folder)
 
         def write(batch: list[ExportRow]) -> None:
+            _go_on(as_csv, abandoned)
             book.write(batch)
             as_csv.write(batch)
 
@@ -116,6 +156,17 @@ def _write(connection: Connection, file: BufferedRandom, filters: Filters, forma
         book.about(_about_rows(connection, filters, zone, summary))
         book.close()
         return summary
+
+
+def _go_on(table: CsvFile, abandoned: Callable[[], bool]) -> None:
+    """Raises Abandoned when nobody waits for the file, and Refused when it would become too large."""
+    if abandoned():
+        raise Abandoned
+    if table.size > LARGEST:
+        raise Refused(
+            f"The file would be larger than {LARGEST // 1024**2:,} MB. Ask for fewer days, or set more filters.",
+            rule="export_too_large",
+        )
 
 
 def _checkpoint(connection: Connection) -> str | None:

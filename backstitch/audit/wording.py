@@ -290,6 +290,8 @@ def _record_gist(record: Record, values: Values, currency: str, zone: tzinfo) ->
     match record.action, record.entity:
         case "EXPORT", _ if "rows" in values:
             return _joined(f"{value_word('rows', values['rows'])} rows", values.get("file_name"))
+        case "EXPORT_END", _ if "outcome" in values:
+            return _joined(values["outcome"], values.get("file_name"))
         case "IMPORT", "StockList" if "rows" in values:
             accepted, rows = (value_word("rows", values.get(name)) for name in ("accepted", "rows"))
             return _joined(f"{accepted} of {rows} rows", values.get("file"))

@@ -12,6 +12,7 @@ from pathlib import Path
 from backstitch.errors import Refused
 
 SEPARATORS = (",", ";", "\t", "|")
+LONGEST_HEADER = 100_000  # characters, in which the separator is looked for
 LARGEST = 100 * 1024 * 1024  # bytes; the whole file is held in memory
 WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx, .ods and .xls begin
 
@@ -81,7 +82,7 @@ def heading_key(heading: str) -> str:
 
 
 def _records(name: str, text: str) -> Iterator[tuple[str, ...]]:
-    first_line = text.lstrip().splitlines()[0]
+    first_line = text.lstrip()[:LONGEST_HEADER].splitlines()[0]
     if "\x00" in first_line:
         raise Refused(f"{name} is not a CSV file. Save the stock list as CSV UTF-8.", rule="not_csv")
     # Strict: otherwise a quotation mark that is never closed would silently swallow the rows after it.
@@ -94,6 +95,6 @@ def _records(name: str, text: str) -> Iterator[tuple[str, ...]]:
     except csv.Error as error:
         raise Refused(
             f"{name} cannot be read as CSV: a quotation mark is out of place in the row that starts on "
-            f"line {starts_on}.",
+            f"line {starts_on}, or a cell of it is longer than 100,000 characters.",
             rule="not_csv",
         ) from error

@@ -22,6 +22,7 @@ class CsvFile:
         self._buffer = io.StringIO(newline="")
         self._writer = csv.writer(self._buffer, lineterminator="\r\n")
         self._digest = hashlib.sha256()
+        self.size = 0  # bytes so far, without those of the buffer
         self._put(BOM)
         self._writer.writerow(columns)
 
@@ -43,6 +44,7 @@ class CsvFile:
 
     def _put(self, data: bytes) -> None:
         self._digest.update(data)
+        self.size += len(data)
         if self._file is not None:
             self._file.write(data)
 

@@ -23,9 +23,10 @@ PASSWORD = "a lorry of mustard cotton"
 
 @dataclass(frozen=True)
 class Installation:
-    """A running app, its address, and a connection to its database as owner."""
+    """A running app, its address and folder, and a connection to its database as owner."""
 
     app: App
+    home: Path
     url: str
     psql: "psycopg.Connection[Any]"
 
@@ -48,7 +49,7 @@ def running(people: Sequence[tuple[str, Role]]) -> Iterator[Installation]:
             owner.dispose()
             conninfo = lease.server.conninfo(startup.DATABASE_NAME)
             with psycopg.connect(conninfo, autocommit=True) as psql:
-                yield Installation(app, f"http://localhost:{app.port}", psql)
+                yield Installation(app, home, f"http://localhost:{app.port}", psql)
             app.stop()
     finally:
         if app.process.poll() is None:

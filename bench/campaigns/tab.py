@@ -28,7 +28,10 @@ def browser_cookies(*addresses: str) -> dict[str, str]:
 
 @dataclass
 class Tab:
-    """A connection of a browser with these cookies; `session_id` asks for an existing session."""
+    """A connection of a browser with these cookies; `session_id` asks for an existing session.
+
+    `query` is that of the page's address.
+    """
 
     url: str
     cookies: dict[str, str]
@@ -41,6 +44,7 @@ class Tab:
     page_hash: str = ""
     pages: dict[str, str] = field(default_factory=dict)
     leads_to: str | None = None
+    query: str = ""
 
     def __post_init__(self) -> None:
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
@@ -63,16 +67,27 @@ class Tab:
 
     def run(self, page: str = "", *, widgets: list[WidgetState] | None = None) -> "Tab":
         """Runs the script and returns the tab after the run."""
+        self.send(page, widgets=widgets)
+        return self.finished()
+
+    def send(self, page: str = "", *, widgets: list[WidgetState] | None = None) -> None:
+        """Asks for a run of the script, and does not wait for it."""
         message = BackMsg()
-        message.rerun_script.query_string = ""
+        message.rerun_script.query_string = self.query
         message.rerun_script.page_script_hash = "" if page else self.page_hash
         message.rerun_script.page_name = page
         message.rerun_script.widget_states.widgets.extend([*self.values.values(), *(widgets or [])])
         self.connection.send(message.SerializeToString())
-        return self.finished()
 
     def finished(self) -> "Tab":
         """Waits until a run has finished, including further runs that it starts. Returns the tab."""
+        return self._read(_is_end)
+
+    def drawn(self, condition: Callable[[], bool]) -> "Tab":
+        """Waits until `condition` holds, also in the middle of a run. Returns the tab."""
+        return self._read(lambda message: condition())
+
+    def _read(self, is_enough: Callable[[ForwardMsg], bool]) -> "Tab":
         while True:
             message = ForwardMsg.FromString(self.connection.recv(timeout=self.timeout))
             kind = message.WhichOneof("type")
@@ -86,7 +101,7 @@ class Tab:
                 self.elements[tuple(message.metadata.delta_path)] = message.delta.new_element
             elif kind == "auth_redirect":
                 self.leads_to = message.auth_redirect.url
-            elif kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
+            if is_enough(message):
                 return self
 
     def open(self, page: str) -> "Tab":
@@ -146,6 +161,11 @@ class Tab:
 
     def _ordered(self) -> Iterator[Any]:
         return iter(element for _, element in sorted(self.elements.items()))
+
+
+def _is_end(message: ForwardMsg) -> bool:
+    successful = message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY
+    return message.WhichOneof("type") == "script_finished" and successful
 
 
 def _text(element: Any) -> str:

@@ -231,20 +231,32 @@ comment on function audit.require_execute(regprocedure) is
 create or replace function audit.write_activity(
     actor audit.actor, action text, entity text, entity_id bigint, details jsonb
 ) returns bigint
-language sql volatile security definer set search_path = pg_catalog, pg_temp
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
+declare
+    record_id bigint;
+begin
+    -- The caller can have put a reason of its own into the actor.
+    perform audit.require_short(actor.source, actor.operation, actor.reason, actor.request);
+    if session_user = 'backstitch_app' and (length(entity) > 63 or octet_length(details::text) > 16384) then
+        raise exception 'the details of an activity have at most 16384 bytes, not %', octet_length(details::text)
+            using errcode = 'string_data_right_truncation', constraint = 'activity_short';
+    end if;
     insert into audit.records (
         recorded_at, transaction_id, entity_id, user_id, session_id, action, entity, source,
         database_role, application, client_address, operation, reason, request, new_values)
     values (
-        clock_timestamp(), pg_current_xact_id()::text::bigint, entity_id, actor.user_id, actor.session_id,
-        action, entity, actor.source,
+        clock_timestamp(), pg_current_xact_id()::text::bigint, write_activity.entity_id, actor.user_id,
+        actor.session_id, write_activity.action, write_activity.entity, actor.source,
         actor.database_role, actor.application, actor.client_address, actor.operation, actor.reason, actor.request,
         coalesce(details, '{}'))
-    returning id
+    returning id into record_id;
+    return record_id;
+end
 $$;
 comment on function audit.write_activity(audit.actor, text, text, bigint, jsonb) is
-    'Writes the record of an activity for this actor, whom the caller has checked. Returns the id of the record.';
+    'Writes the record of an activity for this actor, whom the caller has checked. Refuses to the application details '
+    'of more than 16,384 bytes. Returns the id of the record.';
 
 create or replace function audit.record_activity(
     action text, entity text, entity_id bigint default null, details jsonb default '{}'
@@ -253,7 +265,7 @@ language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
     if action in ('CREATE', 'UPDATE', 'DELETE', 'TRUNCATE')
-        or session_user = 'backstitch_app' and action not in ('EXPORT', 'IMPORT')
+        or session_user = 'backstitch_app' and action not in ('EXPORT', 'EXPORT_END', 'IMPORT')
     then
         raise exception '% is recorded by the database when it happens, not on request', action
             using errcode = 'insufficient_privilege', constraint = 'activity_on_request';
@@ -264,4 +276,4 @@ end
 $$;
 comment on function audit.record_activity(text, text, bigint, jsonb) is
     'Records an activity that changes no row: an export, an import, maintenance. Refuses data changes, and to the '
-    'application all but EXPORT and IMPORT. Returns the id of the record.';
+    'application all but EXPORT, EXPORT_END and IMPORT. Returns the id of the record.';

@@ -45,7 +45,7 @@ def test_a_lost_connection_says_whether_anything_was_saved(clone: Clone, monkeyp
         connection.execute(text("select 1"))
     assert (lost.value.rule, str(lost.value)) == (
         "database_unreachable",
-        "The database does not answer. Nothing was saved; try again in a moment.",
+        "The database does not answer, or has no connection free. Nothing was saved; try again in a moment.",
     )
     commit = clone.app._engine.dialect.do_commit
 

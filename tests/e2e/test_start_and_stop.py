@@ -21,7 +21,7 @@ from tests import homes
 from tests.e2e.app_process import App, environment, run_command, wait_for
 from tests.unit.postgres.processes import is_running, processes_of
 
-LOST = "The database does not answer. Nothing was saved; try again in a moment."
+LOST = "The database does not answer, or has no connection free. Nothing was saved; try again in a moment."
 IN_REQUEST = r" \[[0-9a-f]{12}\]"
 LOG_LINE = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} "
 

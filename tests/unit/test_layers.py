@@ -68,7 +68,7 @@ def test_the_arrows_point_one_way(path: str, never: tuple[str, ...]) -> None:
         (
             "backstitch",
             {"settings", "database", "startup", "migrations", "doctor", "errors", "company", "installation"}
-            | {"lengths", "log_format", "request", "__main__"},
+            | {"lengths", "log_format", "queues", "request", "__main__"},
         ),
         ("backstitch/inventory", {"optimistic", "reasons"}),
         ("tests/ui", {"conftest", "shop"}),

@@ -63,3 +63,18 @@ def test_a_line_that_is_written_during_a_request_carries_its_id(
         f" [{request.id}]: error {request.id}",
         ": after",
     ]
+
+
+def test_the_same_line_of_a_library_is_written_a_few_times_a_minute() -> None:
+    now = [0.0]
+    few = log_format.AtMost(2, clock=lambda: now[0])
+
+    def passes(message: str, *filled_in: object) -> bool:
+        return few(logging.LogRecord("uvicorn.error", logging.WARNING, "", 0, message, filled_in, None))
+
+    assert [passes("Cannot read %s", number) for number in range(4)] == [True, True, False, False]
+    assert passes("Something else")
+    now[0] = 59
+    assert not passes("Cannot read %s", 5)
+    now[0] = 60
+    assert [passes("Cannot read %s", number) for number in range(3)] == [True, True, False]

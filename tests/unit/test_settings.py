@@ -10,6 +10,7 @@ from PIL import Image
 from backstitch import settings
 from backstitch.company import Company
 from backstitch.errors import StartError
+from backstitch.queues import Limits
 from backstitch.settings import Settings
 
 
@@ -43,6 +44,11 @@ def test_every_setting_can_be_given() -> None:
         "BACKSTITCH_SINGLE_SIGN_ON_KEY": "s" * 32,
         "BACKSTITCH_APP_PASSWORD": "p",
         "BACKSTITCH_WATCH_PASSWORD": "w",
+        "BACKSTITCH_SEARCHES": "6",
+        "BACKSTITCH_SEARCHES_PER_USER": "1",
+        "BACKSTITCH_READ_SECONDS": "45",
+        "BACKSTITCH_EXPORTS": "2",
+        "BACKSTITCH_APP_CONNECTIONS": "60",
     }
     assert settings.load(given) == Settings(
         home=Path("/srv/shop"),
@@ -57,7 +63,15 @@ def test_every_setting_can_be_given() -> None:
         single_sign_on_key="s" * 32,
         app_password="p",
         watch_password="w",
+        limits=Limits(heavy_at_once=6, heavy_per_user=1, heavy_seconds=45, exports_at_once=2),
+        app_connections=60,
     )
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "101", "many", "٣", "1" * 5000])
+def test_a_number_that_is_none_is_refused(value: str) -> None:
+    with pytest.raises(StartError, match=r"^BACKSTITCH_SEARCHES is “.*”; use a whole number from 1 to 100\.$"):
+        settings.load({"BACKSTITCH_SEARCHES": value})
 
 
 def test_a_session_that_is_not_used_lasts_eight_hours_and_no_other_host_is_served() -> None:

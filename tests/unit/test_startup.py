@@ -25,6 +25,7 @@ from backstitch.accounts.permissions import Role
 from backstitch.database import Database, System
 from backstitch.errors import StartError
 from backstitch.postgres import server as postgres_server
+from backstitch.queues import Limits
 from backstitch.settings import Settings
 from backstitch.startup import Service
 from tests import homes
@@ -143,6 +144,24 @@ def test_the_application_password_is_set_at_the_first_start_and_kept_at_the_next
         assert stored_password(service) == first
     with pytest.raises(StartError, match=r"Backstitch is not running; start it with `make run`\."):
         startup.current()
+
+
+def connection_limits(service: startup.Service) -> dict[str, int]:
+    with service.database.anonymous() as connection:
+        rows = connection.execute(text("select rolname, rolconnlimit from pg_roles where rolname like 'backstitch%'"))
+        return {name: limit for name, limit in rows if limit != -1}
+
+
+def test_a_start_leaves_other_logins_a_place_on_the_server(home: Path) -> None:
+    with startup.running(configured(home)) as service:
+        with service.database.anonymous() as connection:
+            most = int(connection.execute(text("show max_connections")).scalar_one())
+        assert connection_limits(service) == {"backstitch_app": most * 4 // 5, "backstitch_watch": 5}
+    with startup.running(replace(configured(home), app_connections=50)) as service:
+        assert connection_limits(service) == {"backstitch_app": 50, "backstitch_watch": 5}
+    greedy = Limits(heavy_at_once=most, exports_at_once=1)
+    with startup.running(replace(configured(home), limits=greedy)) as service:
+        assert connection_limits(service)["backstitch_app"] == greedy.connections == most + 26
 
 
 def test_a_lost_application_password_is_made_anew(home: Path, bare: URL) -> None:

@@ -55,7 +55,15 @@ def show(connection: Connection, filters: Filters, zone: ZoneInfo) -> None:
 
 def _download(filters: Filters, zone: ZoneInfo) -> None:
     # The file is made, and its export recorded, when the user clicks.
-    make = partial(chart_file.export, startup.current().database, session.current().actor, filters=filters, zone=zone)
+    person = session.current()
+    make = partial(
+        chart_file.export,
+        startup.current().database,
+        person.actor,
+        user=person.user.id,
+        filters=filters,
+        zone=zone,
+    )
     st.download_button(
         "Download the figures",
         make,

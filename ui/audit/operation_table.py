@@ -1,13 +1,15 @@
 """The table of operations: a bulk operation or an import is one row, which opens to its records."""
 
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
 from backstitch.audit.operations import operations
 from backstitch.audit.search import Filters
+from ui import feedback
 from ui.audit import diffs
-from ui.shared import paging, session
+from ui.shared import paging
 
 PAGE_SIZE = 50
 
@@ -15,8 +17,9 @@ PAGE_SIZE = 50
 def show(filters: Filters, zone: ZoneInfo) -> None:
     """Draws a row per transaction that has records under the filters, newest first, paged by key."""
     starts = paging.starts("operations", filters)
-    with session.read() as connection:
-        page = operations(connection, filters=filters, size=PAGE_SIZE, before=starts[-1])
+    page = feedback.answer(partial(operations, filters=filters, size=PAGE_SIZE, before=starts[-1]))
+    if page is None:
+        return
     st.dataframe(
         [
             {

@@ -50,7 +50,11 @@ def _read(block: str, file: object) -> Sheet:
     if file is not None and block.strip():
         raise Refused("There are rows and a file. Empty one of them, then check again.", rule="block_and_file")
     if file is not None:
-        return paste_reader.read_file(file.name, file.getvalue())  # type: ignore[attr-defined]
+        return paste_reader.read_file(
+            file.name,  # type: ignore[attr-defined]
+            file.getvalue(),  # type: ignore[attr-defined]
+            user=session.current().user.id,
+        )
     if not block.strip():
         raise Refused("Copy rows in Excel and paste them above, or choose a file.", rule="block_empty")
     return paste_reader.read_block(block)

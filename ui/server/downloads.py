@@ -44,7 +44,7 @@ async def is_live(request: Request) -> bool:
         if actor is None:
             return False
         try:
-            with startup.current().database.read(actor):
+            with startup.current().database.session(actor):
                 return True
         except Refused:
             return False

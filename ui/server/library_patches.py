@@ -17,7 +17,7 @@ import streamlit as st
 import streamlit_authenticator as stauth
 from extra_streamlit_components import CookieManager
 from streamlit.runtime.scriptrunner import StopException, get_script_run_ctx
-from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests, ScriptRequestType
 from streamlit_authenticator.models import AuthenticationModel
 
 from ui import SIGN_IN_COOKIE
@@ -51,6 +51,27 @@ def defer_reruns() -> Iterator[None]:
         yield
     finally:
         deferred.release()
+
+
+def abandonment() -> Callable[[], bool]:
+    """A function that returns whether this run has been abandoned: its tab was closed, or another run is to replace it.
+
+    Any thread may call it. It has to look into Streamlit, which ends such a run at its next call of `st` only, and a
+    run that waits for the database makes none.
+    """
+    context = get_script_run_ctx()
+    if context is None or context.script_requests is None:
+        return lambda: False
+    requests = context.script_requests
+
+    def is_abandoned() -> bool:
+        if requests._state is ScriptRequestType.RERUN:
+            data = requests._rerun_data
+            # A fragment's own rerun waits until the page has been drawn.
+            return not data.fragment_id_queue or data.is_fragment_scoped_rerun
+        return requests._state is ScriptRequestType.STOP
+
+    return is_abandoned
 
 
 class _DeferredRequests:

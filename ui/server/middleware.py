@@ -25,6 +25,7 @@ from backstitch.request import Source, door
 from ui import BROWSER_COOKIE, BROWSER_HEADER
 
 HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
+LONGEST_BODY = 64 * 1024  # bytes
 COOKIE_LIFETIME = 365 * 24 * 3600  # seconds
 # The only pages with inline scripts: the package, which need not be imported, and the path in it.
 PAGES_WITH_SCRIPTS = {
@@ -110,13 +111,22 @@ def _new_cookie() -> str:
 class Gate:
     """Refuses other host names, connections from other origins, the metrics, and files to clients that are signed out.
 
-    `hosts` returns the host names of the app; `authenticate` whether a request belongs to a live session.
+    `hosts` returns the host names of the app; `authenticate` whether a request belongs to a live session;
+    `has_sign_on` whether single sign-on is configured, without which its addresses do not exist.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: Callable[[], Iterable[str]], authenticate: Authenticate) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Callable[[], Iterable[str]],
+        authenticate: Authenticate,
+        has_sign_on: Callable[[], bool],
+    ) -> None:
         self.app = app
         self.hosts = hosts
         self.authenticate = authenticate
+        self.has_sign_on = has_sign_on
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on, or answers with a refusal and its cause."""
@@ -147,13 +157,27 @@ class Gate:
         path = re.sub("/+", "/", scope["path"])
         if re.search(r"/_stcore/(metrics|agent)(/|$)", path):
             return 404, "Not found."
+        # Streamlit writes a line to the log for each call, whether there is a provider or not.
+        if re.search(r"/(oauth2callback|auth/(login|logout))/?$", path) and not self.has_sign_on():
+            return 404, "Not found."
+        is_upload = re.search(r"/_stcore/upload_file/", path) is not None  # Streamlit counts its bytes
+        if not is_upload and not _is_short(headers):
+            return 413, "The request is too large."
         # The pictures of the sign-in page are public; other media files and uploads need a live session. With
         # server.baseUrlPath set, every path begins with it; /static/media holds the fonts.
         is_private_media = re.search(r"(?<!/static)/media/", path) and not path.endswith((".svg", ".png"))
-        needs_session = (is_private_media or re.search(r"/_stcore/upload_file/", path)) and scope["method"] != "OPTIONS"
+        needs_session = (is_private_media or is_upload) and scope["method"] != "OPTIONS"
         if needs_session and not await self.authenticate(Request(scope, receive)):
             return 401, "Sign in first."
         return None
+
+
+def _is_short(headers: Headers) -> bool:
+    """Whether a request says that its body is short; no address but that of uploads reads one."""
+    length = headers.get("content-length", "0")
+    return (
+        "transfer-encoding" not in headers and length.isascii() and length.isdigit() and int(length[:9]) <= LONGEST_BODY
+    )
 
 
 def _is_same_origin(origin: str, host: str, *, secure: bool) -> bool:

@@ -27,7 +27,7 @@ from backstitch.accounts.sessions import Assertion, Browser, Locked, User
 from backstitch.audit import undo
 from backstitch.audit.undo import Undoable
 from backstitch.database import SignedIn
-from backstitch.errors import Refused, SignedOut
+from backstitch.errors import Abandoned, Refused, SignedOut
 from backstitch.request import Source
 from ui import BROWSER_COOKIE, SIGN_IN_COOKIE
 from ui.server import library_patches
@@ -137,7 +137,7 @@ def _find_person(email: str, session_id: int | None) -> Person | None:
             return None
         st.session_state["note_use_at"] = time.monotonic() + NOTE_USE
     try:
-        with database.read(actor) as connection:
+        with database.session(actor) as connection:
             user, session_id = sessions.current_user(connection), sessions.current_session(connection)
     except SignedOut:
         return None
@@ -242,6 +242,30 @@ def read() -> Iterator[Connection]:
     """A read-only transaction with the rights of the signed-in user."""
     with startup.current().database.read(current().actor) as connection:
         yield connection
+
+
+@contextmanager
+def heavy() -> Iterator[Connection]:
+    """As `read`, for questions that can take seconds: they wait their turn, which the page tells.
+
+    When the tab is closed or another run replaces this one, the question gives up its place or is cancelled in the
+    database, and this run ends. Call it outside of `feedback.refusals`, which would hold that back.
+    """
+    person, place = current(), st.empty()
+
+    def tell(ahead: int) -> None:
+        noun = "search is" if ahead == 1 else "searches are"
+        place.caption(f":material/hourglass: {ahead:,} {noun} ahead of yours.")
+
+    try:
+        with startup.current().database.heavy(
+            person.actor, user=person.user.id, waiting=tell, abandoned=library_patches.abandonment()
+        ) as connection:
+            place.empty()
+            yield connection
+    except Abandoned:
+        place.empty()  # here Streamlit begins the run that replaces this one
+        st.stop()
 
 
 def last_write() -> Undoable | None:

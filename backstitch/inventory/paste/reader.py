@@ -5,7 +5,7 @@ Values are not interpreted here: each is the text that the spreadsheet shows.
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
 from backstitch.errors import Refused
@@ -14,6 +14,7 @@ from backstitch.files.xlsx_in import MOST_COLUMNS, MOST_ROWS
 
 LARGEST_FILE = 10 * 1024 * 1024  # bytes
 LARGEST_TEXT = 10_000_000  # characters
+MOST_CELLS = MOST_ROWS * MOST_COLUMNS
 PASTED = "The pasted block"
 OTHER_FORMATS = {
     b"%PDF": "a PDF file",
@@ -47,18 +48,20 @@ def read_block(text: str) -> Sheet:
     """Reads a block as Excel copies it: cells separated by tabs, a cell with line breaks in quotation marks.
 
     A block without tabs is read as CSV.
-    Raises Refused: block_empty, block_too_large, block_unreadable, too_many_rows, too_many_columns.
+    Raises Refused: block_empty, block_too_large, block_unreadable, too_many_rows, too_many_columns, too_many_cells.
     """
     if len(text) > LARGEST_TEXT:
         raise Refused(f"{PASTED} is too large. Paste it in parts, or upload the file.", rule="block_too_large")
     return _sheet(PASTED, _records(PASTED, text))
 
 
-def read_file(name: str, data: bytes) -> Sheet:
+def read_file(name: str, data: bytes, *, user: Hashable = None) -> Sheet:
     """Reads an .xlsx or .csv file; its content decides the format, not its name.
 
-    Raises Refused: file_too_large, not_a_table, workbook_unreadable, workbook_too_large, encoding_unknown and what
-    `read_block` raises.
+    A `user` has one workbook read at a time.
+
+    Raises Refused: file_too_large, not_a_table, encoding_unknown, what `xlsx_in.rows` raises and what `read_block`
+    raises.
     """
     if len(data) > LARGEST_FILE:
         raise Refused(
@@ -73,7 +76,7 @@ def read_file(name: str, data: bytes) -> Sheet:
             rule="not_a_table",
         )
     if data.startswith(b"PK"):
-        return _sheet(name, xlsx_in.rows(name, data))
+        return _sheet(name, xlsx_in.rows(name, data, user=user))
     text, _ = csv_in.decode(name, data)
     return _sheet(name, _records(name, text))
 
@@ -104,7 +107,11 @@ def _without_blanks_at_the_end(row: tuple[str, ...]) -> tuple[str, ...]:
 
 def _records(name: str, text: str) -> Iterator[tuple[str, ...]]:
     # Strict: otherwise a quotation mark that is never closed would silently swallow the rows after it.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=True)
+    separator = _separator(text)
+    if text.count(separator) + text.count("\n") > MOST_CELLS:
+        # A cell takes many times the memory of its characters, and a row is read whole.
+        raise Refused(f"{name} has more than {MOST_CELLS:,} cells. Split it into several parts.", rule="too_many_cells")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     row = 0
     try:
         for record in reader:

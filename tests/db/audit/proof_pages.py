@@ -19,7 +19,6 @@ VECTOR = re.compile(r"(<!-- vector: ([a-z ]+) -->\n).*?(<!-- end -->)", re.DOTAL
 
 # Actions of the domain audit.action that no code writes yet.
 NOT_WRITTEN = (
-    "EXPORT_END",
     "APPROVE",
     "REFUSE",
     "WITNESS",

@@ -244,7 +244,15 @@ ACTIVITIES: tuple[Row, ...] = (
         "entity": "AuditReport",
         "operation": "export audit report",
         "request": "91ab44e07c3d",
-        "new_values": {"export": 12, "bytes": 4821, "complete": True},
+        "new_values": {
+            "format": "csv",
+            "filters": {"start": ["2026-11-01T00:00:00+05:30"], "end": ["2026-12-01T00:00:00+05:30"]},
+            "outcome": "the client closed the connection",
+            "file_name": "backstitch_audit_2026-11-01_to_2026-11-30_IST.csv",
+            "sha256": _sha256("the file"),
+            "bytes": 4821,
+            "sent": 1310,
+        },
     },
     {
         **ADMIN,

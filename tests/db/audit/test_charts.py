@@ -53,7 +53,7 @@ def test_the_figures_of_all_charts_are_one_file_on_the_record_and_refused_to_rol
     october: Shop,
 ) -> None:
     database, clone = october.clone.app, october.clone
-    content = chart_file.export(database, clone.actor(Role.ANALYST), filters=OCTOBER, zone=INDIA)
+    content = chart_file.export(database, clone.actor(Role.ANALYST), user=1, filters=OCTOBER, zone=INDIA)
     table = pd.read_csv(io.BytesIO(content), encoding="utf-8-sig", keep_default_na=False, dtype=str)
     assert list(table) == ["Chart", "Day", "Action", "User", "Record type", "Field", "Weekday", "Hour", "Records"]
     busy = table[table["Records"] != "0"].to_numpy().tolist()
@@ -80,7 +80,7 @@ def test_the_figures_of_all_charts_are_one_file_on_the_record_and_refused_to_rol
     assert details["sha256"] == hashlib.sha256(content).hexdigest()
     assert details["file_name"] == "backstitch_charts_2026-10-01_to_2026-10-31_IST.csv"
     with pytest.raises(Refused) as refused:
-        chart_file.export(database, clone.actor(Role.VIEWER), filters=OCTOBER, zone=INDIA)
+        chart_file.export(database, clone.actor(Role.VIEWER), user=1, filters=OCTOBER, zone=INDIA)
     assert refused.value.rule == "42501"
 
 

@@ -2,6 +2,10 @@
 
 import hashlib
 import json
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +20,9 @@ from starlette.types import Message
 
 from backstitch.accounts import sessions
 from backstitch.accounts.permissions import Role
-from backstitch.api import exports
+from backstitch.api import exports, transfers
+from backstitch.audit import export as exporting
+from backstitch.audit.export import Export, export
 from backstitch.audit.search import filters_to_query
 from backstitch.database import SignedIn
 from backstitch.settings import Settings
@@ -67,8 +73,13 @@ def ask(
     method: str = "GET",
     query: str | None = None,
     headers: dict[str, str] | None = None,
+    closed: Callable[[], bool] = lambda: False,
+    heard: list[int] | None = None,
 ) -> Answer:
-    """One request, without a server between."""
+    """One request, without a server between; the client closes its socket once `closed` returns true.
+
+    `heard` gets the lengths of what is sent.
+    """
     given = (headers or {}) | ({"x-role": role.value} if role else {})
     scope = {
         "type": "http",
@@ -87,9 +98,13 @@ def ask(
     answer = Answer()
 
     async def receive() -> Message:
+        if closed():
+            return {"type": "http.disconnect"}
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: Message) -> None:
+        if heard is not None:
+            heard.append(len(message.get("body", b"")))
         if message["type"] == "http.response.start":
             answer.status = message["status"]
             answer.headers = {name.decode(): value.decode() for name, value in message["headers"]}
@@ -219,3 +234,90 @@ def test_what_nobody_expected_is_a_reference_not_a_traceback(
     assert (status, code) == (500, "unexpected")
     assert message == f"Something went wrong; tell the person who runs the server: {reference}."
     assert f"reference {reference}" in caplog.text
+
+
+def test_a_second_download_of_the_same_user_is_429_with_a_sentence_and_a_time(app: Starlette, shop: Shop) -> None:
+    inside = threading.Event()
+    go_on = threading.Event()
+
+    def slow(*arguments: Any, **named: Any) -> Export:
+        inside.set()
+        go_on.wait(10)
+        return export(*arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as other:
+        patch.setattr(exports, "export", slow)
+        first = other.submit(ask, app)
+        inside.wait(10)
+        second = ask(app, URL.replace("csv", "xlsx"))
+        go_on.set()
+        assert first.result().status == 200
+    assert second.error == (
+        429,
+        "too_many",
+        "You are downloading a file already. Wait until it has arrived, or cancel it, and try again.",
+    )
+    assert second.headers["retry-after"] == "10"
+    assert (ask(app).status, len(exported(shop))) == (200, 2)
+
+
+WAITING = """
+    select count(*) from pg_locks
+    where not granted and database = (select oid from pg_database where datname = current_database())
+        and mode = 'AccessShareLock'
+"""
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def ended(shop: Shop) -> list[Any]:
+    return [record.new_values for record in shop.found(role=Role.ADMIN, actions=("EXPORT_END",))]
+
+
+def test_a_download_that_is_closed_while_it_is_made_ends_the_query_and_is_on_the_record(
+    app: Starlette, shop: Shop
+) -> None:
+    closed = threading.Event()
+    with shop.clone.superuser() as psql, shop.clone.superuser() as other, ThreadPoolExecutor(1) as client:
+        with psql.transaction():
+            psql.execute("lock table audit.records in access exclusive mode")
+            answer = client.submit(ask, app, closed=closed.is_set)
+            wait_until(lambda: other.execute(WAITING).fetchone() == (1,))
+            closed.set()
+            wait_until(lambda: other.execute(WAITING).fetchone() == (0,))
+        assert answer.result().status == 0
+    assert (exported(shop), [(end["format"], end["outcome"]) for end in ended(shop)]) == (
+        [],
+        [("csv", "the client closed the connection while the file was made")],
+    )
+    assert ended(shop)[0]["filters"].keys() == {"start", "end"}
+    assert ask(app).status == 200
+
+
+def test_a_download_that_is_closed_while_it_is_sent_says_on_the_record_how_much_went(
+    app: Starlette, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfers, "CHUNK", 1000)
+    sent: list[int] = []
+    ask(app, closed=lambda: len(sent) >= 3, heard=sent)
+    (details,), (end,) = exported(shop), ended(shop)
+    assert (end["outcome"], end["sent"], end["bytes"]) == ("the client closed the connection", 2000, details["bytes"])
+    assert (end["sha256"], end["file_name"]) == (details["sha256"], details["file_name"])
+    assert ask(app).status == 200
+
+
+def test_a_file_that_would_be_too_large_is_a_sentence(
+    app: Starlette, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "LARGEST", 0)
+    assert ask(app).error == (
+        503,
+        "export_too_large",
+        "The file would be larger than 0 MB. Ask for fewer days, or set more filters.",
+    )
+    assert exported(shop) == []

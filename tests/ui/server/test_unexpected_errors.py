@@ -108,7 +108,8 @@ def test_a_refusal_that_no_page_handles_is_shown_as_its_sentence(
     open_page: Open, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = Refused(
-        "The database does not answer. Nothing was saved; try again in a moment.", rule="database_unreachable"
+        "The database does not answer, or has no connection free. Nothing was saved; try again in a moment.",
+        rule="database_unreachable",
     )
     monkeypatch.setattr(product_queries, "list_products", raising(lost))
     tab = open_page("products", Role.MANAGER)

@@ -1,16 +1,20 @@
 """Reading pasted blocks and files: rows as the spreadsheet shows them, and a sentence for whatever is no table."""
 
 import io
+import signal
+import sys
 import zipfile
 from collections.abc import Callable
+from copy import copy
 from datetime import date, datetime
 from decimal import Decimal
 
 import openpyxl
 import pytest
+import xlsxwriter
 
 from backstitch.errors import Refused
-from backstitch.files import xlsx_in
+from backstitch.files import xlsx_in, xlsx_reader
 from backstitch.inventory.paste import reader as paste_reader
 from backstitch.inventory.paste import template as paste_template
 from backstitch.inventory.paste import values as paste_values
@@ -41,12 +45,59 @@ def archive(**parts: str) -> bytes:
     return file.getvalue()
 
 
-def with_part(data: bytes, name: str, text: str) -> bytes:
+def with_part(data: bytes, name: str, text: str | bytes) -> bytes:
     """The workbook with one part of it replaced."""
     file = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as new:
-        for part in old.infolist():
-            new.writestr(part.filename, text if part.filename == name else old.read(part.filename))
+        for part in {*old.namelist(), name}:
+            new.writestr(part, text if part == name else old.read(part))
+    return file.getvalue()
+
+
+DOCTYPE = '<!DOCTYPE a [<!ENTITY b "bbbbbbbbbb"><!ENTITY c "&b;&b;&b;">]>'
+ENTITIES = '<?xml version="1.0" encoding="{}"?>{}' + DOCTYPE + "<a>&c;</a>"
+ROWS = (
+    '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}</sheetData></worksheet>'
+)
+INLINE = '<c t="inlineStr"><is><t>{}</t></is></c>'
+
+
+def with_sheet(rows: str) -> bytes:
+    return with_part(workbook(["a"]), SHEET, ROWS.format(rows))
+
+
+def repeated(text: str, times: int) -> bytes:
+    """A workbook whose cells all name one shared text."""
+    file = io.BytesIO()
+    with xlsxwriter.Workbook(file) as book:
+        book.add_worksheet().write_string(0, 0, "a")
+    strings = '<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><si><t>{}</t></si></sst>'
+    data = with_part(file.getvalue(), "xl/sharedStrings.xml", strings.format(text))
+    return with_part(data, SHEET, ROWS.format(("<row>" + '<c t="s"><v>0</v></c>' * 50 + "</row>") * (times // 50)))
+
+
+def lying(data: bytes) -> bytes:
+    """The workbook, each of whose parts says that it unpacks to one byte."""
+    end = data.rindex(b"PK\x05\x06")
+    offset = int.from_bytes(data[end + 16 : end + 20], "little")
+    told = bytearray(data)
+    while (offset := told.find(b"PK\x01\x02", offset)) != -1:
+        told[offset + 24 : offset + 28] = (1).to_bytes(4, "little")
+        offset += 4
+    return bytes(told)
+
+
+def overlapping(parts: int) -> bytes:
+    """An archive whose directory names the same megabyte of blanks again and again."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("xl/workbook.xml", " " * 1024 * 1024)
+        (first,) = made.infolist()
+        for number in range(parts):
+            again = copy(first)
+            again.filename = f"part{number}.xml"
+            made.filelist.append(again)
+            made.NameToInfo[again.filename] = again
     return file.getvalue()
 
 
@@ -144,13 +195,50 @@ WRONG_FILES: dict[str, tuple[Callable[[], bytes], str]] = {
         "workbook_unreadable",
     ),
     "zip bomb": (
-        lambda: with_part(workbook(["a"]), SHEET, " " * (xlsx_in.LARGEST_UNPACKED + 1)),
+        lambda: with_part(workbook(["a"]), SHEET, " " * (xlsx_reader.LARGEST_UNPACKED + 1)),
         "workbook_too_large",
     ),
     "many parts": (
-        lambda: archive(**{f"part{number}": "" for number in range(xlsx_in.MOST_PARTS + 1)}),
+        lambda: archive(**{f"part{number}": "" for number in range(xlsx_reader.MOST_PARTS + 1)}),
         "workbook_too_large",
     ),
+    "entities in UTF-16": (
+        lambda: with_part(workbook(["a"]), SHEET, ENTITIES.format("UTF-16", "").encode("utf-16")),
+        "workbook_unreadable",
+    ),
+    "entities in UTF-32": (
+        lambda: with_part(workbook(["a"]), SHEET, ENTITIES.format("UTF-32", "").encode("utf-32")),
+        "workbook_unreadable",
+    ),
+    "entities behind a mark": (
+        lambda: with_part(workbook(["a"]), SHEET, ENTITIES.format("UTF-8", "").encode("utf-8-sig")),
+        "workbook_unreadable",
+    ),
+    "entities behind a megabyte of comments": (
+        lambda: with_part(workbook(["a"]), SHEET, ENTITIES.format("UTF-8", f"<!--{' ' * 2**20}-->\n")),
+        "workbook_unreadable",
+    ),
+    "a document type in a part of another name": (
+        lambda: with_part(workbook(["a"]), "xl/media/sheet.png", ENTITIES.format("UTF-8", "")),
+        "workbook_unreadable",
+    ),
+    "a cell of 60 million characters": (
+        lambda: with_sheet(f"<row>{INLINE.format('a' * 60_000_000)}</row>"),
+        "cell_too_long",
+    ),
+    "a long cell": (lambda: with_sheet(f"<row>{INLINE.format('a' * 100_001)}</row>"), "cell_too_long"),
+    "a long shared text in many cells": (lambda: repeated("a" * 90_000, 1000), "workbook_too_large"),
+    "300,000 columns": (lambda: with_sheet(f"<row>{'<c><v>1</v></c>' * 300_000}</row>"), "too_many_columns"),
+    "a cell in the last column": (lambda: with_sheet('<row r="1"><c r="XFD1"><v>1</v></c></row>'), "too_many_columns"),
+    "a cell in a column of its own": (
+        lambda: with_sheet('<row r="1"><c r="ZZZZZZZ1"><v>1</v></c></row>'),
+        "workbook_unreadable",
+    ),
+    "many rows": (lambda: with_sheet("<row><c><v>1</v></c></row>" * 30_000), "too_many_rows"),
+    "deep": (lambda: with_sheet("<row>" + "<c>" * 2_000_000), "workbook_too_large"),
+    "sizes that lie": (lambda: lying(workbook(["a"])), "workbook_unreadable"),
+    "overlapping parts": (lambda: overlapping(100), "workbook_too_large"),
+    "many cells": (lambda: b"1,2\n" * 700_000, "too_many_cells"),
 }
 
 
@@ -160,6 +248,49 @@ def test_a_file_that_is_no_table_is_refused_with_a_sentence(make: Callable[[], b
         paste_reader.read_file("goods.xlsx", make())
     assert refused.value.rule == rule
     assert str(refused.value).endswith(".")
+
+
+def test_a_workbook_is_read_by_a_process_that_cannot_take_much_memory_or_time(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ends = {
+        f"os.kill(os.getpid(), {signal.SIGKILL:d})": "workbook_too_large",
+        f"os.kill(os.getpid(), {signal.SIGXCPU:d})": "workbook_too_slow",
+        f"os.kill(os.getpid(), {signal.SIGSEGV:d})": "workbook_unreadable",
+        "time.sleep(30)": "workbook_too_slow",
+    }
+    monkeypatch.setattr(xlsx_in, "SECONDS", 1)
+    for act, rule in ends.items():
+        monkeypatch.setattr(xlsx_in, "COMMAND", [sys.executable, "-c", f"import os, time; {act}"])
+        with pytest.raises(Refused) as refused:
+            paste_reader.read_file("goods.xlsx", workbook(["a"]))
+        assert (refused.value.rule, str(refused.value).startswith("goods.xlsx ")) == (rule, True)
+    assert caplog.text.count("A workbook ended its reader") == 1
+
+
+@pytest.mark.parametrize("act", ["[bytes(2**20) for _ in range(2**12)]", "bytes(2**40)", "[*range(10**9)]"])
+def test_the_process_that_reads_a_workbook_ends_when_it_takes_too_much_memory(
+    monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    program = f"from backstitch.files import xlsx_reader as r; r.rows = lambda data: {act}; r.main()"
+    monkeypatch.setattr(xlsx_in, "COMMAND", [sys.executable, "-c", program])
+    with pytest.raises(Refused) as refused:
+        paste_reader.read_file("goods.xlsx", workbook(["a"]))
+    assert refused.value.rule == "workbook_too_large"
+
+
+def test_a_user_has_one_workbook_read_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xlsx_in, "TURN_SECONDS", 0)
+    with xlsx_in._gate.place("crowd"):
+        with pytest.raises(Refused) as refused:
+            paste_reader.read_file("goods.xlsx", workbook(["a"]), user="crowd")
+        assert refused.value.rule == "busy"
+        assert cells(paste_reader.read_file("goods.xlsx", workbook(["a"]), user="other")) == [("a",)]
+
+
+def test_the_library_that_reads_workbooks_refuses_entities_by_itself_too() -> None:
+    assert openpyxl.DEFUSEDXML
+    assert openpyxl.worksheet._reader.iterparse.__module__ == "defusedxml.common"
 
 
 def test_a_workbook_that_says_it_has_a_million_rows_is_read_as_far_as_it_goes() -> None:

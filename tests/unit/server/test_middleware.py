@@ -153,11 +153,11 @@ def test_the_middleware_names_the_browser_to_streamlit_and_the_client_never_does
 # --- the gate ---------------------------------------------------------------------------------------------
 
 
-def gate(inside: Inside, *names: str, signed_in: bool = False) -> Gate:
+def gate(inside: Inside, *names: str, signed_in: bool = False, sign_on: bool = False) -> Gate:
     async def authenticate(request: Request) -> bool:
         return signed_in
 
-    return Gate(inside, hosts=lambda: names, authenticate=authenticate)
+    return Gate(inside, hosts=lambda: names, authenticate=authenticate, has_sign_on=lambda: sign_on)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +217,26 @@ def test_a_page_of_another_origin_cannot_connect(origin: str, allowed: bool) -> 
     messages = ask(gate(inside), "/_stcore/stream", kind="websocket", origin=origin)
     assert bool(inside.scopes) is allowed
     assert messages == ([] if allowed else [{"type": "websocket.close", "code": 1008}])
+
+
+@pytest.mark.parametrize("path", ["/oauth2callback", "/oauth2callback/", "/shop/oauth2callback", "/auth/logout"])
+def test_without_single_sign_on_its_addresses_do_not_exist(path: str) -> None:
+    inside = Inside()
+    assert ask(gate(inside), path)[0]["status"] == 404
+    assert not inside.scopes
+    ask(gate(inside, sign_on=True), path)
+    assert inside.scopes
+
+
+def test_a_body_is_taken_by_no_address_but_that_of_uploads() -> None:
+    inside = Inside()
+    for headers in ({"content_length": "65537"}, {"content_length": "9" * 5000}, {"content_length": "many"}):
+        assert ask(gate(inside, signed_in=True), "/api/v1/audit/export.csv", **headers)[0]["status"] == 413
+    assert ask(gate(inside), "/", method="POST", transfer_encoding="chunked")[0]["status"] == 413
+    assert not inside.scopes
+    ask(gate(inside), "/", method="POST", content_length="65536")
+    ask(gate(inside, signed_in=True), "/_stcore/upload_file/a/b", method="PUT", content_length="10000000")
+    assert len(inside.scopes) == 2
 
 
 @pytest.mark.parametrize(
