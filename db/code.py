@@ -37,7 +37,6 @@ FILES = (
     "inventory/parties.sql",
     "inventory/orders.sql",
     "inventory/reasons.sql",
-    "audit/doctor.sql",
     "rights.sql",
 )
 MIGRATION_LOCK = 0x6261636B  # "back": the key of the advisory lock that a migration holds

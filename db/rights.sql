@@ -37,7 +37,7 @@ revoke all on public.audit_logs, public.backstitch_code, public.backstitch_steps
     from public, backstitch_app, backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer,
          backstitch_watch;
 
--- The application's login: the version of the database, sign-in, and the duties of its process (sealing, the doctor).
+-- The application's login: the version of the database, sign-in, and the duty of its process (sealing).
 
 grant select on public.backstitch_code, public.backstitch_steps to backstitch_app;
 grant usage on schema audit, accounts to backstitch_app;
@@ -49,8 +49,7 @@ grant execute on function
     accounts.sign_in_by_provider(text, text, text, timestamptz, text, inet, text, interval, interval),
     accounts.begin(text, text, text, text, text),
     accounts.seen(text),
-    audit.seal(),
-    audit.findings()
+    audit.seal()
 to backstitch_app;
 
 -- Every signed-in user: their own account, and reading the inventory.
@@ -129,6 +128,11 @@ grant select on
 to backstitch_watch;
 do $$
 begin
+    -- The sequences: one that is set back below the ids of its table is a finding.
+    execute (select format('grant select on sequence %s to backstitch_watch', string_agg(c.oid::regclass::text, ', '))
+             from pg_class c
+             where c.relnamespace = any ('{audit, accounts, inventory}'::regnamespace[]) and c.relkind = 'S'
+                 and c.relowner = 'backstitch_owner'::regrole);
     execute (select format('grant select on %s to backstitch_watch', string_agg(c.oid::regclass::text, ', '))
              from pg_class c
              where c.relnamespace = 'inventory'::regnamespace and c.relkind in ('r', 'p')

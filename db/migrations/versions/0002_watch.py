@@ -7,7 +7,7 @@ Locks: none that matter; roles are rows of a catalog.
 What the login may read is in db/rights.sql. It gets its password at start-up (backstitch.startup).
 """
 
-from db.migrations.sql import run_sql
+from db.migrations.sql import run_as_owner, run_sql
 
 revision = "0002"
 down_revision = "0001"
@@ -30,6 +30,22 @@ $$;
 grant select on public.alembic_version to backstitch_watch;
 """
 
+# The doctor asks nothing of the database that it judges: its queries are in db/judge/, and never installed.
+DOCTOR = """
+drop function if exists
+    audit.findings(), audit.personal_findings(), audit.table_findings(), audit.role_findings(),
+    audit.partition_findings(), audit.seal_findings(interval), audit.faulty_triggers(regclass, oid);
+do $$
+begin
+    if to_regclass('audit.watched_tables') is not null then
+        drop function if exists audit.source_is_current(audit.watched_tables, text);
+    end if;
+end
+$$;
+drop type if exists audit.finding;
+"""
+
 
 def upgrade() -> None:
     run_sql(ROLE)
+    run_as_owner(DOCTOR)
