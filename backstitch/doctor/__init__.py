@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from backstitch import migrations
 from backstitch.database import Database
 from backstitch.doctor import catalogue, roles, rows, settings, tables, trail
+from backstitch.doctor.catalogue import Difference
 from backstitch.doctor.finding import MIGRATE, REAPPLY, Finding, ok, or_ok
 from backstitch.errors import Refused, StartError
 from db import catalog, code
@@ -59,7 +60,7 @@ def findings(connection: Connection, *, watch: Database | None = None, thorough:
         differing = [
             one
             for one in catalogue.differences(present, _without_rows(expected), catalog.major(connection))
-            if one.object not in generated and not _is_named(one.object, of_tables)
+            if one.object not in generated and not _is_named(one, of_tables)
         ]
         found += of_tables + of_functions + catalogue.findings(differing)
         found += [*roles.belongings(connection), *settings.of_server(connection)]
@@ -155,11 +156,15 @@ def _without_rows(expected: Mapping[Object, Definition]) -> dict[Object, Definit
     return {one: wanted for one, wanted in expected.items() if one.kind != "watched table"}
 
 
-def _is_named(object: Object, found: Sequence[Finding]) -> bool:
-    """Whether a trigger of the trail is named with its table."""
-    name, _, table = object.name.partition(" on ")
-    named = {one.subject for one in found if one.check in ("tables on the record", "triggers of the trail")}
-    return object.kind == "trigger" and name.startswith("audit_") and table in named
+def _is_named(one: Difference, found: Sequence[Finding]) -> bool:
+    """Whether a trigger of the trail, or a trigger function that is missing, is named with its table."""
+    kind, name = one.object
+    named = {one.subject or "" for one in found if one.check in ("tables on the record", "triggers of the trail")}
+    if kind == "function":
+        functions = {f"audit.record_{table.replace('.', '_')}()" for table in named}
+        return one.present is None and name in functions
+    trigger, _, table = name.partition(" on ")
+    return kind == "trigger" and trigger.startswith("audit_") and table in named
 
 
 def _by_check(found: Sequence[Finding]) -> list[Finding]:

@@ -63,7 +63,7 @@ def findings(found: Collection[Difference]) -> list[Finding]:
 def _findings(check: str, found: Iterable[Difference]) -> Iterator[Finding]:
     order = {kind: place for place, kind in enumerate(CHECKS[check])}
     for one in sorted(found, key=lambda one: (order[one.object.kind], one.object.name)):
-        severity = "error" if one.wanted is not None else severities.of_surplus(one.object, one.present)
+        severity = severities.of_surplus(*one[:2]) if one.wanted is None else severities.of_change(one.object)
         subject, problem = _sentence(*one)
         yield Finding(check, severity, subject, problem, repair.advice(*one))
 

@@ -66,6 +66,12 @@ def of_surplus(object: Object, present: Present | None) -> str:
     return "error" if is_error else "warning"
 
 
+def of_change(object: Object) -> str:
+    """The severity of an object that is missing, or not as it should be."""
+    # A host may have changed its PostgreSQL.
+    return "warning" if object.kind == "system functions" else "error"
+
+
 def is_meant(setting: str, value: str) -> bool:
     """Whether a setting changes what statements mean, whether they run, or as whom."""
     if setting in TIMEOUTS:

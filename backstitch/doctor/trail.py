@@ -12,6 +12,12 @@ from db.catalog import Definition, Object
 
 PARTITIONS = text(catalog.judge("partitions"))
 TRAIL = text(catalog.judge("trail"))
+# Sequences that are there with the columns that they number.
+HERE = text(
+    "select w.name from unnest(cast(:sequences as text[]), cast(:columns as text[])) w (name, of_column) "
+    "join pg_attribute a on a.attrelid = to_regclass(regexp_replace(w.of_column, '[.][^.]*$', '')) "
+    "and a.attname = regexp_replace(w.of_column, '^.*[.]', '') where to_regclass(w.name) is not null"
+)
 PATIENCE = timedelta(minutes=5)  # for records that wait for their seal
 LARGEST_RECORD = "select max(id) from audit.records"  # reads the whole trail
 
@@ -97,13 +103,11 @@ def _sequences(reader: Connection, expected: Mapping[Object, Definition]) -> lis
         for one, definition in expected.items()
         if one.kind == "sequence"
     }
-    here = reader.execute(
-        text("select s from unnest(cast(:names as text[])) s where to_regclass(s) is not null"), {"names": [*columns]}
-    ).scalars()
+    here = reader.execute(HERE, {"sequences": [*columns], "columns": [*columns.values()]})
     query = " union all ".join(
         f"select '{name}', '{table}', pg_sequence_last_value('{name}'), "
         + ("null" if table == "audit.records" else f"(select max({column}) from {table})")
-        for name in here
+        for (name,) in here
         for table, _, column in [columns[name].rpartition(".")]
     )
     return [(a, b, c, d) for a, b, c, d in reader.exec_driver_sql(query)] if query else []

@@ -8,7 +8,7 @@ import pytest
 from backstitch import settings, startup
 from backstitch.errors import StartError
 from tests import homes
-from tests.conftest import APP_PASSWORD, Clone
+from tests.conftest import APP_PASSWORD, WATCH_PASSWORD, Clone
 from tests.db.audit.tampering import seal_all
 
 
@@ -24,6 +24,8 @@ def environment(clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """What a command or a start reads: this test's database, as its owner."""
     monkeypatch.setenv("BACKSTITCH_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("BACKSTITCH_APP_PASSWORD", APP_PASSWORD)
+    # A start without it gives the login, which is the server's, a password that the other tests do not know.
+    monkeypatch.setenv("BACKSTITCH_WATCH_PASSWORD", WATCH_PASSWORD)
     monkeypatch.setenv("DATABASE_URL", clone.url.render_as_string(hide_password=False))
     yield
     homes.clear(tmp_path / "home")

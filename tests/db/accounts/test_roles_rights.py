@@ -60,7 +60,6 @@ FORBIDDEN_ONCE = [
     "delete from audit.personal_values",
     "select audit.keep_personal('User', 1, null, 'email', '1')",
     "select audit.personal_reference('User', 1, null, 'email', '1')",
-    "select audit.personal_findings()",
     "select nextval('audit.records_id_seq')",
     "select setval('audit.records_id_seq', 1)",
     "select audit.record_inventory_products()",

@@ -423,21 +423,62 @@ TRAIL = [
          "sequence accounts.users_id_seq stands at 2, below the number 4 that a row of accounts.users has"),
 ]  # fmt: skip
 
+# As a version before this one could have had it: it lets every right pass.
+OLD_FUNCTION = (
+    "create or replace function audit.require_right(target regclass, change text) returns void language plpgsql stable "
+    "set search_path = pg_catalog, pg_temp as 'begin end'"
+)
+
+# What the code of db/ makes, and `migrate --reapply` makes anew.
+REAPPLIED = [
+    Case(OLD_FUNCTION, "functions", "error", f"function audit.require_right(regclass,text) {OTHER}"),
+    Case("create or replace function audit.current_actor() returns audit.actor language sql stable security definer "
+         "set search_path = pg_catalog, pg_temp as 'select null::audit.actor'", "functions", "error",
+         f"function audit.current_actor() {OTHER}"),
+    Case("alter function accounts.begin(text, text, text, text, text) reset search_path", "functions", "error",
+         f"function accounts.begin(text,text,text,text,text) {OTHER}"),
+    Case("update pg_proc set prosrc = prosrc || ' ' where proname = 'record_inventory_products'", "functions", "error",
+         f"function audit.record_inventory_products() {OTHER}"),
+    Case("drop function accounts.unlock(bigint)", "functions", "error", "function accounts.unlock(bigint) is missing"),
+    Case("alter table inventory.sales_logs disable trigger move_stock_insert", "triggers", "error",
+         f"trigger move_stock_insert on inventory.sales_logs {OTHER}"),
+    Case("drop trigger follow_order on inventory.orders", "triggers", "error",
+         "trigger follow_order on inventory.orders is missing"),
+    Case("create or replace view runtime.sessions as select s.id, s.user_id, s.kind, s.token_hash, s.address, "
+         "s.user_agent, s.created_at, s.revoked_at, s.created_at as last_seen_at, s.expires_at as ends_at "
+         "from accounts.sessions s", "views and policies", "error", f"view runtime.sessions {OTHER}"),
+    Case("alter policy for_signed_in on accounts.users using (true)", "views and policies", "error",
+         f"policy for_signed_in on accounts.users {OTHER}"),
+    Case("revoke select on audit.trail from backstitch_analyst", "rights and owners", "error",
+         "right SELECT on view audit.trail to backstitch_analyst is missing"),
+    Case("revoke usage on schema accounts from backstitch_app", "rights and owners", "error",
+         "right USAGE on schema accounts to backstitch_app is missing"),
+]  # fmt: skip
+
 CASES = [*TABLES, *ROLES, *OBJECTS, *RIGHTS, *SETTINGS, *TRAIL]
 
-# Findings for which no command of a few statements can be given, with what is advised instead.
-WITHOUT_COMMAND = [
-    # A view, say, that hangs on it decides whether it can be dropped.
-    Case("create or replace function inventory.financial_year(day date) returns text language sql immutable strict "
-         "parallel safe as 'select null::text'", "functions", "error",
-         f"function inventory.financial_year(date) {OTHER}"),  # a revision made it, and constraints ask it
-    Case("create or replace function pg_catalog.sha256(bytea) returns bytea language sql immutable strict as "
-         "'select $1'", "functions", "error", "functions of PostgreSQL itself are not those that it comes with"),
-    Case("alter table inventory.orders drop column note cascade", "tables and constraints", "error",
-         "column inventory.orders.note is missing"),  # its values are gone
-    Case("drop table audit.deletions cascade", "tables and constraints", "error", "table audit.deletions is missing"),
-    Case("alter type audit.undo_step add attribute more text", "tables and constraints", "error",
-         "type audit.undo_step is not that of this version"),  # functions hang on it
-    Case("create table accounts.forgotten (id bigint primary key) partition by range (id)", "tables on the record",
-         "error", "accounts.forgotten is not watched, so its changes leave no record"),  # its rows have to move
-]  # fmt: skip
+# Findings for which there is no command.
+FROM_A_REVISION = Case(
+    "create or replace function inventory.financial_year(day date) returns text language sql immutable strict "
+    "parallel safe as 'select null::text'",
+    "functions", "error", f"function inventory.financial_year(date) {OTHER}",
+)  # fmt: skip
+OF_POSTGRESQL = Case(
+    "create or replace function pg_catalog.sha256(bytea) returns bytea language sql immutable strict as 'select $1'",
+    "functions", "error", "functions of PostgreSQL itself are not those that it comes with",
+)  # fmt: skip
+LOST_COLUMN = Case(
+    "alter table inventory.orders drop column note cascade",
+    "tables and constraints", "error", "column inventory.orders.note is missing",
+)  # fmt: skip
+LOST_TABLE = Case(
+    "drop table audit.deletions cascade", "tables and constraints", "error", "table audit.deletions is missing"
+)
+OTHER_TYPE = Case(
+    "alter type audit.undo_step add attribute more text",
+    "tables and constraints", "error", f"type audit.undo_step {OTHER}",
+)  # fmt: skip
+PARTITIONED = Case(
+    "create table accounts.forgotten (id bigint primary key) partition by range (id)",
+    "tables on the record", "error", "accounts.forgotten is not watched, so its changes leave no record",
+)  # fmt: skip
