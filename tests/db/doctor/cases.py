@@ -369,6 +369,10 @@ RIGHTS = [
     Case("alter table public.alembic_version owner to backstitch_watch", "rights and owners", "error",
          f"the owner of table public.alembic_version {OTHER}: it is “backstitch_watch” and should be “the login that "
          "migrates”"),
+    Case("create subscription copied connection 'dbname=nowhere' publication p with (connect = false); "
+         "insert into pg_subscription_rel (srsubid, srrelid, srsubstate) select oid, 'inventory.products'::regclass, "
+         "'r' from pg_subscription where subname = 'copied'", "replication", "error",
+         "subscription copied writes tables of Backstitch past their triggers"),
     Case("create publication everything for all tables", "replication", "warning",
          "publication everything sends changes of tables of Backstitch to whoever subscribes"),
 ]  # fmt: skip

@@ -141,6 +141,37 @@ def test_a_table_or_a_column_of_ones_own_may_be_on_the_record(kept_clone: Clone,
     assert [(finding.severity, finding.subject) for finding in found] == [("warning", one) for one in subjects]
 
 
+def test_the_event_triggers_of_backstitch_itself_are_no_finding(kept_clone: Clone) -> None:
+    """They exist where a superuser migrates; their function is one of the schema audit."""
+    made = (
+        "create function audit.note() returns event_trigger language plpgsql as 'begin end'; "
+        "create event trigger {0} on ddl_command_end execute function audit.note(); alter event trigger {0} enable {1}"
+    )
+    for name in ("backstitch_watch_ddl", "backstitch_watch_drop"):
+        found = [one.subject for one in found_after(kept_clone, made.format(name, "always"))]
+        assert found == ["function audit.note()"]
+        found = [one.subject for one in found_after(kept_clone, made.format(name, "replica"))]
+        assert found == [f"event trigger {name}", "function audit.note()"]
+
+
+def test_the_watcher_makes_trigger_functions_anew_as_well_as_the_owner(clone: Clone) -> None:
+    with clone.superuser() as psql:
+        psql.execute(cases.OWN_TABLE)
+        assert wrong(asked(clone)) == []
+        psql.execute(cases.TRIGGER_FUNCTION.format("audit.record_shop_tills()"))
+        assert wrong(asked(clone)) == [("trigger functions", "error", "shop.tills")]
+        # Nothing of it stays.
+        kept = psql.execute("select count(*) from pg_proc where pronamespace::regnamespace::text like 'pg_temp%'")
+        assert kept.fetchone() == (0,)
+        psql.execute(f'revoke temporary on database "{clone.url.database}" from public')
+        (found,) = [one for one in asked(clone) if one.check == "trigger functions"]
+        assert (found.severity, found.subject) == ("warning", "shop.tills")
+        assert found.advice is not None
+        for statement in re.findall(r'-c "(.*?)"', found.advice):
+            psql.execute(statement)
+        assert wrong(asked(clone)) == [("trigger functions", "error", "shop.tills")]
+
+
 def test_every_trigger_of_a_rule_is_missed_while_it_is_off(kept_clone: Clone) -> None:
     with kept_clone.superuser() as psql:
         triggers = psql.execute(
