@@ -28,8 +28,7 @@ MEANING = {
     *("role", "session_replication_role", "search_path", "row_security", "check_function_bodies"),
     *("standard_conforming_strings", "backslash_quote", "transform_null_equals", "array_nulls", "xmloption"),
     *("default_transaction_read_only", "default_transaction_isolation", "default_transaction_deferrable"),
-    *("plpgsql.variable_conflict", "quote_all_identifiers", "default_tablespace", "default_table_access_method"),
-    *("session_preload_libraries", "local_preload_libraries", "dynamic_library_path", "jit_provider"),
+    *("plpgsql.variable_conflict", "quote_all_identifiers"),
     *("allow_system_table_mods", "zero_damaged_pages", "ignore_checksum_failure", "ignore_system_indexes"),
 }
 # Errors below SOON, since then nothing comes to its end.

@@ -6,7 +6,9 @@
 
 select r.rolname, o.type || ' ' || o.identity
 from pg_shdepend d
-join pg_roles r on r.oid = d.refobjid and r.rolname like 'backstitch\_%' and r.rolname <> 'backstitch_owner'
+join pg_roles r on r.oid = d.refobjid and r.rolname in (
+    'backstitch_app', 'backstitch_admin', 'backstitch_manager', 'backstitch_analyst', 'backstitch_viewer',
+    'backstitch_watch')
 cross join lateral pg_identify_object(d.classid, d.objid, 0) o
 where d.refclassid = 'pg_authid'::regclass and d.deptype = 'o'
     and d.dbid in (0, (select b.oid from pg_database b where b.datname = current_database()))

@@ -68,8 +68,11 @@ acls as (
         and a.grantee is distinct from (select o.oid from the_owner o)),
 rights as (
     select a.kind, a.privilege_type, a.is_grantable, a.grantor not in (a.owner, 0) as is_handed_on,
-           case when a.grantee = 0 then 'public' else coalesce(quote_ident(g.rolname), 'a role that is gone') end as role,
-           a.grantee = 0 or g.rolname like 'backstitch\_%' as is_own,
+           case when a.grantee = 0 then 'public' else coalesce(quote_ident(g.rolname), 'a role that is gone') end
+               as role,
+           a.grantee = 0
+               or g.rolname in ('backstitch_app', 'backstitch_admin', 'backstitch_manager', 'backstitch_analyst',
+                                'backstitch_viewer', 'backstitch_watch', 'backstitch_owner') as is_own,
            quote_ident(b.rolname) as by_role,
            format(case a.kind when 'database' then '%s' else '%s %s' end,
                   a.kind, concat_ws('.', a.name, a.column_name)) as target,
@@ -86,7 +89,9 @@ select 'schema' as kind, nspname::text as name, '' as definition, null::text[] a
 union all
 select 'owner', o.kind || ' ' || o.name,
        -- Alembic's table belongs to whoever migrates.
-       case when o.name = 'public.alembic_version' and o.owner::regrole::text not like 'backstitch%'
+       case when o.name = 'public.alembic_version' and o.owner::regrole::text not in (
+                'backstitch_app', 'backstitch_admin', 'backstitch_manager', 'backstitch_analyst', 'backstitch_viewer',
+                'backstitch_watch')
             then 'the login that migrates' else o.owner::regrole::text end,
        null
 from (select kind, name, owner from owned
@@ -143,7 +148,8 @@ union all
 -- A month is named when it is not as every month: unlogged it loses its records in a crash.
 select 'month', r.name, concat_ws(' and ', case when r.relpersistence <> 'p' then 'unlogged' end,
                                   case when r.relrowsecurity or r.relforcerowsecurity then 'under row security' end),
-       r.as_owner || format('alter table %s set logged, disable row level security, no force row level security', r.name)
+       r.as_owner || format('alter table %s set logged, disable row level security, no force row level security',
+                            r.name)
 from relations r where r.is_month and (r.relpersistence <> 'p' or r.relrowsecurity or r.relforcerowsecurity)
 union all
 select 'child table', c.oid::regclass::text, 'of ' || r.name,

@@ -12,8 +12,16 @@ with schemas as (
     select oid, nspname from pg_namespace where nspname in ('audit', 'accounts', 'inventory', 'runtime')),
 database as (
     select oid, datname from pg_database where datname = current_database()),
+-- Whoever migrates has made the roles, and a superuser needs none; their names may begin like those of Backstitch.
+makers as (
+    select r.oid from pg_roles r
+    where r.rolname not in ('backstitch_owner', 'backstitch_app', 'backstitch_admin', 'backstitch_manager',
+                            'backstitch_analyst', 'backstitch_viewer', 'backstitch_watch')
+        and (r.rolsuper
+             or r.oid = (select c.relowner from pg_class c where c.oid = to_regclass('public.alembic_version')))),
 roles as (
-    select r.*, quote_ident(r.rolname) as name from pg_roles r where r.rolname like 'backstitch\_%'),
+    select r.*, quote_ident(r.rolname) as name from pg_roles r
+    where r.rolname like 'backstitch\_%' and r.oid not in (select m.oid from makers m)),
 memberships as (
     select m.roleid, m.member, quote_ident(r.rolname) as role, quote_ident(u.rolname) as user,
            -- Before PostgreSQL 16 the role itself says whether it inherits, and a member can always set the role.
@@ -26,12 +34,8 @@ memberships as (
     join pg_roles r on r.oid = m.roleid
     join pg_roles u on u.oid = m.member
     left join pg_roles g on g.oid = m.grantor
-    where r.rolname like 'backstitch\_%'
-        -- Whoever migrates has made the roles, and a superuser needs no role.
-        and (u.rolname like 'backstitch\_%'
-             or not u.rolsuper and u.oid is distinct from (
-                 select c.relowner from pg_class c where c.oid = to_regclass('public.alembic_version')))
-        or u.rolname like 'backstitch\_%'
+    where (r.oid in (select o.oid from roles o) or u.oid in (select o.oid from roles o))
+        and u.oid not in (select k.oid from makers k)
     group by 1, 2, 3, 4),
 settings as (
     select split_part(v, '=', 1) as setting, substr(v, strpos(v, '=') + 1) as value,
@@ -52,34 +56,33 @@ settings as (
         and v <> 'session_replication_role=origin'),
 -- PostgreSQL's own objects have numbers below 16384.
 strangers as (
-    select 'cast' as kind, format('from %s to %s', format_type(c.castsource, null), format_type(c.casttarget, null)) as name,
-           p.proowner as owner,
-           format('drop cast (%s as %s)', format_type(c.castsource, null), format_type(c.casttarget, null)) as removal,
-           'pg_cast'::regclass as catalog, c.oid
+    select 'cast' as kind, format('from %s to %s', t.source, t.target) as name, p.proowner as owner,
+           format('drop cast (%s as %s)', t.source, t.target) as removal, 'pg_cast'::regclass as catalog, c.oid
     from pg_cast c
+    cross join lateral (select format_type(c.castsource, null), format_type(c.casttarget, null)) t (source, target)
     left join pg_proc p on p.oid = c.castfunc
     join pg_type a on a.oid = c.castsource
     join pg_type b on b.oid = c.casttarget
     where c.oid >= 16384 and (a.oid < 16384 or a.typnamespace in (select s.oid from schemas s))
         and (b.oid < 16384 or b.typnamespace in (select s.oid from schemas s))
     union all
-    select 'operator', format('%I.%s (%s, %s)', n.nspname, o.oprname, coalesce(format_type(nullif(o.oprleft, 0), null), 'none'),
-                              format_type(o.oprright, null)), o.oprowner,
-           format('drop operator %I.%s (%s, %s)', n.nspname, o.oprname,
-                  coalesce(format_type(nullif(o.oprleft, 0), null), 'none'), format_type(o.oprright, null)),
-           'pg_operator'::regclass, o.oid
+    select 'operator', s.name, o.oprowner, 'drop operator ' || s.name, 'pg_operator'::regclass, o.oid
     from pg_operator o
     join pg_namespace n on n.oid = o.oprnamespace
     left join pg_type a on a.oid = o.oprleft
     join pg_type b on b.oid = o.oprright
+    cross join lateral (
+        select format('%I.%s (%s, %s)', n.nspname, o.oprname, coalesce(format_type(a.oid, null), 'none'),
+                      format_type(b.oid, null))) s (name)
     where o.oid >= 16384 and n.nspname in ('pg_catalog', 'public')
         and (coalesce(a.oid, 0) < 16384 or a.typnamespace in (select s.oid from schemas s))
         and (b.oid < 16384 or b.typnamespace in (select s.oid from schemas s))
     union all
-    select 'system function', format('pg_catalog.%I(%s)', p.proname, pg_get_function_identity_arguments(p.oid)), p.proowner,
-           format('drop routine pg_catalog.%I(%s)', p.proname, pg_get_function_identity_arguments(p.oid)),
-           'pg_proc'::regclass, p.oid
-    from pg_proc p where p.oid >= 16384 and p.pronamespace = 'pg_catalog'::regnamespace
+    select 'system function', s.name, p.proowner, 'drop routine ' || s.name, 'pg_proc'::regclass, p.oid
+    from pg_proc p
+    cross join lateral (
+        select format('pg_catalog.%I(%s)', p.proname, pg_get_function_identity_arguments(p.oid))) s (name)
+    where p.oid >= 16384 and p.pronamespace = 'pg_catalog'::regnamespace
     union all
     select 'system table', format('pg_catalog.%I', c.relname), c.relowner,
            format('drop %s pg_catalog.%I', case c.relkind when 'v' then 'view' else 'table' end, c.relname),
@@ -102,19 +105,19 @@ select 'member', m.user || ' of ' || m.role,
 from memberships m
 union all
 select 'default right',
-       format('%s on %s of %s%s to %s', a.privilege_type, k.things, d.defaclrole::regrole,
-              ' in schema ' || quote_ident(n.nspname), case when a.grantee = 0 then 'public' else a.grantee::regrole::text end), '',
-       array[format('alter default privileges for role %s%s revoke %s on %s from %s', d.defaclrole::regrole,
-                    ' in schema ' || quote_ident(n.nspname), a.privilege_type, k.things,
-                    case when a.grantee = 0 then 'public' else a.grantee::regrole::text end)]
+       format('%s on %s of %s%s to %s', a.privilege_type, k.things, d.defaclrole::regrole, k.place, k.grantee), '',
+       array[format('alter default privileges for role %s%s revoke %s on %s from %s', d.defaclrole::regrole, k.place,
+                    a.privilege_type, k.things, k.grantee)]
 from pg_default_acl d
 left join pg_namespace n on n.oid = d.defaclnamespace
 cross join aclexplode(d.defaclacl) a
 cross join lateral (
     select case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions'
-                                when 'T' then 'types' when 'n' then 'schemas' else 'large objects' end) k (things)
+                                when 'T' then 'types' when 'n' then 'schemas' else 'large objects' end,
+           ' in schema ' || quote_ident(n.nspname),
+           case when a.grantee = 0 then 'public' else a.grantee::regrole::text end) k (things, place, grantee)
 where a.grantee <> d.defaclrole
-    and (n.oid in (select s.oid from schemas s) or n.nspname = 'public'
+    and (n.oid in (select s.oid from schemas s)
          or n.oid is null and d.defaclrole = to_regrole('backstitch_owner')
          or exists (select from roles r where r.oid = a.grantee))
     -- What everybody has unless it is taken away.

@@ -26,7 +26,8 @@ ways as (
     select r.oid, 'may create roles', r.rolname from pg_roles r
     where r.rolcreaterole and not r.rolsuper and current_setting('server_version_num')::integer < 160000
     union all
-    select a.grantee, 'may set session_replication_role, which skips foreign keys and ordinary triggers, not the trail''s',
+    select a.grantee,
+           'may set session_replication_role, which skips foreign keys and ordinary triggers, not the trail''s',
            'whoever may set session_replication_role, ' || a.grantee::regrole
     from pg_parameter_acl p cross join aclexplode(p.paracl) a
     join pg_roles r on r.oid = a.grantee and not r.rolsuper
@@ -34,7 +35,8 @@ ways as (
 reached as (
     select w.oid, w.way collate "C", w.kin::text collate "C" from ways w
     union
-    select m.member, ('member of ' || r.kin) collate "C", r.kin from reached r join pg_auth_members m on m.roleid = r.oid)
+    select m.member, ('member of ' || r.kin) collate "C", r.kin
+    from reached r join pg_auth_members m on m.roleid = r.oid)
 
 select u.rolname, array_agg(distinct r.way order by r.way)
 from reached r join pg_roles u on u.oid = r.oid

@@ -3,8 +3,8 @@
 -- Contract. db/catalog.py runs this query as backstitch_watch or as the owner. It is never installed. Runs with
 -- search_path = pg_catalog, pg_temp.
 
-select w.relation::oid::bigint as oid, w.relation::text as name, w.entity, w.function_name, w.parent, w.redacted, w.personal,
-       c.oid is not null as exists,
+select w.relation::oid::bigint as oid, w.relation::text as name, w.entity, w.function_name, w.parent, w.redacted,
+       w.personal, c.oid is not null as exists,
        w.columns is distinct from (
            select jsonb_agg(jsonb_build_object('attnum', a.attnum, 'name', a.attname,
                                                'type', format_type(a.atttypid, a.atttypmod)) order by a.attnum)

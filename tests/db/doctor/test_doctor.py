@@ -107,6 +107,10 @@ def test_the_owner_and_the_watcher_are_told_the_same(kept_clone: Clone) -> None:
         "set local role backstitch_app; create temporary table mine (id integer); select lo_create(0); reset role",
         "create role bob login; set local role bob; create temporary table mine (id integer); reset role",
         "revoke temporary on database {database} from public",
+        # Whoever migrates, whatever its name.
+        "create role backstitch_deploy login; grant backstitch_owner, backstitch_app to backstitch_deploy; "
+        "alter table public.alembic_version owner to backstitch_deploy",
+        "alter default privileges in schema public grant select on tables to pg_monitor",
     ],
 )
 def test_what_an_administrator_or_a_session_may_choose_is_no_finding(kept_clone: Clone, choice: str) -> None:
