@@ -28,10 +28,18 @@ log = logging.getLogger(__name__)
 
 APPLICATION_LOGIN = "backstitch_app"
 IS_OURS = text("select to_regclass('public.alembic_version') is not null")
-HERE = text("select session_user, current_database()")
+LOGIN = text("select session_user")
 WORDS = {"ok": "OK", "notice": "notice", "warning": "warning", "error": "error"}
 
 __all__ = ["Finding", "findings", "report", "require_sound"]
+
+
+class _Read(NamedTuple):
+    """What the tables of the trail say to the connection that may read them."""
+
+    reader: Connection
+    watched: list[Watched]
+    found: list[Finding]
 
 
 def findings(connection: Connection, *, watch: Database | None = None, thorough: bool = False) -> list[Finding]:
@@ -40,42 +48,16 @@ def findings(connection: Connection, *, watch: Database | None = None, thorough:
     What the tables of the trail say is read with `watch`, or else with `connection`, unless that is the application's.
     `thorough` adds what takes a reading of all rows. Raises StartError for a database that is none of Backstitch.
     """
+    catalog.speak_plainly(connection)
     if not connection.execute(IS_OURS).scalar_one():
         raise StartError("The database is not up to date; run `python -m backstitch migrate`.")
     found = _code_findings(connection)
-    login, database = connection.execute(HERE).one()
-    present, expected = catalog.present(connection), catalog.expected()
     with ExitStack() as stack:
-        reader, missing = _reader(stack, connection, login, watch)
-        read: _Read | None = None
-        if reader is not None:
-            try:
-                with reader.begin_nested():
-                    read = _Read(catalog.watched(reader), trail.findings(reader, expected, thorough=thorough))
-            except DBAPIError as error:
-                missing = _unreadable(error)
-        watched = read.watched if read else None
-        of_tables = tables.findings(connection, watched, expected)
-        of_functions, generated = tables.of_functions(reader, watched, present, expected, database=database)
-        differing = [
-            one
-            for one in catalogue.differences(present, _without_rows(expected), catalog.major(connection))
-            if one.object not in generated and not _is_named(one, of_tables)
-        ]
-        found += of_tables + of_functions + catalogue.findings(differing)
-        found += [*roles.belongings(connection), *settings.of_server(connection)]
-        found += trail.partitions(connection) + (read.found if read else [])
-        if thorough and reader is not None and read:
-            found += rows.findings(reader, expected, [one.object for one in differing])
-    found += ([missing] if missing else []) + settings.durability(connection) + roles.switchers(connection)
-    return _by_check(found)
-
-
-class _Read(NamedTuple):
-    """What the tables of the trail say."""
-
-    watched: list[Watched]
-    found: list[Finding]
+        read = _read(stack, connection, watch, thorough=thorough)
+        found += _of_objects(connection, read if isinstance(read, _Read) else None, thorough=thorough)
+    if isinstance(read, Finding):
+        found.append(read)
+    return _by_check([*found, *settings.durability(connection), *roles.switchers(connection)])
 
 
 def require_sound(connection: Connection, *, watch: Database | None = None) -> None:
@@ -123,16 +105,39 @@ def _code_findings(connection: Connection) -> list[Finding]:
     return or_ok(check, (Finding(check, "error", f"db/{file}", problem, MIGRATE) for file in differing))
 
 
-def _reader(
-    stack: ExitStack, connection: Connection, login: str, watch: Database | None
-) -> tuple[Connection | None, Finding | None]:
-    """The connection that may read the trail, or a warning that says why there is none."""
-    if watch is None:
-        return (None, _no_reader()) if login == APPLICATION_LOGIN else (connection, None)
+def _read(stack: ExitStack, connection: Connection, watch: Database | None, *, thorough: bool) -> _Read | Finding:
+    """What the tables of the trail say, or the finding that they cannot be read."""
+    if watch is None and connection.execute(LOGIN).scalar_one() == APPLICATION_LOGIN:
+        return _no_reader()
     try:
-        return stack.enter_context(watch.anonymous()), None
+        reader = stack.enter_context(watch.anonymous()) if watch else connection
     except (Refused, DBAPIError) as error:
-        return None, _no_reader(str(error.__cause__ or error).strip().partition("\n")[0])
+        return _no_reader(str(error.__cause__ or error).strip().partition("\n")[0])
+    try:
+        with reader.begin_nested():
+            watched = catalog.watched(reader)
+            return _Read(reader, watched, trail.findings(reader, catalog.expected(), thorough=thorough))
+    except DBAPIError as error:
+        return _unreadable(error)
+
+
+def _of_objects(connection: Connection, read: _Read | None, *, thorough: bool) -> list[Finding]:
+    """What the tables on the record, the objects of the catalogs, the trail and, if `thorough`, the rows show."""
+    present, expected = catalog.present(connection), catalog.expected()
+    watched, reader = (read.watched, read.reader) if read else (None, None)
+    of_tables = tables.findings(connection, watched, expected)
+    of_functions, judged = tables.of_functions(reader, watched, present, expected)
+    differing = [
+        one
+        for one in catalogue.differences(present, _without_rows(expected), catalog.major(connection))
+        if one.object not in judged and not _is_named(one, of_tables)
+    ]
+    found = of_tables + of_functions + catalogue.findings(differing)
+    found += [*roles.belongings(connection), *settings.of_server(connection)]
+    found += trail.partitions(connection) + (read.found if read else [])
+    if thorough and reader is not None:
+        found += rows.findings(reader, expected, [one.object for one in differing])
+    return found
 
 
 def _no_reader(reason: str = "") -> Finding:

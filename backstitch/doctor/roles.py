@@ -13,7 +13,6 @@ SWITCHERS = text(catalog.judge("switchers"))
 
 def belongings(connection: Connection) -> Iterator[Finding]:
     """What a role owns that should own nothing."""
-    catalog.speak_plainly(connection)
     for role, object in connection.execute(BELONGINGS):
         advice = psql(f"reassign owned by {role} to backstitch_owner")
         yield Finding("roles", "error", role, f"owns {object}", advice)
@@ -21,7 +20,6 @@ def belongings(connection: Connection) -> Iterator[Finding]:
 
 def switchers(connection: Connection) -> list[Finding]:
     """A notice that names each login that can switch the trail off, and how."""
-    catalog.speak_plainly(connection)
     named = [f"{login} ({'; '.join(ways)})" for login, ways in connection.execute(SWITCHERS)]
     check = "who"
     return or_ok(check, (Finding(check, "notice", "can switch the trail off:", ", ".join(named)) for _ in named[:1]))

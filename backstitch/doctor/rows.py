@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import ProgrammingError
 
 from backstitch.doctor.finding import Finding, or_ok
-from db import catalog
 from db.catalog import Definition, Object
 
 FOREIGN_KEY = re.compile(r"FOREIGN KEY \((.+?)\) REFERENCES (\S+?)\((.+?)\)")
@@ -30,7 +29,6 @@ class Rule(NamedTuple):
 
 def findings(reader: Connection, expected: Mapping[Object, Definition], differing: Collection[Object]) -> list[Finding]:
     """The first row that breaks each rule. Reads every table. `differing` are the objects that are not as expected."""
-    catalog.speak_plainly(reader)
     keys = {
         one.name.partition(" on ")[2]: key[1]
         for one, wanted in expected.items()

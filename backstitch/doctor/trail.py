@@ -24,7 +24,6 @@ LARGEST_RECORD = "select max(id) from audit.records"  # reads the whole trail
 
 def partitions(connection: Connection) -> list[Finding]:
     """The months ahead that have no partition."""
-    catalog.speak_plainly(connection)
     check, advice = "partitions ahead", psql(OWNER, "select audit.make_partitions()")
     return or_ok(
         check,
@@ -37,7 +36,6 @@ def partitions(connection: Connection) -> list[Finding]:
 
 def findings(reader: Connection, expected: Mapping[Object, Definition], *, thorough: bool) -> list[Finding]:
     """What the trail itself says. `reader` is of backstitch_watch or the owner."""
-    catalog.speak_plainly(reader)
     state = reader.execute(TRAIL).one()
     return [
         *or_ok("default partition", _default_partition(state)),

@@ -163,6 +163,8 @@ ROLES = [
          "dba is a member of backstitch_analyst"),
     Case("create role clerk login; grant backstitch_manager to clerk", "roles", "error",
          "clerk is a member of backstitch_manager"),
+    Case("create role other login; grant backstitch_manager to other with admin option", "roles", "warning",
+         "other is a member of backstitch_manager"),
     Case("create role backstitch_guest", "roles", "warning", f"role backstitch_guest {NOT_OURS}"),
     Case("alter view public.audit_logs owner to backstitch_viewer", "roles", "error",
          "backstitch_viewer owns view public.audit_logs"),

@@ -162,6 +162,8 @@ def test_the_watcher_makes_trigger_functions_anew_as_well_as_the_owner(clone: Cl
     with clone.superuser() as psql:
         psql.execute(cases.OWN_TABLE)
         assert wrong(asked(clone)) == []
+        with clone.app.anonymous() as connection:  # without the watcher it is not judged
+            assert [check for check, *_ in wrong(doctor.findings(connection))] == ["trail"]
         psql.execute(cases.TRIGGER_FUNCTION.format("audit.record_shop_tills()"))
         assert wrong(asked(clone)) == [("trigger functions", "error", "shop.tills")]
         # Nothing of it stays.
