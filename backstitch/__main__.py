@@ -154,11 +154,14 @@ def examine(options: argparse.Namespace, configured: Settings) -> int:
     """Prints the findings of the doctor; returns 1 on any error. Changes nothing."""
     with startup.owner(configured) as url:
         database = Database(url.render_as_string(hide_password=False), application="backstitch doctor", pool_size=1)
+        watch = startup.watcher(configured, url, "backstitch doctor")
         try:
             with database.anonymous() as connection:
-                found = doctor.findings(connection)
+                found = doctor.findings(connection, watch=watch, thorough=True)
         finally:
             database.dispose()
+            if watch is not None:
+                watch.dispose()
     print(doctor.report(found))
     return 1 if any(finding.severity == "error" for finding in found) else 0
 

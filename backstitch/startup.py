@@ -44,6 +44,22 @@ KEPT_SETTINGS = text(
     where d.datname = current_database() and s.setrole = 0
     """
 )
+# What was set for a role, everywhere or in this database.
+ROLES = [
+    *(APPLICATION_LOGIN, WATCH_LOGIN),
+    *("backstitch_admin", "backstitch_manager", "backstitch_analyst", "backstitch_viewer"),
+]
+ROLE_SETTINGS = text(
+    """
+    select r.rolname, case when s.setdatabase = 0 then '' else format(' in database %I', d.datname) end, s.setconfig
+    from pg_db_role_setting s
+    join pg_roles r on r.oid = s.setrole
+    join pg_database d on d.datname = current_database()
+    where r.rolname = any (:roles) and s.setdatabase in (0, d.oid)
+    order by 1, 2
+    """
+)
+PLAIN = {"no_parameters": True}  # a name may have a percent sign
 # A DDL statement takes no parameters.
 SET_ZONE = """
     do $$ begin
@@ -120,8 +136,7 @@ def running(
         else:
             _require_current(owner_url)
             url = owner_url
-            password = settings.watch_password
-            watch_url = owner_url.set(username=WATCH_LOGIN, password=password) if password else None
+            watch_url = _known_watch_url(settings, owner_url)
         database = Database(
             url.render_as_string(hide_password=False),
             application=application,
@@ -135,7 +150,7 @@ def running(
             with database.anonymous() as connection:
                 _require_zone(connection, settings.timezone)
                 if examined:
-                    doctor.require_sound(connection)
+                    doctor.require_sound(connection, watch=watch)
             yield service
         finally:
             use(None)
@@ -248,8 +263,9 @@ def _create_database(conninfo: str) -> None:
 
 
 def _bring_up_to_date(url: URL, zone: ZoneInfo, *, reapply: bool = False) -> None:
-    """Migrates the database, makes the trail's partitions of the months ahead, and sets its time zone."""
+    """Migrates the database, makes the trail's partitions of the months ahead, and sets its settings right."""
     _migrate(url, reapply=reapply)
+    _reset_settings(url)
     _make_partitions(url)
     _keep_zone(url, zone)
     _record_fingerprint(url)
@@ -330,6 +346,20 @@ def _keep_zone(url: URL, zone: ZoneInfo) -> None:
         )
 
 
+def _reset_settings(url: URL) -> None:
+    """Takes away what somebody has set for the roles of Backstitch, and says so: such settings can stop its work."""
+    with _owner_connection(url) as connection:
+        found = connection.execute(ROLE_SETTINGS, {"roles": ROLES}).all()
+        connection.rollback()
+        for role, place, set_to in found:
+            try:
+                with connection.begin():
+                    connection.exec_driver_sql(f"alter role {role}{place} reset all", execution_options=PLAIN)
+                log.warning("Settings of the role %s%s were reset: %s.", role, place, ", ".join(set_to))
+            except DBAPIError as error:
+                log.warning("Settings of the role %s could not be reset: %s.", role, _reason(error.orig))
+
+
 def _require_current(url: URL) -> None:
     with _owner_connection(url) as connection:
         try:
@@ -364,6 +394,20 @@ def _owner_connection(url: URL) -> Iterator[Connection]:
             yield connection
     finally:
         database.dispose()
+
+
+def watcher(settings: Settings, url: URL, application: str) -> Database | None:
+    """Connections of backstitch_watch where `url` is the application's and the settings have its password.
+
+    With any other login the doctor needs none: it reads the trail as that one. The caller disposes of it.
+    """
+    watch_url = _known_watch_url(settings, url) if url.username == APPLICATION_LOGIN else None
+    return _watch(watch_url, application) if watch_url else None
+
+
+def _known_watch_url(settings: Settings, url: URL) -> URL | None:
+    password = settings.watch_password
+    return url.set(username=WATCH_LOGIN, password=password) if password else None
 
 
 def _watch(url: URL, application: str) -> Database:

@@ -49,7 +49,9 @@ def fresh(url: URL) -> tuple[str, dict[Object, str]]:
     try:
         with database.owner_connection() as connection:
             migrations.upgrade(connection)
-            return catalog.major(connection), catalog.present(connection)
+            objects = {object: one.definition for object, one in catalog.present(connection).items()}
+            objects |= {Object("watched table", one.name): one.definition for one in catalog.watched(connection)}
+            return catalog.major(connection), objects
     finally:
         database.dispose()
         with psycopg.connect(conninfo(url), autocommit=True) as connection:

@@ -37,7 +37,7 @@ revoke all on public.audit_logs, public.backstitch_code, public.backstitch_steps
     from public, backstitch_app, backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer,
          backstitch_watch;
 
--- The application's login: the version of the database, sign-in, and the duties of its process (sealing, the doctor).
+-- The application's login: the version of the database, sign-in, and the duty of its process (sealing).
 
 grant select on public.backstitch_code, public.backstitch_steps to backstitch_app;
 grant usage on schema audit, accounts to backstitch_app;
@@ -50,8 +50,7 @@ grant execute on function
     accounts.begin(text, text, text, text, text),
     accounts.seen(text),
     audit.seal(),
-    audit.note_interruptions(text),
-    audit.findings()
+    audit.note_interruptions(text)
 to backstitch_app;
 
 -- Every signed-in user: their own account, and reading the inventory.
@@ -124,10 +123,15 @@ grant select on public.backstitch_code, public.backstitch_steps to backstitch_wa
 grant usage on schema audit, accounts, inventory to backstitch_watch;
 grant select on
     audit.records, audit.records_default, audit.eras, audit.seals, audit.deletions, audit.baselines,
-    audit.personal_values, audit.watched_tables
+    audit.personal_values, audit.watched_tables, audit.guards
 to backstitch_watch;
 do $$
 begin
+    -- The sequences: one that is set back below the ids of its table is a finding.
+    execute (select format('grant select on sequence %s to backstitch_watch', string_agg(c.oid::regclass::text, ', '))
+             from pg_class c
+             where c.relnamespace = any ('{audit, accounts, inventory}'::regnamespace[]) and c.relkind = 'S'
+                 and c.relowner = 'backstitch_owner'::regrole);
     execute (select format('grant select on %s to backstitch_watch', string_agg(c.oid::regclass::text, ', '))
              from pg_class c
              where c.relnamespace = 'inventory'::regnamespace and c.relkind in ('r', 'p')

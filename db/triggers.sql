@@ -143,8 +143,8 @@
 --
 -- See also. Tables: db/migrations/versions/0001_tables.py. In db/audit/: actor.sql (who acts, and activities),
 -- personal.sql (values about a person), partitions.sql (months), interruptions.sql (when a table was off the record),
--- reading.sql (views), seals.sql and doctor.sql (proofs), replay.sql (rows rebuilt from records), undo.sql. Who may call
--- what: db/rights.sql.
+-- reading.sql (views), seals.sql and replay.sql (proofs), undo.sql. Who may call what: db/rights.sql. What the doctor
+-- asks, and never installs: db/judge/.
 --
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 -- Order: watch and unwatch, triggers and their functions, SQL for the values of a record, the catalog's view of a
@@ -433,7 +433,7 @@ $body$,
 end
 $source$;
 comment on function audit.trigger_source(audit.watched_tables) is
-    'Returns the body of the trigger function of a table. audit.table_findings compares it with the installed one.';
+    'Returns the body of the trigger function of a table.';
 
 create or replace function audit.update_source(w audit.watched_tables, key text, deleted text, created text)
 returns text

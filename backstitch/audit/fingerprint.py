@@ -16,30 +16,12 @@ from db import catalog
 
 EVERY = timedelta(hours=20)  # between two, when nothing has changed; the app asks once a day and at each start
 
-# The kinds of db/catalog.sql by what they are part of; any other kind is part of the tables.
+# The kinds of db/judge/ by what they are part of; any other kind is part of the tables.
 PARTS = {
-    "function": "code",
-    "trigger": "code",
-    "rule": "code",
-    "view": "code",
-    "policy": "code",
-    "right": "rights",
-    "foreign right": "rights",
-    "owner": "rights",
-    "setting": "roles",
+    **dict.fromkeys(("function", "trigger", "rule", "view", "policy", "event trigger", "system functions"), "code"),
+    **dict.fromkeys(("right", "foreign right", "owner", "parameter right", "default right"), "rights"),
+    **dict.fromkeys(("role", "member", "setting"), "roles"),
 }
-ROLES = text(
-    """
-    select a.rolname, concat_ws(' ', case when a.rolsuper then 'superuser' end,
-               case when a.rolcreaterole then 'createrole' end, case when a.rolbypassrls then 'bypassrls' end,
-               case when a.rolreplication then 'replication' end, case when a.rolcanlogin then 'login' end,
-               case when a.rolinherit then 'inherit' end,
-               (select 'in ' || string_agg(m.roleid::regrole::text, ', ' order by m.roleid::regrole::text)
-                from pg_auth_members m where m.member = a.oid))
-    from pg_roles a where a.rolname !~ '^pg_'
-    order by 1
-    """
-)
 LAST = text(
     """
     select r.new_values, r.recorded_at > now() - :every from audit.records r
@@ -53,9 +35,8 @@ RECORD = text("select audit.record_activity('MAINTENANCE', 'Fingerprint', null, 
 def fingerprint(connection: Connection) -> dict[str, str]:
     """The version and the SHA-256 of each part: code, tables, rights, roles. Any login may ask."""
     parts: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    for object, definition in catalog.present(connection).items():
-        parts[PARTS.get(object.kind, "tables")][f"{object.kind} {object.name}"] = definition
-    parts["roles"] |= {f"role {name}": attributes for name, attributes in connection.execute(ROLES)}
+    for object, present in catalog.present(connection).items():
+        parts[PARTS.get(object.kind, "tables")][f"{object.kind} {object.name}"] = present.definition
     hashes = {part: _sha256(parts[part]) for part in ("code", "tables", "rights", "roles")}
     return {"version": __version__, **hashes}
 

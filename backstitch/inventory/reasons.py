@@ -21,7 +21,7 @@ class ReasonPolicy:
 # The record types are those with the trigger of db/inventory/reasons.sql, their fields the columns of the table.
 ASKABLE = text(
     """
-    select split_part(encode(t.tgargs, 'escape'), '\\000', 1) as entity, array_agg(a.attname::text order by a.attnum)
+    select split_part(encode(t.tgargs, 'escape'), E'\\\\000', 1) as entity, array_agg(a.attname::text order by a.attnum)
     from pg_trigger t
     join pg_attribute a on a.attrelid = t.tgrelid and a.attnum > 0 and not a.attisdropped
     where t.tgname = 'reason_update' and a.attname <> all (cast(:never as text[]))

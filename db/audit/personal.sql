@@ -124,8 +124,9 @@ create or replace function audit.mention_pattern(words text[]) returns text
 language sql immutable set search_path = pg_catalog, pg_temp
 as $$
     -- Whole words only: “manual” does not mention Anu.
-    select '(^|\W)(' || string_agg(regexp_replace(word, '(\W)', '\\\1', 'g'), '|') || ')(\W|$)'
-    from unnest(words) word where word ~ '\S'
+    -- E'': so the pattern is the same whatever standard_conforming_strings says.
+    select E'(^|\\W)(' || string_agg(regexp_replace(word, E'(\\W)', E'\\\\\\1', 'g'), '|') || E')(\\W|$)'
+    from unnest(words) word where word ~ E'\\S'
 $$;
 comment on function audit.mention_pattern(text[]) is
     'Returns a regular expression (for ~*) that finds any of the texts as whole words; null without a text.';
@@ -136,7 +137,7 @@ create or replace function audit.require_reason_to_forget(
 language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if coalesce(reason, '') !~ '\S'
+    if coalesce(reason, '') !~ E'\\S'
         or concat_ws(' ', reason, actor.operation, actor.reason) ~* audit.mention_pattern(known_as)
     then
         raise exception 'forgetting % % needs a reason that has none of the values to forget', entity, entity_id

@@ -19,7 +19,7 @@ declare
     changed_field text;
 begin
     -- A reason set by hand does not help: it does not fit the signature, so audit.current_actor refuses the statement.
-    if coalesce(current_setting('backstitch.reason', true), '') ~ '\S'
+    if coalesce(current_setting('backstitch.reason', true), '') ~ E'\\S'
         or coalesce(current_setting('backstitch.user_id', true), '') = ''
     then
         return null;

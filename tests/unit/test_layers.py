@@ -67,7 +67,7 @@ def test_the_arrows_point_one_way(path: str, never: tuple[str, ...]) -> None:
         ("ui", {"main", "navigation", "feedback"}),
         (
             "backstitch",
-            {"settings", "database", "startup", "migrations", "doctor", "errors", "company", "installation"}
+            {"settings", "database", "startup", "migrations", "errors", "company", "installation"}
             | {"lengths", "log_format", "queues", "request", "__main__"},
         ),
         ("backstitch/inventory", {"optimistic", "reasons"}),

@@ -70,9 +70,25 @@ drop function if exists audit.differences(regclass);
 drop function if exists audit.personal_findings();
 """
 
+# The doctor asks nothing of the database that it judges: its queries are in db/judge/, and never installed.
+DOCTOR = """
+drop function if exists
+    audit.findings(), audit.personal_findings(), audit.table_findings(), audit.role_findings(),
+    audit.partition_findings(), audit.seal_findings(interval);
+do $$
+begin
+    if to_regclass('audit.watched_tables') is not null then
+        drop function if exists audit.source_is_current(audit.watched_tables, text);
+    end if;
+end
+$$;
+drop type if exists audit.finding;
+"""
+
 
 def upgrade() -> None:
     run_sql(ROLE)
     run_as_owner(VERIFICATION)
     run_as_owner(GUARDS)
     run_as_owner(JUDGED_OUTSIDE)
+    run_as_owner(DOCTOR)

@@ -118,7 +118,7 @@ def test_the_demo_is_loaded_whole_and_its_trail_holds(empty: Service, monkeypatc
     assert integrity.verify(watch).findings == ()
     watch.dispose()
     with owner.read(System()) as connection:
-        assert [found for found in doctor.findings(connection) if found.severity != "ok"] == []
+        assert [found for found in doctor.findings(connection, thorough=True) if found.severity == "error"] == []
     owner.dispose()
 
 

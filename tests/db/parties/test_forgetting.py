@@ -96,7 +96,7 @@ def forget(clone: Clone, kind: Kind, party: int, reason: str | None = "letter of
 
 
 def assert_whole(clone: Clone) -> None:
-    """The trail is as it was sealed, replays to the tables, and each personal value fits its commitment."""
+    """The trail is as it was sealed and replays to the tables."""
     sealing.seal(clone.owner)
     assert list(integrity.verify(clone.watch).findings) == []
     with clone.superuser() as psql:

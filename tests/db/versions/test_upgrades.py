@@ -152,10 +152,12 @@ def upgraded(url):
     return database
 
 with upgraded(sys.argv[1]).anonymous() as connection:
-    present = catalog.present(connection)
+    present, watched = catalog.present(connection), catalog.watched(connection)
 expected = {}
-for object, definition in present.items():
-    expected.setdefault(object.kind, {})[object.name] = definition
+for object, one in present.items():
+    expected.setdefault(object.kind, {})[object.name] = one.definition
+for one in watched:
+    expected.setdefault("watched table", {})[one.name] = one.definition
 catalog.EXPECTED.write_text(json.dumps(expected))
 owner = upgraded(sys.argv[2])
 with owner.raw() as connection:
