@@ -23,7 +23,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from backstitch import doctor, installation, migrations
 from backstitch.audit import fingerprint
 from backstitch.database import Database, System
-from backstitch.errors import StartError
+from backstitch.errors import Refused, StartError
 from backstitch.postgres import server as postgres_server
 from backstitch.request import Source, door
 from backstitch.settings import Settings
@@ -324,8 +324,10 @@ def _record_fingerprint(url: URL) -> None:
     try:
         with door(Source.SYSTEM), database.transaction(System(), operation="take the fingerprint") as connection:
             fingerprint.record(connection)
-    except DBAPIError as error:
-        log.warning("The fingerprint of the database could not be recorded: %s.", _reason(error.orig))
+    except (DBAPIError, Refused) as error:
+        # What keeps it from being recorded is for the doctor to name.
+        cause = _reason(error.orig) if isinstance(error, DBAPIError) else str(error).rstrip(".")
+        log.warning("The fingerprint of the database could not be recorded: %s.", cause)
     finally:
         database.dispose()
 

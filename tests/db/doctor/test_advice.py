@@ -12,7 +12,7 @@ from backstitch.doctor import Finding
 from backstitch.doctor.finding import REAPPLY
 from db import code
 from tests.conftest import Clone
-from tests.db.conftest import sealed
+from tests.db.conftest import quiet, sealed
 from tests.db.doctor import cases
 from tests.db.doctor.cases import Case
 
@@ -27,12 +27,12 @@ NAMES = (
 
 @pytest.fixture
 def clone(clone: Clone) -> Clone:
-    return sealed(clone)
+    return quiet(sealed(clone))
 
 
 @pytest.fixture(scope="module")
 def kept_clone(kept_clone: Clone) -> Clone:
-    return sealed(kept_clone)
+    return quiet(sealed(kept_clone))
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from backstitch.accounts import sessions
 from backstitch.accounts.permissions import Role
 from backstitch.accounts.sessions import Browser
 from backstitch.audit import integrity, sealing, undo
-from backstitch.database import System
 from backstitch.inventory import reasons
 from backstitch.inventory.parties import commands as party_commands
 from backstitch.inventory.products import commands as product_commands
@@ -49,6 +48,6 @@ def test_signing_in_writing_undoing_forgetting_and_sealing_work(clone: Clone) ->
         with refused("22023", "forget_with_reason"), acting(clone, Role.ADMIN, reason="letter") as app:
             app.execute("select inventory.forget_agency(%s, %s)", (business.agency, reason))
     assert sealing.seal(clone.app) > 0
-    assert list(integrity.verify(clone.owner, System()).findings) == []
+    assert integrity.verify(clone.watch).findings == ()
     with clone.superuser() as psql:
         assert_replay_matches(psql)

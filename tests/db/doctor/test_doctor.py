@@ -10,8 +10,10 @@ import pytest
 from backstitch import __main__, doctor, settings, startup
 from backstitch.database import Database
 from backstitch.doctor import Finding
+from backstitch.doctor.finding import REAPPLY
+from db import code
 from tests.conftest import Clone
-from tests.db.conftest import sealed, start_refusal
+from tests.db.conftest import quiet, sealed, start_refusal
 from tests.db.doctor import cases
 
 # Two months from now may begin while the test runs; the last partition that was made is ahead in any case.
@@ -35,8 +37,8 @@ begin
         execute format(
             'create or replace function audit.%I(%s) returns %s language plpgsql %s as %L',
             f.proname, f.arguments, f.result,
-            case when f.result = 'trigger' then '' else 'immutable' end,
-            case when f.result = 'void' or f.result ~ '^(SETOF|TABLE)' then 'begin return; end'
+            case when f.result in ('trigger', 'event_trigger') then '' else 'immutable' end,
+            case when f.result in ('void', 'event_trigger') or f.result ~ '^(SETOF|TABLE)' then 'begin return; end'
                  else 'begin return null; end' end);
     end loop;
 end
@@ -46,12 +48,12 @@ $$
 
 @pytest.fixture
 def clone(clone: Clone) -> Clone:
-    return sealed(clone)
+    return quiet(sealed(clone))
 
 
 @pytest.fixture(scope="module")
 def kept_clone(kept_clone: Clone) -> Clone:
-    return sealed(kept_clone)
+    return quiet(sealed(kept_clone))
 
 
 def wrong(found: list[Finding]) -> list[tuple[str, str, str | None]]:
@@ -82,7 +84,7 @@ def found_after(clone: Clone, damage: str) -> list[Finding]:
 def test_a_migrated_database_is_sound(kept_clone: Clone) -> None:
     found = asked(kept_clone)
     assert wrong(found) == []
-    assert len({one.check for one in found}) == 19
+    assert len({one.check for one in found}) == 20
 
 
 def test_the_owner_and_the_watcher_are_told_the_same(kept_clone: Clone) -> None:
@@ -145,17 +147,27 @@ def test_a_table_or_a_column_of_ones_own_may_be_on_the_record(kept_clone: Clone,
     assert [(finding.severity, finding.subject) for finding in found] == [("warning", one) for one in subjects]
 
 
-def test_the_event_triggers_of_backstitch_itself_are_no_finding(kept_clone: Clone) -> None:
-    """They exist where a superuser migrates; their function is one of the schema audit."""
-    made = (
-        "create function audit.note() returns event_trigger language plpgsql as 'begin end'; "
-        "create event trigger {0} on ddl_command_end execute function audit.note(); alter event trigger {0} enable {1}"
-    )
-    for name in ("backstitch_watch_ddl", "backstitch_watch_drop"):
-        found = [one.subject for one in found_after(kept_clone, made.format(name, "always"))]
-        assert found == ["function audit.note()"]
-        found = [one.subject for one in found_after(kept_clone, made.format(name, "replica"))]
-        assert found == [f"event trigger {name}", "function audit.note()"]
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "alter event trigger {} enable replica",
+        "drop event trigger {0}; create event trigger {0} on ddl_command_start execute function "
+        "audit.note_definitions(); alter event trigger {0} enable always",
+        "drop event trigger {0}; create event trigger {0} on ddl_command_end when tag in ('DROP TABLE') "
+        "execute function audit.note_definitions(); alter event trigger {0} enable always",
+        "create function public.note() returns event_trigger language plpgsql as 'begin end'; drop event trigger {0}; "
+        "create event trigger {0} on ddl_command_end execute function public.note(); "
+        "alter event trigger {0} enable always",
+    ],
+)
+def test_the_event_triggers_of_backstitch_itself_must_be_as_a_migration_makes_them(clone: Clone, damage: str) -> None:
+    with clone.owner.owner_connection() as connection, connection.begin():
+        code.make_event_triggers(connection)
+    assert found_after(clone, "select") == []
+    name = "backstitch_watch_ddl"
+    assert f"event trigger {name}" in [one.subject for one in found_after(clone, damage.format(name))]
+    gone = found_after(clone, f"drop event trigger {name}")
+    assert [(one.check, one.severity, one.advice) for one in gone] == [("event triggers", "warning", REAPPLY)]
 
 
 def test_the_watcher_makes_trigger_functions_anew_as_well_as_the_owner(clone: Clone) -> None:
@@ -450,8 +462,10 @@ def test_the_command_works_for_the_applications_login(
     monkeypatch.setenv("DATABASE_URL", clone.app.url.render_as_string(hide_password=False))
     assert __main__.main(["doctor"]) == 0
     assert "seals                   OK" in capsys.readouterr().out.splitlines()
+    assert __main__.main(["replay"]) == 0
+    monkeypatch.delenv("BACKSTITCH_WATCH_PASSWORD")
     assert __main__.main(["replay"]) == 1
-    assert "needs the owner's login" in capsys.readouterr().err
+    assert "needs the login that watches" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("environment")
