@@ -173,6 +173,11 @@ as $$
            'run: python -m backstitch seal; if that does not help, look for a transaction left open'
     from audit.sealing_state() s where s.unsealed_since < now() - patience
     union all
+    select 'seals', 'error', 'the trail',
+           'was restored or moved here, and nothing is sealed before its new era has begun',
+           'run: python -m backstitch migrate'
+    where audit.is_at_home() is false
+    union all
     select 'seals', 'error', 'audit.records',
            format('gives new records era %s, and the present one is %s', coalesce(d.era, 'null'), p.era),
            format('run as backstitch_owner: alter table only audit.records alter column era set default %s', p.era)
@@ -184,8 +189,8 @@ as $$
     where d.era is distinct from p.era
 $$;
 comment on function audit.seal_findings(interval) is
-    'Returns a warning if records have not been sealed for longer than this, and an error if new records get another '
-    'era than the present one.';
+    'Returns a warning if records have not been sealed for longer than this, and an error if the trail was restored and '
+    'its era has not begun, or if new records get another era than the present one.';
 
 create or replace function audit.findings() returns setof audit.finding
 language sql stable security definer set search_path = pg_catalog, pg_temp
