@@ -36,7 +36,6 @@ from backstitch.startup import ROLES as ROLE_NAMES
 from backstitch.startup import conninfo
 
 KEPT_SECRETS = ("cookie_key", "single_sign_on")
-MEGABYTE = 1024 * 1024
 LOCK_PATIENCE = "60s"  # for a table that somebody keeps locked, as a migration does
 TABLE = re.compile(r'dumping contents of table "(.*)"$')
 
@@ -62,10 +61,11 @@ OTHER_ROLES = text(
     order by 1
     """
 )
-SIZES = text(
+# As the server has last counted them: to ask for the size itself would wait for a table that somebody has locked.
+PAGES = text(
     """
-    select n.nspname || '.' || c.relname, pg_table_size(c.oid)
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    select n.nspname || '.' || c.relname, 1 + greatest(c.relpages, 0) + greatest(t.relpages, 0)
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace left join pg_class t on t.oid = c.reltoastrelid
     where c.relkind = 'r' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     """
 )
@@ -186,21 +186,22 @@ def _fill(owner: Database, settings: Settings, work: Path, progress: Progress) -
 
 def _dump(pg_dump: Path, connection: Connection, url: URL, file: Path, progress: Progress) -> None:
     """Dumps what the transaction of `connection` sees."""
-    sizes: dict[str, int] = {name: size for name, size in connection.execute(SIZES)}
-    total, done, present = max(1, sum(sizes.values()) // MEGABYTE), 0, 0
+    pages: dict[str, int] = {name: count for name, count in connection.execute(PAGES)}
+    total, done, present = sum(pages.values()), 0, 0
 
     def heard(line: str) -> None:
         nonlocal done, present
         table = TABLE.search(line)
         if table:
-            done, present = done + present, sizes.get(table[1], 0)
-            progress(min(done // MEGABYTE, total - 1), total, "Dumping, MB")
+            done, present = done + present, pages.get(table[1], 0)
+            progress(min(done, total - 1), total, "Dumping, pages")
 
     snapshot = connection.execute(EXPORT_SNAPSHOT).scalar_one()
-    arguments = ["--format=custom", f"--snapshot={snapshot}", f"--lock-wait-timeout={LOCK_PATIENCE}", f"--file={file}"]
-    failed = "The database could not be dumped"
-    programs.run(pg_dump, arguments, conninfo=conninfo(url), heard=heard, failed=failed)
-    progress(total, total, "Dumping, MB")
+    # psql, which runs the script of a restore, takes the name of accounts.begin, unless it is quoted, for a keyword.
+    arguments = ["--format=custom", "--quote-all-identifiers", f"--file={file}"]
+    arguments += [f"--snapshot={snapshot}", f"--lock-wait-timeout={LOCK_PATIENCE}"]
+    programs.dump(pg_dump, arguments, conninfo=conninfo(url), heard=heard)
+    progress(total, total, "Dumping, pages")
 
 
 def _roles(connection: Connection) -> str:

@@ -1,16 +1,15 @@
 """Restores a backup into an empty database, verifies it, and takes it over.
 
-pg_restore works in one transaction, so a restore that fails leaves the database as empty as it was. What was restored
+A restore is one transaction, so one that fails leaves the database as empty as it was. What was restored
 is away from home (backstitch/audit/eras.py): no start serves it before its trail was verified. So a database with
 findings stays where it is, for everybody to look at, until somebody takes it over with the findings on the record.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import psycopg
 from psycopg import sql
@@ -25,7 +24,6 @@ from backstitch.backup import programs
 from backstitch.backup.manifest import CHECKPOINT, DUMP, ROLES, SECRETS, Manifest, Progress
 from backstitch.database import Database
 from backstitch.errors import Refused
-from backstitch.postgres import clients
 from backstitch.postgres.system import write_private
 from backstitch.settings import Settings
 from backstitch.startup import conninfo
@@ -113,12 +111,15 @@ def _bring_back(url: URL, folder: Path, manifest: Manifest, progress: Progress) 
                 "at least as new."
             )
         superuser = _make_roles(connection, folder, manifest)
-    pg_restore = clients.find("pg_restore", at_least=manifest.pg_dump)
-    entries = programs.contents(pg_restore, folder / DUMP)
+    entries = programs.contents(folder / DUMP, at_least=manifest.pg_dump)
     left_out = [] if superuser else [entry for entry in entries if FOR_SUPERUSERS.search(entry)]
     wanted = [entry for entry in entries if entry not in left_out]
-    _run(pg_restore, url, folder / DUMP, wanted, progress)
-    return tuple(entry.split(" ", 3)[-1] for entry in left_out)
+    heard, end = _listener(sum(1 for entry in wanted if not entry.startswith(";")), progress)
+    programs.restore(
+        folder / DUMP, wanted, at_least=manifest.pg_dump, conninfo=conninfo(url), server=version, heard=heard
+    )
+    end()
+    return tuple(entry.split(" ", 3)[-1].strip() for entry in left_out)
 
 
 def _require_empty(connection: psycopg.Connection, url: URL) -> None:
@@ -154,22 +155,17 @@ def _make_roles(connection: psycopg.Connection, folder: Path, manifest: Manifest
     return bool(login[1])
 
 
-def _run(pg_restore: Path, url: URL, dump: Path, entries: Sequence[str], progress: Progress) -> None:
-    total, done = max(1, sum(1 for entry in entries if not entry.startswith(";"))), 0
+def _listener(total: int, progress: Progress) -> tuple[Callable[[str], None], Callable[[], None]]:
+    """What counts the objects in the report of pg_restore, and what says that all are there."""
+    done = 0
 
     def heard(line: str) -> None:
         nonlocal done
-        if LINE_OF_REPORT.match(line):
+        if LINE_OF_REPORT.match(line) and done < total - 1:
             done += 1
-            progress(min(done, total - 1), total, "Restoring, objects")
+            progress(done, total, "Restoring, objects")
 
-    with NamedTemporaryFile("w", prefix="backstitch-", suffix=".list", encoding="utf-8") as listed:
-        listed.write("\n".join(entries) + "\n")
-        listed.flush()
-        arguments = ["--single-transaction", "--exit-on-error", f"--use-list={listed.name}", str(dump)]
-        failed = "The database could not be restored, and is as empty as it was"
-        programs.run(pg_restore, arguments, conninfo=conninfo(url), heard=heard, failed=failed)
-    progress(total, total, "Restoring, objects")
+    return heard, lambda: progress(total, total, "Restoring, objects")
 
 
 @contextmanager
