@@ -1,5 +1,6 @@
 """Brings a database up to this version: the revisions of db/migrations, the code of db/, the steps of db/steps."""
 
+import logging
 from functools import partial
 
 from alembic import command
@@ -16,6 +17,8 @@ from backstitch.errors import StartError
 from backstitch.request import Source, door
 from backstitch.settings import PROJECT
 from db import code
+
+log = logging.getLogger(__name__)
 
 SET_REQUEST = text(
     "select set_config('backstitch.source', :source, false), set_config('backstitch.request', :request, false)"
@@ -105,6 +108,10 @@ def _bring_code(reapply: bool, takeover: Takeover | None, connection: Connection
     def begin_era() -> None:
         if takeover is not None:
             code.begin_era(connection, facts=takeover.details(), reason=takeover.reason)
+            log.warning(
+                "The database was restored or moved here: a new era of its trail begins, with %s records.",
+                takeover.records,
+            )
 
     if reapply or a_revision_ran or code.applied(connection) != code.hashes():
         code.apply(connection, version=__version__, begin_era=begin_era)

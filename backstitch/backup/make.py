@@ -35,6 +35,7 @@ from backstitch.settings import Settings
 from backstitch.startup import ROLES as ROLE_NAMES
 from backstitch.startup import conninfo
 
+INSUFFICIENT_PRIVILEGE = "42501"  # SQLSTATE
 KEPT_SECRETS = ("cookie_key", "single_sign_on")
 LOCK_PATIENCE = "60s"  # for a table that somebody keeps locked, as a migration does
 TABLE = re.compile(r'dumping contents of table "(.*)"$')
@@ -111,17 +112,18 @@ def make(owner: Database, settings: Settings, folder: Path, progress: Progress) 
     """
     folder = folder.absolute()
     _require_free(folder)
-    with owner.read(System()) as connection:
-        # A restored trail is left as it is until it is taken over.
-        at_home = not eras.is_away(connection)
-    if at_home:
-        sealing.seal(owner)
-    with _translate_errors(folder), _work_folder(folder) as work:
-        manifest, checkpoint = _fill(owner, settings, work, progress)
-        fingerprint = manifest.write(work)
-        _sync(work)
-        work.rename(folder)
-        sync_folder(folder.parent)
+    with _translate_errors(owner, folder):
+        with owner.read(System()) as connection:
+            # A restored trail is left as it is until it is taken over.
+            at_home = not eras.is_away(connection)
+        if at_home:
+            sealing.seal(owner)
+        with _work_folder(folder) as work:
+            manifest, checkpoint = _fill(owner, settings, work, progress)
+            fingerprint = manifest.write(work)
+            _sync(work)
+            work.rename(folder)
+            sync_folder(folder.parent)
     if at_home:
         _record(owner, manifest, checkpoint, fingerprint)
     return Backup(folder, manifest, fingerprint, at_home)
@@ -144,9 +146,17 @@ def _work_folder(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _translate_errors(folder: Path) -> Iterator[None]:
+def _translate_errors(owner: Database, folder: Path) -> Iterator[None]:
     try:
         yield
+    except Refused as refusal:
+        if refusal.rule != INSUFFICIENT_PRIVILEGE:
+            raise
+        raise Refused(
+            f"{owner.url.username} may not read the whole database; set DATABASE_URL to the login of its owner or a "
+            "superuser.",
+            rule="owner_login",
+        ) from refusal
     except OSError as error:
         raise Refused(f"The backup cannot be written to {folder}: {error.strerror}.", rule="backup") from error
 

@@ -277,10 +277,18 @@ def test_a_login_that_may_only_create_roles_backs_up_and_restores(
         psql.execute("alter function watch() owner to backstitch_owner")
     hand.at(shop.clone.url, home).done("backup", tmp_path / "monday")
     with psycopg.connect(conninfo(bare), autocommit=True) as superuser:
-        superuser.execute("create role shop_owner login createrole password 'of the shop'")
+        superuser.execute("create role shop_owner login password 'of the shop'")
         superuser.execute("alter database shop owner to shop_owner")
-    owned = bare.set(username="shop_owner", password="of the shop")
-    said = hand.at(owned, home).done("restore", tmp_path / "monday")
+        owned = bare.set(username="shop_owner", password="of the shop")
+        assert (
+            hand.at(owned, home)
+            .refused("restore", tmp_path / "monday")
+            .startswith(
+                "The roles of Backstitch cannot be made or used: permission denied to create role. DATABASE_URL "
+            )
+        )
+        superuser.execute("alter role shop_owner createrole")
+    said = hand.done("restore", tmp_path / "monday")
     assert said.splitlines()[1] == (
         'Left out, because only a superuser can restore it: COMMENT - EXTENSION "pg_trgm"; '
         "EVENT TRIGGER - watch_commands postgres."
@@ -288,3 +296,21 @@ def test_a_login_that_may_only_create_roles_backs_up_and_restores(
     assert hand.run("replay")[0] == 0
     hand.done("backup", tmp_path / "tuesday")
     assert hand.run("verify", "--checkpoint", tmp_path / "tuesday" / "checkpoint.txt")[0] == 0
+
+
+def test_begin_era_says_what_a_checkpoint_kept_elsewhere_knows_to_be_lost(
+    shop: Shop, hand: Hand, home: Path, tmp_path: Path, restored: Clone
+) -> None:
+    move(shop.clone, restored.url, tmp_path)
+    with shop.clone.superuser() as psql:
+        psql.execute("insert into inventory.customers (store_name) values ('Rao')")
+        seal_all(psql)
+        newest = one(psql, "select checkpoint from audit.checkpoint()")
+    (tmp_path / "kept.txt").write_text(newest)
+    said = hand.at(restored.url, home).done("begin-era", "--reason", "r", "--checkpoint", tmp_path / "kept.txt")
+    assert said.splitlines()[-1] == (
+        "Lost: 1 seal after the last one here, up to the given checkpoint, and what was written after it."
+    )
+    with restored.superuser() as psql:
+        details = one(psql, "select new_values from audit.records where action = 'RESTORE'")
+    assert (details["known_checkpoint"], details["lost_seals"], details["findings"]) == (newest, 1, 0)

@@ -206,3 +206,23 @@ def test_the_moment_of_a_backup_is_written_with_its_zone(shop: Shop, hand: Hand,
     hand.at(shop.clone.url, home).done("backup", tmp_path / "monday")
     written = json.loads((tmp_path / "monday" / "manifest.json").read_text())["taken_at"]
     assert datetime.fromisoformat(written).utcoffset() is not None
+
+
+def test_a_login_that_may_not_read_everything_is_told_what_it_lacks(
+    shop: Shop, hand: Hand, home: Path, tmp_path: Path
+) -> None:
+    login = f"reader_{shop.clone.url.database}"
+    reader = shop.clone.url.set(username=login, password="of a reader")
+    with shop.clone.superuser() as psql:
+        psql.execute(f"create role {login} login password 'of a reader'")
+        try:
+            sentence = hand.at(reader, home).refused("backup", tmp_path / "monday")
+            assert sentence == (
+                f"{login} may not read the whole database; set DATABASE_URL to the login of its owner or a superuser."
+            )
+            psql.execute(f"grant pg_read_all_data to {login}; grant usage on schema audit to {login}")
+            psql.execute(f"grant execute on all functions in schema audit to {login}")
+            assert "query would be affected by row-level security policy" in hand.refused("backup", tmp_path / "monday")
+            assert not (tmp_path / "monday").exists()
+        finally:
+            psql.execute(f"drop owned by {login}; drop role {login}")

@@ -103,6 +103,15 @@ def test_the_secrets_come_back_where_there_are_none(
     assert (new / "secrets" / "single_sign_on").read_text() == "a key of its own, of 32 letters or more"
 
 
+def test_another_time_zone_than_that_of_the_backup_is_said(
+    hand: Hand, home: Path, backup: Path, restored: Clone
+) -> None:
+    hand.monkeypatch.setenv("BACKSTITCH_TIMEZONE", "UTC")
+    assert hand.at(restored.url, home).done("restore", backup).splitlines()[1] == (
+        "It was made with BACKSTITCH_TIMEZONE=Asia/Kolkata; set it before the next start."
+    )
+
+
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
