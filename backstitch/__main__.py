@@ -6,37 +6,46 @@ The exit code is 0 when it was done, 1 with a sentence when it was refused, 2 fo
 import argparse
 import getpass
 import logging
-import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from backstitch import __version__, doctor, migrations, settings, startup
 from backstitch.accounts import users
 from backstitch.accounts.permissions import Role
-from backstitch.audit import integrity, replay, sealing
+from backstitch.audit import eras, integrity, replay, sealing
+from backstitch.audit.eras import Takeover
+from backstitch.backup import make as backups
+from backstitch.backup import restore as restores
 from backstitch.database import Database, System
 from backstitch.demo import loader as demo_loader
 from backstitch.errors import Refused, StartError
 from backstitch.inventory.stock_list import rejects_file
 from backstitch.inventory.stock_list.load import ImportResult, load_stock_list
 from backstitch.inventory.stock_list.reader import read_stock_list
+from backstitch.postgres import clients
 from backstitch.postgres import server as postgres_server
 from backstitch.request import Source, door
 from backstitch.settings import Settings
 from backstitch.startup import Service
 
 BAR_WIDTH = 30
+LONGEST_REASON = 400  # characters that the trail keeps
 FINDINGS_SHOWN = 1000
+RESTORED = (
+    "The database was restored or moved here, and its new era has not begun: a start begins it if nothing is found, "
+    "`python -m backstitch begin-era` in any case."
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -127,20 +136,29 @@ def verify(options: argparse.Namespace, configured: Settings) -> int:
     """
     checkpoints = integrity.read_checkpoints(options.checkpoint) if options.checkpoint else ()
     since = datetime.combine(options.since, datetime.min.time(), configured.timezone) if options.since else None
-    with startup.running(configured, application="backstitch verify", examined=False) as service:
-        watch = _watch(service, "verify")
-        before = integrity.waiting(watch)
-        undone = [_sealed_first(service, configured)]
-        found = integrity.verify(watch, since=since, checkpoints=checkpoints)
-        undone.append(_recorded(service, configured, found))
+    with (
+        startup.running(configured, application="backstitch verify", examined=False, takes_over=False) as service,
+        _judge(service, configured, "verify") as judge,
+    ):
+        # Nothing is written into a restored trail before its era begins.
+        is_restored = _is_restored(service)
+        before = integrity.waiting(judge)
+        undone = [RESTORED if is_restored else _sealed_first(service, configured)]
+        found = integrity.verify(judge, since=since, checkpoints=checkpoints)
+        if not is_restored:
+            undone.append(_recorded(service, configured, found))
     print("\n".join([*_verdict(before, found), *filter(None, dict.fromkeys(undone))]))
     return 1 if found.findings else 0
 
 
 def replay_trail(options: argparse.Namespace, configured: Settings) -> int:
     """Rebuilds every table from the trail and prints the differences; returns 1 if there are any."""
-    with startup.running(configured, application="backstitch replay", examined=False) as service, ExitStack() as stack:
-        connection = stack.enter_context(_watch(service, "replay").raw())
+    with (
+        startup.running(configured, application="backstitch replay", examined=False, takes_over=False) as service,
+        _judge(service, configured, "replay") as judge,
+        ExitStack() as stack,
+    ):
+        connection = stack.enter_context(judge.raw())
         owner = None
         if service.owner_url is not None:
             database = stack.enter_context(_owner(service, configured, "replay"))
@@ -148,6 +166,60 @@ def replay_trail(options: argparse.Namespace, configured: Settings) -> int:
         outcomes = replay.replay(connection, owner=owner)
     print(replay.report(outcomes))
     return 1 if any(outcome.total for outcome in outcomes) else 0
+
+
+def begin_era(options: argparse.Namespace, configured: Settings) -> int:
+    """Takes a restored database over, with what verification and replay find and the reason on the record."""
+    checkpoints = integrity.read_checkpoints(options.checkpoint) if options.checkpoint else ()
+    with startup.owner(configured) as url, _opened(url, "begin-era") as database:
+        if not startup.is_restored(url):
+            raise Refused(
+                "The database was neither restored nor moved since its era began: there is none to begin.",
+                rule="era_begun",
+            )
+        takeover = replace(eras.judge(database, checkpoints=checkpoints), reason=options.reason)
+        with startup.running(configured, application="backstitch begin-era", examined=False, takeover=takeover):
+            print("\n".join(_taken_over(takeover)))
+    return 0
+
+
+def backup(options: argparse.Namespace, configured: Settings) -> int:
+    """Makes a backup of the database, while people work, in a folder of its own."""
+    began = time.monotonic()
+    with startup.owner(configured) as url, _opened(url, "backup") as database:
+        made = backups.make(database, configured, options.folder, progress=_show_progress)
+    print(
+        f"The backup is in {made.folder}: {_counted(made.manifest.records, 'record')}, {_size(made.manifest.size)}, "
+        f"{time.monotonic() - began:.0f} s. Keep it like the database itself.\n"
+        f"SHA-256 of its manifest.json: {made.fingerprint}"
+    )
+    if not made.recorded:
+        print("It is not on the record, because the database was restored here and its era has not begun.")
+    return 0
+
+
+def restore(options: argparse.Namespace, configured: Settings) -> int:
+    """Restores a backup into an empty database and takes it over; returns 1 if verification or replay finds anything.
+
+    Such a database stays as it is, and no start serves it.
+    """
+    checkpoints = integrity.read_checkpoints(options.checkpoint) if options.checkpoint else ()
+    restored = restores.restore(configured, options.folder, checkpoints=checkpoints, progress=_show_progress)
+    takeover = restored.takeover
+    print(f"Restored the backup of {restored.manifest.taken_at.astimezone(configured.timezone):%Y-%m-%d %H:%M}.")
+    if restored.left_out:
+        print(f"Left out, because only a superuser can restore it: {'; '.join(restored.left_out)}.")
+    if restored.zone:
+        print(f"It was made with BACKSTITCH_TIMEZONE={restored.zone}; set it before the next start.")
+    if takeover.total:
+        print("\n".join([*takeover.first(), f"Findings: {takeover.total:,}. Nobody is served this database."]))
+        print(
+            "Look at it with `python -m backstitch verify`, `replay` and `psql`, or remove it and restore an earlier "
+            'backup. `python -m backstitch begin-era --reason "..."` takes it over with the findings on the record.'
+        )
+        return 1
+    print("\n".join(_taken_over(takeover)))
+    return 0
 
 
 def examine(options: argparse.Namespace, configured: Settings) -> int:
@@ -168,7 +240,9 @@ def examine(options: argparse.Namespace, configured: Settings) -> int:
 
 def psql(options: argparse.Namespace, configured: Settings) -> int:
     """Runs psql on the database as the owner's login; returns the exit code of psql."""
-    with startup.owner(configured) as url:
+    with startup.owner(configured, whole=False) as url:
+        if missing := startup.missing_roles(url):
+            print(startup.roles_sentence(missing), file=sys.stderr)
         command, environment = _psql_call(url, configured)
         # Ctrl-C is for psql, which cancels the query; a handler, unlike SIG_IGN, is not inherited.
         before = signal.signal(signal.SIGINT, lambda *_: None)
@@ -205,6 +279,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=load_demo)
 
+    command = commands.add_parser("backup", help="back up the database while people work")
+    command.add_argument("folder", metavar="DIR", type=Path, help="made by this; must not exist, or be empty")
+    command.set_defaults(run=backup)
+
+    command = commands.add_parser("restore", help="restore a backup into an empty database, and verify it")
+    command.add_argument("folder", metavar="DIR", type=Path, help="that `backup` has made")
+    command.add_argument("--checkpoint", metavar="FILE", type=Path, help="checkpoints kept elsewhere than the backup")
+    command.set_defaults(run=restore)
+
+    command = commands.add_parser("begin-era", help="take over a restored database in which something was found")
+    command.add_argument("--reason", required=True, type=_reason, help="why, at most 400 characters; it is recorded")
+    command.add_argument("--checkpoint", metavar="FILE", type=Path, help="checkpoints kept elsewhere")
+    command.set_defaults(run=begin_era)
+
     command = commands.add_parser("seal", help="seal the trail's new records")
     command.set_defaults(run=seal)
 
@@ -238,14 +326,25 @@ OWNER_UNKNOWN = (
 )
 
 
-def _watch(service: Service, command: str) -> Database:
-    if service.watch is None:
+@contextmanager
+def _judge(service: Service, configured: Settings, command: str) -> Iterator[Database]:
+    """Who reads the raw trail: the login that watches; of a restored database, which may not know it, the owner."""
+    if service.watch is not None:
+        yield service.watch
+    elif service.owner_url is not None:
+        with _owner(service, configured, command) as database:
+            yield database
+    else:
         raise Refused(
             f"{command} needs the login that watches: set BACKSTITCH_WATCH_PASSWORD to the password of "
             f"{startup.WATCH_LOGIN}, or DATABASE_URL to the owner's login.",
             rule="watch_login",
         )
-    return service.watch
+
+
+def _is_restored(service: Service) -> bool:
+    """Whether the database was restored or moved here and its era has not begun; only the owner can say."""
+    return service.owner_url is not None and startup.is_restored(service.owner_url)
 
 
 def _sealed_first(service: Service, configured: Settings) -> str | None:
@@ -281,23 +380,51 @@ def _recorded(service: Service, configured: Settings, found: integrity.Verificat
     return "This verification is not on the record: audit.record_activity() does not do what it should; see the doctor."
 
 
+def _reason(value: str) -> str:
+    if not value.strip() or len(value) > LONGEST_REASON:
+        raise argparse.ArgumentTypeError(f"a reason has 1 to {LONGEST_REASON} characters")
+    return value
+
+
 @contextmanager
-def _owner_database(configured: Settings, command: str, *, examined: bool = True) -> Iterator[Database]:
+def _opened(url: URL, command: str) -> Iterator[Database]:
+    """The database as it is, as the owner's login."""
+    database = Database(url.render_as_string(hide_password=False), application=f"backstitch {command}", pool_size=1)
+    try:
+        if url.username == startup.APPLICATION_LOGIN:
+            raise _needs_owner(command)
+        yield database
+    finally:
+        database.dispose()
+
+
+def _needs_owner(command: str) -> Refused:
+    return Refused(
+        f"{command} needs the owner's login: set DATABASE_URL to one other than {startup.APPLICATION_LOGIN}.",
+        rule="owner_login",
+    )
+
+
+@contextmanager
+def _owner_database(
+    configured: Settings, command: str, *, examined: bool = True, takes_over: bool = True
+) -> Iterator[Database]:
     """The migrated database as its owner; the trail names the command as the application.
 
-    What only reads the trail is not `examined` first: it is wanted most when the doctor has found something.
+    What only reads the trail is not `examined` first: it is wanted most when the doctor has found something. Unless it
+    `takes_over`, a database that was restored is left as it is.
     """
-    with startup.running(configured, examined=examined) as service, _owner(service, configured, command) as database:
+    with (
+        startup.running(configured, examined=examined, takes_over=takes_over) as service,
+        _owner(service, configured, command) as database,
+    ):
         yield database
 
 
 @contextmanager
 def _owner(service: Service, configured: Settings, command: str) -> Iterator[Database]:
     if service.owner_url is None:
-        raise Refused(
-            f"{command} needs the owner's login: set DATABASE_URL to one other than {startup.APPLICATION_LOGIN}.",
-            rule="owner_login",
-        )
+        raise _needs_owner(command)
     url = service.owner_url.render_as_string(hide_password=False)
     database = Database(url, application=f"backstitch {command}", pool_size=1, zone=configured.timezone)
     try:
@@ -380,6 +507,23 @@ def _span(lasted: timedelta) -> str:
     return f"{hours} h {minutes % 60} min" if days < 1 else f"{_counted(days, 'day')} {hours % 24} h"
 
 
+def _taken_over(takeover: Takeover) -> list[str]:
+    """What has become of a restored database when its era has begun."""
+    lines = [f"A new era of the trail has begun with {_counted(takeover.records, 'record')}; RESTORE is on the record."]
+    if takeover.newer is not None:
+        lines.append(
+            f"Lost: {_counted(takeover.lost_seals or 0, 'seal')} after the last one here, up to the given checkpoint, "
+            "and what was written after it."
+        )
+    if takeover.total:
+        lines.append(f"So is what was found: {_counted(takeover.total, 'finding')}. `verify` goes on naming it.")
+    return lines
+
+
+def _size(size: int) -> str:
+    return f"{size / 1_000_000:,.1f} MB"
+
+
 def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
@@ -394,10 +538,8 @@ def _psql_call(url: URL, configured: Settings) -> tuple[list[str], dict[str, str
         program = program or str(postgres_server.bin_dir() / "psql")
     except postgres_server.EmbeddedServerError as error:
         raise StartError("There is no psql here: install PostgreSQL's client programs.") from error
-    parts = conninfo_to_dict(startup.conninfo(url))
-    password = parts.pop("password", None)
-    environment = os.environ | {"PGTZ": configured.timezone.key} | ({"PGPASSWORD": str(password)} if password else {})
-    return [program, f"--dbname={make_conninfo('', **parts)}"], environment
+    database, environment = clients.connection(startup.conninfo(url))
+    return [program, f"--dbname={database}"], environment | {"PGTZ": configured.timezone.key}
 
 
 if __name__ == "__main__":

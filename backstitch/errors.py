@@ -135,6 +135,8 @@ SENTENCES = {
     "line_of_order": "This order is gone, or it still has lines. Reload the page and try again.",
     "line_of_product": "This product is gone. Reload the page.",
     "line_price_known": "The product has no price. Enter a price for it in the order, or in the product.",
+    "era_begun": "The database was restored, and the new era of its trail has not begun. Nothing was deleted; start "
+    "Backstitch anew first.",
     "reason_short": "A reason has at most 400 characters. Nothing was saved.",
     "operation_short": "The name of an operation has at most 200 characters. Nothing was saved.",
     "activity_short": "What was asked for is too long for the record. Use a shorter search text, or fewer filters.",

@@ -1,5 +1,6 @@
 """Brings a database up to this version: the revisions of db/migrations, the code of db/, the steps of db/steps."""
 
+import logging
 from functools import partial
 
 from alembic import command
@@ -10,10 +11,14 @@ from packaging.version import InvalidVersion, Version
 from sqlalchemy import Connection, text
 
 from backstitch import __version__
+from backstitch.audit import eras
+from backstitch.audit.eras import Takeover
 from backstitch.errors import StartError
 from backstitch.request import Source, door
 from backstitch.settings import PROJECT
 from db import code
+
+log = logging.getLogger(__name__)
 
 SET_REQUEST = text(
     "select set_config('backstitch.source', :source, false), set_config('backstitch.request', :request, false)"
@@ -52,20 +57,22 @@ def is_current(connection: Connection) -> bool:
     )
 
 
-def upgrade(connection: Connection, *, reapply: bool = False) -> None:
+def upgrade(connection: Connection, *, reapply: bool = False, takeover: Takeover | None = None) -> None:
     """Runs the missing revisions on `connection`, which must be of a login that may create roles.
 
     Then applies the code, if a revision ran, a file differs from what the database keeps, or `reapply`; then begins an
-    era of the trail, if the database comes from another server; then takes the steps on data that it has not taken. All
-    in one transaction. Raises StartError for a database that this version cannot bring up to date.
+    era of the trail, if it was restored; then takes the steps on data that it has not taken. All in one transaction.
+    A restored trail is verified first, unless the caller has done so and gives its `takeover`. Raises StartError for a
+    database that this version cannot bring up to date, and for a restored trail with findings.
     """
     config = _config()
     if current_revision(connection) is not None:
         _refuse_unknown(connection)
+        takeover = takeover or eras.examine(connection)
     connection.rollback()  # ends the transaction in which that was read
     config.attributes["connection"] = connection
     config.attributes["before_revisions"] = partial(_prepare, reapply)
-    config.attributes["after_revisions"] = partial(_bring_code, reapply)
+    config.attributes["after_revisions"] = partial(_bring_code, reapply, takeover)
     with door(Source.SYSTEM) as request:
         # For the whole migration: env.py makes its transactions, and resets the settings of the connection at its end.
         connection.execute(SET_REQUEST, {"source": request.source.value, "request": request.id})
@@ -100,13 +107,23 @@ def _prepare(reapply: bool, connection: Connection) -> None:
         code.disable_event_triggers(connection)
 
 
-def _bring_code(reapply: bool, connection: Connection, a_revision_ran: bool) -> None:
+def _bring_code(reapply: bool, takeover: Takeover | None, connection: Connection, a_revision_ran: bool) -> None:
     # Asked again: while this one waited for its turn, a newer version may have brought the database up.
     _refuse_unknown(connection)
+
+    def begin_era() -> None:
+        if takeover is not None:
+            code.begin_era(connection, facts=takeover.details(), reason=takeover.reason)
+            log.warning(
+                "The database was restored or moved here: a new era of its trail begins, with %s records.",
+                takeover.records,
+            )
+
     is_behind = reapply or a_revision_ran or code.applied(connection) != code.hashes()
     if is_behind:
-        code.apply(connection, version=__version__)
-    code.begin_era(connection)
+        code.apply(connection, version=__version__, begin_era=begin_era)
+    else:
+        begin_era()
     code.take_steps(connection)
     if is_behind:
         code.make_event_triggers(connection)

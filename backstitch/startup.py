@@ -8,7 +8,7 @@ already names backstitch_app, nothing is migrated: the database must be up to da
 import hashlib
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -21,7 +21,8 @@ from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from backstitch import doctor, installation, migrations
-from backstitch.audit import fingerprint
+from backstitch.audit import eras, fingerprint
+from backstitch.audit.eras import Takeover
 from backstitch.database import Database, System
 from backstitch.errors import Refused, StartError
 from backstitch.postgres import server as postgres_server
@@ -32,11 +33,28 @@ log = logging.getLogger(__name__)
 
 APPLICATION_LOGIN = "backstitch_app"
 WATCH_LOGIN = "backstitch_watch"
+# The owner of everything, whose settings are its administrator's, comes first.
+ROLES = (
+    "backstitch_owner",
+    "backstitch_admin",
+    "backstitch_manager",
+    "backstitch_analyst",
+    "backstitch_viewer",
+    APPLICATION_LOGIN,
+    WATCH_LOGIN,
+)
 DATABASE_NAME = "backstitch"
 OLDEST_SERVER = 15
 WATCH_CONNECTIONS = 5
 LACKS_LIMIT = "select 1 from pg_roles where rolname = %s and rolconnlimit <> %s"
 
+# A database of the first revision has no login that watches; the next one makes it.
+MISSING_ROLES = """
+    select array_agg(r.name order by r.place)
+    from unnest(%s::text[]) with ordinality r (name, place)
+    where to_regnamespace('audit') is not null and to_regrole(r.name) is null
+"""
+FIRST_REVISION = "select from public.alembic_version where version_num = '0001'"
 # What every session of the database begins with, unless it says otherwise.
 KEPT_SETTINGS = text(
     """
@@ -45,10 +63,6 @@ KEPT_SETTINGS = text(
     """
 )
 # What was set for a role, everywhere or in this database.
-ROLES = [
-    *(APPLICATION_LOGIN, WATCH_LOGIN),
-    *("backstitch_admin", "backstitch_manager", "backstitch_analyst", "backstitch_viewer"),
-]
 ROLE_SETTINGS = text(
     """
     select r.rolname, case when s.setdatabase = 0 then '' else format(' in database %I', d.datname) end, s.setconfig
@@ -73,7 +87,8 @@ class Service:
     """A running Backstitch: `database` is the application's, `owner_url` the owner's where it is known.
 
     `watch` connects as backstitch_watch, which reads the raw trail and writes nothing; None where its password is not
-    known (DATABASE_URL names backstitch_app and BACKSTITCH_WATCH_PASSWORD is not set). `lease` is the hold on the
+    known (DATABASE_URL names backstitch_app and BACKSTITCH_WATCH_PASSWORD is not set), and for a restored database that
+    is left as it is. `lease` is the hold on the
     embedded server; None where DATABASE_URL names another.
     """
 
@@ -117,22 +132,32 @@ def current() -> Service:
 
 @contextmanager
 def running(
-    settings: Settings, *, application: str = "backstitch", examined: bool = True, reapply: bool = False
+    settings: Settings,
+    *,
+    application: str = "backstitch",
+    examined: bool = True,
+    reapply: bool = False,
+    takes_over: bool = True,
+    takeover: Takeover | None = None,
 ) -> Iterator[Service]:
     """Starts what is needed and stops it at the end of the block. Raises StartError with a sentence.
 
     Without `examined` it starts even where the doctor finds that the trail would not be complete. `reapply` applies
-    the code of the database again although its hashes are right.
+    the code of the database again although its hashes are right. A restored database is verified and taken over, with
+    what the caller knows of it in `takeover`; where `takes_over` is false it is left as it is.
     """
     with _server(settings) as (owner_url, lease):
         installation.cookie_key(settings)  # made now: a folder that cannot keep it must not wait for the first sign-in
         is_owner = owner_url.username != APPLICATION_LOGIN
         watch_url: URL | None
         if is_owner:
-            _bring_up_to_date(owner_url, settings.timezone, reapply=reapply)
-            _limit_connections(owner_url, settings)
+            left_alone = not takes_over and is_restored(owner_url)
+            if not left_alone:
+                _bring_up_to_date(owner_url, settings.timezone, reapply=reapply, takeover=takeover)
+                _limit_connections(owner_url, settings)
             url = _login_url(owner_url, APPLICATION_LOGIN, _password(settings, APPLICATION_LOGIN))
-            watch_url = _login_url(owner_url, WATCH_LOGIN, _password(settings, WATCH_LOGIN))
+            # A database of an earlier version may not know the login that watches.
+            watch_url = None if left_alone else _login_url(owner_url, WATCH_LOGIN, _password(settings, WATCH_LOGIN))
         else:
             _require_current(owner_url)
             url = owner_url
@@ -160,10 +185,39 @@ def running(
 
 
 @contextmanager
-def owner(settings: Settings) -> Iterator[URL]:
-    """The URL of DATABASE_URL's login, or of the embedded server, which runs as long as the block."""
-    with _server(settings) as (url, _):
+def owner(settings: Settings, *, whole: bool = True) -> Iterator[URL]:
+    """The URL of DATABASE_URL's login, or of the embedded server, which runs as long as the block.
+
+    Unless `whole` is false, raises StartError for a database that was restored without the roles of Backstitch.
+    """
+    with _server(settings, whole=whole) as (url, _):
         yield url
+
+
+def is_restored(url: URL) -> bool:
+    """Whether the database was restored or moved to where it is, and nobody has taken it over yet. Owner only."""
+    with _owner_connection(url) as connection:
+        known = migrations.current_revision(connection) is not None and migrations.keeps_hashes(connection)
+        return known and eras.is_away(connection)
+
+
+def missing_roles(url: URL) -> list[str]:
+    """The roles of Backstitch that a database of it lacks: it was restored on a server that does not have them."""
+    with psycopg.connect(conninfo(url)) as connection:
+        found = connection.execute(MISSING_ROLES, [list(ROLES)]).fetchone()
+        missing = list(found[0] or []) if found else []
+        if missing == [WATCH_LOGIN] and connection.execute(FIRST_REVISION).fetchone():
+            return []
+    return missing
+
+
+def roles_sentence(missing: Sequence[str]) -> str:
+    """What to do about a database without these roles."""
+    return (
+        f"The database was restored on a server without the roles {', '.join(missing)}, so what belongs to them is not "
+        "as it was. Restore it again into an empty database with `python -m backstitch restore`, which makes them; "
+        "for a dump of your own, docs/operations.md says how to make them first."
+    )
 
 
 def recreate_database(owner_url: URL, *, zone: ZoneInfo) -> None:
@@ -182,15 +236,15 @@ def recreate_database(owner_url: URL, *, zone: ZoneInfo) -> None:
 
 
 @contextmanager
-def _server(settings: Settings) -> Iterator[tuple[URL, postgres_server.Lease | None]]:
+def _server(settings: Settings, *, whole: bool = True) -> Iterator[tuple[URL, postgres_server.Lease | None]]:
     installation.prepare_home(settings.home)
     if settings.database_url is not None:
-        yield _checked(_parsed(settings.database_url)), None
+        yield _checked(_parsed(settings.database_url), whole=whole), None
         return
     try:
         with postgres_server.start(settings.home) as lease:
             _create_database(lease.server.conninfo())
-            yield _checked(make_url(lease.server.url(DATABASE_NAME))), lease
+            yield _checked(make_url(lease.server.url(DATABASE_NAME)), whole=whole), lease
     except postgres_server.EmbeddedServerError as error:
         raise StartError(str(error)) from error
 
@@ -230,8 +284,8 @@ def conninfo(url: URL) -> str:
     return make_conninfo("", **url.translate_connect_args(username="user", database="dbname"), **query)
 
 
-def _checked(url: URL) -> URL:
-    """Returns the URL after it has connected and checked the version of the server."""
+def _checked(url: URL, *, whole: bool = False) -> URL:
+    """Returns the URL after it has connected and checked the version of the server, and its roles if `whole`."""
     where = url.set(drivername="postgresql").render_as_string(hide_password=True)
     try:
         with psycopg.connect(conninfo(url), connect_timeout=10) as connection:
@@ -240,6 +294,8 @@ def _checked(url: URL) -> URL:
         raise StartError(f"Cannot connect to {where}: {_reason(error)}; check DATABASE_URL and the server.") from error
     if version < OLDEST_SERVER:
         raise StartError(f"The server at {where} is PostgreSQL {version}; Backstitch needs {OLDEST_SERVER} or newer.")
+    if whole and (missing := missing_roles(url)):
+        raise StartError(roles_sentence(missing))
     return url
 
 
@@ -262,19 +318,19 @@ def _create_database(conninfo: str) -> None:
         ) from error
 
 
-def _bring_up_to_date(url: URL, zone: ZoneInfo, *, reapply: bool = False) -> None:
+def _bring_up_to_date(url: URL, zone: ZoneInfo, *, reapply: bool = False, takeover: Takeover | None = None) -> None:
     """Migrates the database, makes the trail's partitions of the months ahead, and sets its settings right."""
-    _migrate(url, reapply=reapply)
+    _migrate(url, reapply=reapply, takeover=takeover)
     _reset_settings(url)
     _make_partitions(url)
     _keep_zone(url, zone)
     _record_fingerprint(url)
 
 
-def _migrate(url: URL, *, reapply: bool) -> None:
+def _migrate(url: URL, *, reapply: bool, takeover: Takeover | None) -> None:
     with _owner_connection(url) as connection:
         try:
-            migrations.upgrade(connection, reapply=reapply)
+            migrations.upgrade(connection, reapply=reapply, takeover=takeover)
         except OperationalError as error:
             raise StartError(
                 f"The database could not be brought up to date: {_reason(error.orig)}; "
@@ -351,7 +407,7 @@ def _keep_zone(url: URL, zone: ZoneInfo) -> None:
 def _reset_settings(url: URL) -> None:
     """Takes away what somebody has set for the roles of Backstitch, and says so: such settings can stop its work."""
     with _owner_connection(url) as connection:
-        found = connection.execute(ROLE_SETTINGS, {"roles": ROLES}).all()
+        found = connection.execute(ROLE_SETTINGS, {"roles": list(ROLES[1:])}).all()
         connection.rollback()
         for role, place, set_to in found:
             try:

@@ -7,10 +7,12 @@ revision drops what a file no longer defines. Steps on data (db/steps) run last,
 """
 
 import hashlib
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, text
@@ -122,7 +124,7 @@ begin
 end
 $$
 """
-BEGIN_ERA = "select audit.begin_era()"
+BEGIN_ERA = text("select audit.begin_era(cast(:facts as jsonb), :reason)")
 STEPS_TAKEN = text("select name from public.backstitch_steps")
 STORE_STEP = text("insert into public.backstitch_steps (name) values (:name)")
 
@@ -143,8 +145,10 @@ def applied(connection: Connection) -> dict[str, str]:
     return {file: sha256 for file, sha256 in connection.execute(APPLIED)}
 
 
-def apply(connection: Connection, *, version: str) -> None:
+def apply(connection: Connection, *, version: str, begin_era: Callable[[], None]) -> None:
     """Applies every file as backstitch_owner and stores their hashes. The caller commits.
+
+    Calls `begin_era` before it watches the tables again, which records what a revision did to their columns.
 
     Readers and writers lock the same tables and views in orders of their own, so a wait for a lock could be part of a
     deadlock. Each try gives up, and gives back all locks, before any session looks for deadlocks; others do not fail.
@@ -154,7 +158,7 @@ def apply(connection: Connection, *, version: str) -> None:
     while True:
         try:
             with connection.begin_nested():
-                _apply_files(connection, version)
+                _apply_files(connection, version, begin_era)
             return
         except OperationalError as error:
             if not isinstance(error.orig, GAVE_UP) or time.monotonic() > deadline:
@@ -162,12 +166,13 @@ def apply(connection: Connection, *, version: str) -> None:
             time.sleep(PAUSE)
 
 
-def _apply_files(connection: Connection, version: str) -> None:
+def _apply_files(connection: Connection, version: str, begin_era: Callable[[], None]) -> None:
     kept = connection.exec_driver_sql("show lock_timeout").scalar_one()
     execute(connection, f"set local lock_timeout = '{LOCK_TIMEOUT}'; set local check_function_bodies = off")
     execute_as_owner(connection, LOCK_FIRST)
     for file in FILES:
         execute_as_owner(connection, (FOLDER / file).read_text(encoding="utf-8"))
+    begin_era()
     execute_as_owner(connection, WATCH_AGAIN + OF_THE_OWNER)
     execute(connection, WATCH_AGAIN + OF_OTHERS)
     _store_hashes(connection, hashes(), version)
@@ -184,9 +189,11 @@ def make_event_triggers(connection: Connection) -> None:
     execute(connection, MAKE_EVENT_TRIGGERS)
 
 
-def begin_era(connection: Connection) -> None:
-    """Begins an era of the trail if the database was restored into this server. The caller commits."""
-    execute_as_owner(connection, BEGIN_ERA)
+def begin_era(connection: Connection, *, facts: Mapping[str, Any], reason: str | None) -> None:
+    """Begins an era of the trail if it was restored here, with these facts on the record. The caller commits."""
+    execute(connection, "set local role backstitch_owner")
+    connection.execute(BEGIN_ERA, {"facts": json.dumps(facts), "reason": reason})
+    execute(connection, "reset role")
 
 
 def take_steps(connection: Connection) -> None:

@@ -81,6 +81,7 @@ ENTITIES = {
     "StockList": "Stock list",
     "LowStockList": "Low-stock list",
     "AuditReport": "Audit report",
+    "Backup": "Backup",
 }
 
 PLURALS = {"entry": "entries", "policy": "policies", "agency": "agencies"}

@@ -18,6 +18,8 @@ HERE = text(
     "join pg_attribute a on a.attrelid = to_regclass(regexp_replace(w.of_column, '[.][^.]*$', '')) "
     "and a.attname = regexp_replace(w.of_column, '^.*[.]', '') where to_regclass(w.name) is not null"
 )
+MAY_ASK_IDENTIFIER = text("select has_function_privilege('pg_control_system()', 'execute')")
+IDENTIFIER = text("select system_identifier from pg_control_system()")
 PATIENCE = timedelta(minutes=5)  # for records that wait for their seal
 LARGEST_RECORD = "select max(id) from audit.records"  # reads the whole trail
 
@@ -40,7 +42,7 @@ def findings(reader: Connection, expected: Mapping[Object, Definition], *, thoro
     return [
         *or_ok("default partition", _default_partition(state)),
         *or_ok("event triggers", _event_triggers(state)),
-        *or_ok("seals", _seals(state)),
+        *or_ok("seals", _seals(reader, state)),
         *or_ok("numbers", _numbers(reader, state, expected, thorough=thorough)),
     ]
 
@@ -67,7 +69,7 @@ def _event_triggers(state: Any) -> Iterator[Finding]:
         )
 
 
-def _seals(state: Any) -> Iterator[Finding]:
+def _seals(reader: Connection, state: Any) -> Iterator[Finding]:
     if state.unsealed_since and state.unsealed_since < datetime.now(UTC) - PATIENCE:
         since = state.unsealed_since.isoformat(sep=" ", timespec="seconds")
         yield Finding(
@@ -77,6 +79,15 @@ def _seals(state: Any) -> Iterator[Finding]:
             f"has records that wait for their seal since {since}",
             "run: python -m backstitch seal; if that does not help, look for a transaction left open",
         )
+    server = _system_identifier(reader)
+    if state.is_away or (None not in (server, state.system_identifier) and server != state.system_identifier):
+        yield Finding(
+            "seals",
+            "error",
+            "the trail",
+            "was restored or moved here, and nothing is sealed before its new era has begun",
+            "run: python -m backstitch migrate",
+        )
     if state.era_of_records != state.era:
         yield Finding(
             "seals",
@@ -85,6 +96,13 @@ def _seals(state: Any) -> Iterator[Finding]:
             f"gives new records era {state.era_of_records or 'null'}, and the present one is {state.era}",
             psql(OWNER, f"alter table only audit.records alter column era set default {state.era}"),
         )
+
+
+def _system_identifier(reader: Connection) -> int | None:
+    """The identifier of this server; None where the host denies it."""
+    if not reader.execute(MAY_ASK_IDENTIFIER).scalar_one():
+        return None
+    return int(reader.execute(IDENTIFIER).scalar_one())
 
 
 def _numbers(

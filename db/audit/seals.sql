@@ -18,9 +18,12 @@
 -- one time, taken before its snapshot: a transaction with a number at or above to_transaction began after it, so a
 -- record of it with an earlier time was written after its time, in whichever era it is sealed.
 --
--- Eras. Transaction numbers belong to a server. After a restore into another server or database a new era begins
--- (audit.begin_era): what the old era had not sealed is sealed, the new one gets an origin of its own for its
--- checkpoints, and RESTORE is on the record.
+-- Eras. Transaction numbers belong to a server. A trail that was restored, into another server or database or anew into
+-- the same one, is away from home (audit.is_at_home), and nothing is sealed there before a new era has begun. A start of
+-- Backstitch, a migration or `python -m backstitch restore` begins it after a verification without findings;
+-- `python -m backstitch begin-era` begins it with the findings on the record (backstitch/audit/eras.py). Then
+-- audit.begin_era seals what the old era had not sealed, gives the new one an origin of its own for its checkpoints, and
+-- records RESTORE: what was found, what was lost, from which backup.
 --
 -- Deletion. audit.delete_records(before, reason) seals, compares the records to delete with their seals, deletes them,
 -- keeps their ids and digests in audit.deletions and records AUDIT_DELETE with the digest of that list. Verification
@@ -36,7 +39,13 @@
 --   * A record that is altered before it is sealed (a second or so after its commit) is sealed as altered. So is one
 --     that is added with a number that no seal has seen and a time not before the last seal.
 --   * What is written after a restore, before the new era has begun, has the era of the old server. With a number that
---     the old server had used it is found as added; a start of Backstitch, a migration or a seal begins the era.
+--     the old server had used it is found as added; with a number above it is sealed as if the old server had written
+--     it. So is a record that was planted in a dump before it was restored, if its number is above all that the old
+--     server had sealed and its time is as late. What a seal of the old server contradicts stays a finding in every era.
+--   * A dump that was taken long ago is a consistent chain that ends early. A checkpoint kept elsewhere shows what is
+--     lost since.
+--   * Whoever can call audit.begin_era, the owner or a superuser, can skip the verification; no era covers up what a
+--     later verification finds.
 --   * A session that holds the advisory lock holds up the seals.
 --
 -- Plans. The planner assumes about ten elements in an array, and would search blocks of thousands of elements once per
@@ -257,12 +266,13 @@ language sql stable set search_path = pg_catalog, pg_temp
 as $$
     select e.database_oid = audit.database_oid()
         and coalesce(e.system_identifier = audit.system_identifier(), true)
+        and coalesce(e.records_oid = 'audit.records'::regclass::oid::bigint, true)
         and last.to_transaction <= pg_snapshot_xmax(pg_current_snapshot())::text::bigint
     from audit.eras e cross join lateral audit.last_round(e.era) last
     order by e.era desc limit 1
 $$;
 comment on function audit.is_at_home() is
-    'Returns whether this is the server and the database of the present era; null before the first one.';
+    'Returns whether this is the server, the database and the table of the present era; null before the first one.';
 
 create or replace function audit.new_origin(of_era smallint) returns text
 language sql volatile set search_path = pg_catalog, pg_temp
@@ -286,13 +296,14 @@ begin
     added.began_at := clock_timestamp();
     added.system_identifier := audit.system_identifier();
     added.database_oid := audit.database_oid();
+    added.records_oid := 'audit.records'::regclass::oid::bigint;
     insert into audit.eras select added.*;
     return added;
 end
 $$;
 comment on function audit.add_era() is 'Adds the era of this server and this database.';
 
-create or replace function audit.begin_era() returns boolean
+create or replace function audit.begin_era(facts jsonb, reason text default null) returns boolean
 language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -312,7 +323,8 @@ begin
     execute format('alter table only audit.records alter column era set default %s', era.era);
     actor.source := 'system';
     actor.operation := 'begin an era';
-    perform audit.write_activity(actor, 'RESTORE', 'AuditReport', null, jsonb_build_object(
+    actor.reason := begin_era.reason;
+    perform audit.write_activity(actor, 'RESTORE', 'AuditReport', null, facts || jsonb_build_object(
         'era', era.era, 'origin', era.origin, 'system_identifier', era.system_identifier::text,
         'database', era.database_oid,
         'checkpoint', (select audit.checkpoint_text(e.origin, s.id, audit.tree_root(s.id))
@@ -320,9 +332,10 @@ begin
     return true;
 end
 $$;
-comment on function audit.begin_era() is
-    'Begins an era if this is another server or database than that of the present one: seals what that left, changes '
-    'the default of audit.records.era and records RESTORE. Returns whether it did.';
+comment on function audit.begin_era(jsonb, text) is
+    'Begins an era if the trail was restored (audit.is_at_home): seals what the old era left, changes the default of '
+    'audit.records.era and records RESTORE with these facts (backstitch/audit/eras.py). Returns whether it did. '
+    'The caller has verified the trail.';
 
 -- Sealing --------------------------------------------------------------------------------------
 
@@ -465,7 +478,7 @@ $$;
 comment on function audit.sealing_lock() is
     'Returns the key of the advisory lock by which sealers and deletions take turns.';
 
-create or replace function audit.prepare_to_seal() returns void
+create or replace function audit.prepare_to_seal() returns boolean
 language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 begin
@@ -477,13 +490,13 @@ begin
     end if;
     if not exists (select from audit.eras) then
         perform audit.add_era();
-    else
-        perform audit.begin_era();
     end if;
+    return audit.is_at_home();
 end
 $$;
 comment on function audit.prepare_to_seal() is
-    'Sees to it that the present era is that of this server. The caller holds audit.sealing_lock().';
+    'Begins the first era. Returns whether the trail is at home; nothing is sealed elsewhere. The caller holds '
+    'audit.sealing_lock().';
 
 create or replace function audit.seal() returns bigint
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -492,13 +505,12 @@ begin
     if not pg_try_advisory_xact_lock(audit.sealing_lock()) then
         return 0;
     end if;
-    perform audit.prepare_to_seal();
-    return audit.seal_committed();
+    return case when audit.prepare_to_seal() then audit.seal_committed() else 0 end;
 end
 $$;
 comment on function audit.seal() is
-    'Seals what was committed since the last seal. Returns how many records; 0 while another session seals. Needs no '
-    'user, because it can only seal what the trail holds.';
+    'Seals what was committed since the last seal. Returns how many records; 0 while another session seals, and for a '
+    'restored trail before its era begins. Needs no user, because it can only seal what the trail holds.';
 
 -- Deletion -------------------------------------------------------------------------------------
 
@@ -662,7 +674,11 @@ begin
     perform audit.require_deletion_allowed(actor, before, reason);
     -- One deletion or sealing at a time. Records are sealed before they are deleted.
     perform pg_advisory_xact_lock(audit.sealing_lock());
-    perform audit.prepare_to_seal();
+    if not audit.prepare_to_seal() then
+        raise exception 'audit.delete_records is refused: the trail was restored, and its era has not begun'
+            using errcode = 'object_not_in_prerequisite_state', constraint = 'era_begun',
+                  hint = 'Run `python -m backstitch migrate` first.';
+    end if;
     perform audit.seal_committed();
 
     select coalesce(max(d.deletion_id), 0) + 1 into deletion from audit.deletions d;

@@ -2,7 +2,8 @@
 --
 -- Contract. backstitch/doctor/trail.py runs this query as backstitch_watch or as the owner. It is never installed. Runs
 -- with search_path = pg_catalog, pg_temp. Columns: the months that the default partition holds records of; since when
--- records wait for their seal (null: none); the present era, and the default of audit.records.era; the id of the last
+-- records wait for their seal (null: none); the present era, whether this is another database, table or
+-- counter of transactions than its own, its server, and the default of audit.records.era; the id of the last
 -- sealed and of the newest record; whether the event triggers are gone that a migration has made.
 --
 -- Limits. It takes the seals at their word; whether they are true is for `python -m backstitch verify`.
@@ -24,6 +25,15 @@ select case when exists (select from audit.records_default) then
             and not coalesce((select r.transaction_id < l.to_transaction and r.transaction_id <> all (l.running)
                               from round l), false)) as unsealed_since,
        (select coalesce(max(e.era), 1)::text from audit.eras e) as era,
+       -- A dump that was restored elsewhere; audit.is_at_home() says the same, and is the database's own word.
+       exists (select from audit.eras e
+               where e.era = (select p.era from present p)
+                   and (e.database_oid <> (select d.oid::bigint from pg_database d
+                                           where d.datname = current_database())
+                        or e.records_oid <> to_regclass('audit.records')::oid::bigint
+                        or (select l.to_transaction from round l)
+                           > pg_snapshot_xmax(pg_current_snapshot())::text::bigint)) as is_away,
+       (select e.system_identifier from audit.eras e where e.era = (select p.era from present p)) as system_identifier,
        (select pg_get_expr(d.adbin, d.adrelid)
         from pg_attrdef d join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
         where a.attrelid = to_regclass('audit.records') and a.attname = 'era') as era_of_records,

@@ -33,7 +33,6 @@ from tests.conftest import APP_PASSWORD, PASSWORD, WATCH_PASSWORD, Clone
 from tests.unit.postgres.processes import in_child, kill_server
 
 NO_RULES = b"TZif" + bytes(32) + bytes([0, 0, 0, 1, 0, 0, 0, 4]) + bytes(6) + b"UTC\0"
-ROLES = ("owner", "admin", "manager", "analyst", "viewer", "app", "watch")
 MUST_MIGRATE = (
     "The database is not up to date; run `python -m backstitch migrate` with DATABASE_URL set to a login "
     "that may create roles and schemas."
@@ -70,7 +69,7 @@ def bare(own_server: URL) -> Iterator[URL]:
         superuser.execute("create database shop owner shop_owner")
         yield own_server.set(database="shop", username="shop_owner", password="of the shop")
         superuser.execute("drop database shop with (force)")
-        for role in (*(f"backstitch_{name}" for name in ROLES), "shop_owner"):
+        for role in (*startup.ROLES, "shop_owner"):
             superuser.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))
 
 

@@ -5,6 +5,9 @@ able to change what it judges. And a table that was off the record for a while m
 Locks: none that matter; roles are rows of a catalog.
 
 What the login may read is in db/rights.sql. It gets its password at start-up (backstitch.startup).
+
+Also tells a trail that was restored into the same database (audit.eras.records_oid), and gives Alembic's table to
+backstitch_owner, so that a backup can be restored by another login.
 """
 
 from db.migrations.sql import run_as_owner, run_sql
@@ -85,6 +88,22 @@ $$;
 drop type if exists audit.finding;
 """
 
+ERAS = r"""
+alter table audit.eras add column records_oid bigint;
+comment on column audit.eras.records_oid is
+    'pg_class.oid of audit.records: a restore into the same database makes the table anew. Null in eras before it was '
+    'kept.';
+update audit.eras e set records_oid = 'audit.records'::regclass::oid::bigint
+where e.era = (select max(q.era) from audit.eras q);
+
+-- They have other arguments and results now.
+drop function if exists audit.begin_era;
+drop function if exists audit.prepare_to_seal;
+
+-- A dump names the owner of each object, and the login that migrates is another one on another server.
+alter table public.alembic_version owner to backstitch_owner;
+"""
+
 
 def upgrade() -> None:
     run_sql(ROLE)
@@ -92,3 +111,4 @@ def upgrade() -> None:
     run_as_owner(GUARDS)
     run_as_owner(JUDGED_OUTSIDE)
     run_as_owner(DOCTOR)
+    run_sql(ERAS)

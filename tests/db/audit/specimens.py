@@ -389,6 +389,8 @@ NEW_SERVER: tuple[Row, ...] = (
         "new_values": {
             "era": 2,
             "origin": ERAS[1]["origin"],
+            "records": 31,
+            "findings": 0,
             "database": 16391,
             "checkpoint": CHECKPOINT,
             "system_identifier": None,

@@ -337,7 +337,7 @@ FORBIDDEN = [
 ] + [
     "select audit.seal_committed()",
     "select audit.seal_round(1::smallint, now(), 9, '{}')",
-    "select audit.begin_era()",
+    "select audit.begin_era('{}')",
     "select audit.add_era()",
     "select audit.record_digest(null)",
     "select audit.seal_hash(null, null)",

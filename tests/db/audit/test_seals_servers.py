@@ -15,7 +15,7 @@ import pytest
 from psycopg import sql
 
 from backstitch.postgres import server as postgres_server
-from backstitch.startup import conninfo
+from backstitch.startup import ROLES, conninfo
 from tests.conftest import Clone
 from tests.db.audit.shop import open_shop
 from tests.db.audit.tampering import findings, make_history, one, seal_all, verification
@@ -25,11 +25,11 @@ pytestmark = pytest.mark.skipif(
     bool(os.environ.get("BACKSTITCH_TEST_SERVER")),
     reason="moves the trail with the bundled programs into a bundled server, so it starts from one",
 )
-ROLES = ("owner", "app", "admin", "manager", "analyst", "viewer", "watch")
 NEXT_TRANSACTIONS = "do $$ begin for i in 1..{} loop perform pg_current_xact_id(); commit; end loop; end $$"
 NO_IDENTIFIER = (
     "create or replace function audit.system_identifier() returns bigint language sql as 'select null::bigint'"
 )
+BEGIN_ERA = "select audit.begin_era('{}')"
 EACH_IN_ONE_SEAL = (
     "select (select array_agg(id order by id) from audit.records) = "
     "(select array_agg(i order by i) from audit.seals, unnest(record_ids) i "
@@ -44,7 +44,7 @@ def other_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres_
     with postgres_server.start(home, options={"fsync": "off", "full_page_writes": "off"}) as lease:
         with psycopg.connect(lease.server.conninfo(), autocommit=True) as connection:
             for role in ROLES:
-                connection.execute(sql.SQL("create role {} noinherit").format(sql.Identifier(f"backstitch_{role}")))
+                connection.execute(sql.SQL("create role {} noinherit").format(sql.Identifier(role)))
         yield lease
     shutil.rmtree(lease.server.data_dir.parent, ignore_errors=True)
 
@@ -82,8 +82,9 @@ def test_the_trail_stays_verifiable_through_dump_and_restore(
             psql.execute(NEXT_TRANSACTIONS.format(here))
         assert (next_transaction(psql) < here) is (numbers == "lower")
         assert findings(psql, checkpoint) == set(), "as restored"
-        assert one(psql, "select audit.begin_era()") is True
-        assert one(psql, "select audit.begin_era()") is False
+        assert one(psql, "select audit.seal()") == 0, "nothing is sealed before the era begins"
+        assert one(psql, BEGIN_ERA) is True
+        assert one(psql, BEGIN_ERA) is False
         psql.execute("update demo.things set size = 99")
         assert findings(psql, checkpoint) == set(), "changed there, and not sealed there"
         seal_all(psql)
@@ -142,6 +143,8 @@ def test_what_comes_in_before_the_new_era_is_named_and_no_restore_launders_it(
     with move(conninfo(clone.url), other_server.server, "planted", tmp_path / "dump") as psql:
         psql.execute("insert into demo.things (name) values ('by hand, before the start')")
         by_hand = one(psql, "select max(id) from audit.records")
+        assert findings(psql) == {("added_record", planted), ("added_record", by_hand)}
+        psql.execute(BEGIN_ERA)
         seal_all(psql)
         assert one(psql, "select count(*) from audit.seals where %s = any (record_ids)", to_come) == 1
         assert findings(psql, checkpoint) == {
@@ -162,7 +165,7 @@ def test_a_chain_that_was_restored_from_an_older_dump_does_not_fit_a_later_check
             later = one(source, "select checkpoint from audit.checkpoint()")
             size = int(later.splitlines()[1])
             assert findings(psql, later) == {("cut_chain", size)}
-            psql.execute("select audit.begin_era()")
+            psql.execute(BEGIN_ERA)
             for number in range(4):
                 psql.execute("insert into demo.things (size) values (%s)", (number,))
                 seal_all(psql)
@@ -177,6 +180,7 @@ def test_a_restored_database_that_nobody_changes_is_sealed_once_and_then_left_al
         source.execute(NEXT_TRANSACTIONS.format(3000))
         make_history(source, rounds=2)
     with move(conninfo(clone.url), other_server.server, "unchanged", tmp_path / "dump") as psql:
+        psql.execute(BEGIN_ERA)
         seal_all(psql)
         seals = one(psql, "select count(*) from audit.seals")
         psql.execute("select audit.seal()")
@@ -190,7 +194,7 @@ def test_kill_9_of_the_server_in_the_middle_of_sealing_leaves_whole_seals(
     with clone.superuser() as source:
         make_history(source, rounds=2)
     with move(conninfo(clone.url), other_server.server, "killed", tmp_path / "dump") as psql:
-        psql.execute("select audit.begin_era()")
+        psql.execute(BEGIN_ERA)
     target = other_server.server.conninfo("killed")
     sealed = 0
     for delay in (0.03, 0.15):
