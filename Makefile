@@ -38,6 +38,7 @@ campaigns: $(STAMP_DEV)
 	$(BIN)/python -m bench.campaigns.fuzz --inputs 300
 	$(BIN)/python -m bench.campaigns.browsers --browsers 5 --writes 25
 	$(BIN)/python -m bench.campaigns.drill --scale 0.2
+	$(BIN)/python -m bench.campaigns.crowds --searches 10 --exports 10 --records 40000 --seconds 10
 
 # Before each commit: some seconds, less when little has changed since (ruff and mypy keep caches).
 check: $(STAMP_DEV)
