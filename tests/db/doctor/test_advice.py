@@ -90,7 +90,7 @@ def test_applying_the_code_again_removes_what_was_found(kept_clone: Clone, case:
         found = wrong(connection)[sentence]
         assert (found.check, found.severity, found.advice) == (case.check, case.severity, REAPPLY)
         connection.exec_driver_sql("set local search_path = public")
-        code.apply(connection, version=__version__)
+        code.apply(connection, version=__version__, begin_era=lambda: None)
         assert wrong(connection) == {}
 
 
