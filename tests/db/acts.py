@@ -40,11 +40,12 @@ class Act:
     who: str
     named_by: tuple[str, ...]
     statements: tuple[str, ...]
+    afterwards: str = ""
 
 
-def dba(words: str, *statements: str, named_by: tuple[str, ...]) -> Act:
-    """An act of a superuser."""
-    return Act(words, DBA, named_by, statements)
+def dba(words: str, *statements: str, named_by: tuple[str, ...], afterwards: str = "") -> Act:
+    """An act of a superuser. `afterwards` takes back what it has done to roles, which belong to the server."""
+    return Act(words, DBA, named_by, statements, afterwards)
 
 
 def thief(words: str, *statements: str, named_by: tuple[str, ...] = (REFUSED,)) -> Act:
@@ -66,7 +67,7 @@ ACTS = (
         named_by=(REPLAY,),
     ),
     dba("drops a trigger of a table", "drop trigger audit_delete on inventory.orders", named_by=(RECORD, DOCTOR)),
-    dba("takes a table off the record", "select audit.unwatch('inventory.orders')", named_by=(RECORD, DOCTOR)),
+    dba("takes a table off the record", "select audit.unwatch('inventory.orders')", named_by=(RECORD, DOCTOR, REPLAY)),
     dba("drops a watched table", "drop table inventory.order_lines", named_by=(RECORD, DOCTOR, REPLAY)),
     dba("makes a table that is not on the record", "create table inventory.loose (id int)", named_by=(RECORD, DOCTOR)),
     dba(
@@ -74,7 +75,7 @@ ACTS = (
         "create table public.kept_apart () inherits (inventory.stock_adjustments)",
         named_by=(DOCTOR,),
     ),
-    dba("empties a table", "truncate inventory.order_lines", named_by=(RECORD,)),
+    dba("empties a table", "truncate inventory.reason_policies", named_by=(RECORD,)),
     dba("empties a movement log", "truncate inventory.sales_logs", named_by=(REFUSED,)),
     dba(
         "changes a row and takes its record out, in one transaction",
@@ -99,7 +100,7 @@ ACTS = (
         named_by=(VERIFY,),
     ),
     dba("deletes a sealed record", "delete from audit.records where entity = 'InwardLog'", named_by=(VERIFY, REPLAY)),
-    dba("empties the trail", "truncate audit.records", named_by=(VERIFY, DOCTOR, REPLAY)),
+    dba("empties the trail", "truncate audit.records", named_by=(VERIFY, REPLAY)),
     dba(
         "adds a record with a number that a seal has seen",
         A_RECORD.format(at="now()", transaction="3"),
@@ -107,6 +108,7 @@ ACTS = (
     ),
     dba(
         "adds a record of the present, dated 40 days back",
+        "select audit.make_partitions((now() - interval '40 days')::date, 2)",
         A_RECORD.format(at="now() - interval '40 days'", transaction=NOW),
         named_by=(VERIFY, REPLAY),
     ),
@@ -121,7 +123,7 @@ ACTS = (
         "delete from audit.records r using audit.seals s where r.id = any (s.record_ids) "
         "and s.id = (select max(id) from audit.seals); delete from audit.seals "
         "where id = (select max(id) from audit.seals)",
-        named_by=(CHECKPOINT,),
+        named_by=(CHECKPOINT, REPLAY),
     ),
     dba(
         "changes a record, drops all seals and seals again",
@@ -148,7 +150,7 @@ ACTS = (
     dba(
         "gives new records another era",
         "alter table audit.records alter column era set default 7",
-        named_by=(RECORD, DOCTOR),
+        named_by=(RECORD, DOCTOR, VERIFY),
     ),
     dba("turns back the numbers of records", "select setval('audit.records_id_seq', 1)", named_by=(DOCTOR,)),
     # What stands before the trail
@@ -169,7 +171,7 @@ ACTS = (
         named_by=(REFUSED,),
     ),
     dba(
-        "the same, with the event triggers off",
+        "makes that rule with the event triggers off",
         EVENTS.format("disable"),
         "create rule nothing as on insert to audit.records do instead nothing",
         ROW,
@@ -178,7 +180,13 @@ ACTS = (
     dba(
         "puts the trail under row security",
         "alter table audit.records enable row level security, force row level security",
-        named_by=(RECORD, DOCTOR, VERIFY, REPLAY),
+        named_by=(REFUSED,),
+    ),
+    dba(
+        "puts it under row security with the event triggers off meanwhile",
+        f"begin; {EVENTS.format('disable')}; alter table audit.records enable row level security, "
+        f"force row level security; {EVENTS.format('enable always')}; commit",
+        named_by=(DOCTOR, VERIFY, REPLAY),
     ),
     dba(
         "gives new records a user by default",
@@ -251,6 +259,24 @@ ACTS = (
         "insert into accounts.sessions (user_id, token_hash, expires_at) values (1, sha256('mine'), now() + '1 day')",
         named_by=(RECORD,),
     ),
+    dba(
+        "makes the application's login a superuser",
+        "alter role backstitch_app superuser",
+        named_by=(DOCTOR,),
+        afterwards="alter role backstitch_app nosuperuser",
+    ),
+    dba(
+        "lets the application's login work as a replica",
+        "grant set on parameter session_replication_role to backstitch_app",
+        named_by=(DOCTOR,),
+        afterwards="revoke set on parameter session_replication_role from backstitch_app",
+    ),
+    dba(
+        "lets the application's login only read",
+        "alter role backstitch_app set default_transaction_read_only = on",
+        named_by=(DOCTOR,),
+        afterwards="alter role backstitch_app reset default_transaction_read_only",
+    ),
     # Constraints and settings
     dba(
         "drops the rule that stock is never negative",
@@ -261,6 +287,13 @@ ACTS = (
     dba(
         "switches the foreign keys of a table off",
         "alter table inventory.order_lines disable trigger all",
+        named_by=(RECORD, DOCTOR),
+    ),
+    dba(
+        "adds a line of an order that does not exist, as a replica",
+        REPLICA,
+        "insert into inventory.order_lines (order_id, product_id, colour_code, size, quantity, unit_price) "
+        "values (99, 1, 'RED', 'S', 1, 1)",
         named_by=(RECORD, DOCTOR),
     ),
     dba(

@@ -17,10 +17,12 @@ from tests.conftest import Clone
 from tests.db.acts import ACTS, CHECKPOINT, DBA, DOCTOR, NOBODY, RECORD, REFUSED, REPLAY, VERIFY, Act
 from tests.db.audit.tampering import seal_all
 from tests.db.business import open_business
-from tests.db.trail import Connection
+from tests.db.trail import switch_off_event_triggers
 
 LOGIN = "acts_reporter"
 LAST = "select coalesce(max(id), 0) from audit.records"
+# Those that an act plants name no application.
+NEW = "select exists (select from audit.records where id > %s and application is not null)"
 
 
 @pytest.fixture
@@ -36,6 +38,7 @@ def shop(clone: Clone) -> Iterator[Clone]:
         seal_all(psql)
         yield clone
         psql.execute("set session_replication_role = origin; reset backstitch.source")
+        switch_off_event_triggers(psql)  # they would refuse what the act keeps from being recorded
         psql.execute(f"drop owned by {LOGIN}; drop role {LOGIN}")
 
 
@@ -53,7 +56,7 @@ def do(clone: Clone, act: Act) -> bool:
 
 def found_by_doctor(clone: Clone) -> set[str]:
     with clone.owner.owner_connection() as connection:
-        found = doctor.findings(connection, watch=clone.watch)
+        found = doctor.findings(connection, watch=clone.watch, thorough=True)
         return {finding.sentence for finding in found if finding.severity in {"error", "warning"}}
 
 
@@ -86,7 +89,7 @@ def named_by(clone: Clone, act: Act) -> set[str]:
         for each_second in (sealing.look, sealing.seal):
             with suppress(Refused, DBAPIError):  # what it met is for the others to name
                 each_second(clone.app)
-        if psql.execute(LAST).fetchone() > before:  # type: ignore[operator]
+        if psql.execute(NEW, before).fetchone() == (True,):
             named |= {RECORD}
     if found_by_doctor(clone) - doctor_before:
         named |= {DOCTOR}
@@ -101,7 +104,11 @@ def named_by(clone: Clone, act: Act) -> set[str]:
 
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.words)
 def test_an_act_is_named_by_whom_the_table_says(shop: Clone, act: Act) -> None:
-    assert named_by(shop, act) == set(act.named_by)
+    try:
+        assert named_by(shop, act) == set(act.named_by)
+    finally:
+        with shop.superuser() as psql:
+            psql.execute(act.afterwards.encode())
 
 
 def test_the_table_in_the_documentation_is_this_list(project: Path) -> None:
@@ -116,5 +123,5 @@ def row(act: Act) -> str:
     return f"| {act.who} | {act.words} | {', '.join(act.named_by)} |"
 
 
-def test_each_act_is_in_the_list_once(shop: Connection) -> None:
+def test_each_act_is_in_the_list_once() -> None:
     assert len({(act.who, act.words) for act in ACTS}) == len(ACTS)
