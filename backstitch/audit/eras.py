@@ -98,7 +98,7 @@ def judge(owner: Database, *, checkpoints: Sequence[Checkpoint] = ()) -> Takeove
     # As the owner: a backup of an earlier version does not know the login that watches.
     found = integrity.verify(owner, checkpoints=[one for one in checkpoints if one not in later])
     with owner.raw() as raw:
-        differing = tuple(table for table in replay.replay(raw, owner=raw) if table.total)
+        differing = tuple(table for table in replay.replay_as_told(raw) if table.total)
     newest = max(later, key=lambda checkpoint: checkpoint.size, default=None)
     return Takeover(found, differing, records, newer=newest)
 

@@ -22,7 +22,11 @@ from backstitch.audit.watched import TABLES
 
 BATCH = 2000  # references that are fetched at once
 ID = re.compile(r"\d{1,18}", re.ASCII)
-KEPT = "select p.id, p.value::text, p.salt from audit.personal_values p where p.id = any (%s)"
+# Written by a function: a cast, from jsonb to text say, can be anybody's.
+KEPT = (
+    "select p.id, convert_from(substr(jsonb_send(p.value), 2), 'UTF8'), p.salt "
+    "from audit.personal_values p where p.id = any (%s)"
+)
 CHANGES = frozenset({"CREATE", "UPDATE", "DELETE", "TRUNCATE"})
 # The details of these come from the application, so what looks like a reference in them may be none.
 DETAILS_OF_THE_APPLICATION = frozenset({"EXPORT", "IMPORT"})
@@ -34,11 +38,12 @@ FORGOTTEN = """
 # The user of a session is in the parent of its records, and in a column of its baselines.
 REFERENCES = r"""
     select f.record, f.is_baseline, f.action, f.entity, f.entity_id, f.parent_id, f.name, f.value, f.sha256,
-           p.entity as kept_entity, p.entity_id as kept_id, p.field as kept_name, p.value::text as kept, p.salt
+           p.entity as kept_entity, p.entity_id as kept_id, p.field as kept_name, 
+           convert_from(substr(jsonb_send(p.value), 2), 'UTF8') as kept, p.salt
     from (select s.record, s.is_baseline, s.action, s.entity, s.entity_id, s.parent_id, e.key as name,
-                 (e.value ->> 'personal')::bigint as value, e.value ->> 'sha256' as sha256
+                 e.value ->> 'personal' as value, e.value ->> 'sha256' as sha256
           from (select r.id as record, false as is_baseline, r.action::text as action, r.entity, r.entity_id,
-                       r.parent_id::text, side.recorded
+                       format('%%s', r.parent_id) as parent_id, side.recorded
                 from audit.records r cross join lateral (values (r.old_values), (r.new_values)) side (recorded)
                 where r.entity = any (%(entities)s)
                 union all
@@ -48,7 +53,7 @@ REFERENCES = r"""
           where jsonb_typeof(e.value) = 'object' and e.value ? 'sha256'
               and case when e.value ->> 'personal' ~ '^[0-9]{1,18}$' then true end
           offset 0) f
-    left join audit.personal_values p on p.id = f.value
+    left join audit.personal_values p on format('%%s', p.id) = f.value
     order by f.record, f.name
 """
 
@@ -64,7 +69,7 @@ class _Reference:
     entity_id: int | None
     parent_id: str | None
     name: str
-    value: int
+    value: str
     sha256: str
     kept_entity: str | None
     kept_id: int | None
@@ -104,8 +109,8 @@ class _Erasures:
     last: dict[_Person, int] = field(default_factory=dict)
     last_of_users: int = 0
     counted: defaultdict[_Person, int] = field(default_factory=lambda: defaultdict(int))
-    gone: defaultdict[_Person, set[int]] = field(default_factory=lambda: defaultdict(set))
-    typed_names: set[int] = field(default_factory=set)
+    gone: defaultdict[_Person, set[str]] = field(default_factory=lambda: defaultdict(set))
+    typed_names: set[str] = field(default_factory=set)
 
     def add(self, record: int, person: _Person, count: int) -> None:
         """Adds an erasure, in the order of the records."""

@@ -18,9 +18,12 @@ from backstitch.audit.outside import Driver
 BATCH = 2000  # records that are fetched at once
 # In a transaction that changes a row more often, the records after these are not tried in another order.
 LOOKAHEAD = 100
-# The rows are sorted before their values are written as text, which would be longer.
+# The rows are sorted before their values are written as text, which would be longer. A function writes it, because a
+# cast from jsonb to text can be anybody's.
 STEPS = """
-    select s.entity, s.entity_id, s.id, s.transaction_id, s.action, s.old_values::text, s.new_values::text
+    select s.entity, s.entity_id, s.id, s.transaction_id, s.action,
+           convert_from(substr(jsonb_send(s.old_values), 2), 'UTF8'),
+           convert_from(substr(jsonb_send(s.new_values), 2), 'UTF8')
     from (select r.entity collate "C" as entity, r.entity_id, r.id, r.transaction_id, r.action::text as action,
                  r.old_values, r.new_values
           from audit.records r

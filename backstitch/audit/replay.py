@@ -88,6 +88,15 @@ def replay(connection: Driver, *, owner: Driver | None = None, most_shown: int =
     return sorted(outcomes, key=lambda outcome: outcome.table)
 
 
+def replay_as_told(owner: Driver) -> Sequence[Replayed]:
+    """The outcome of each table that the database itself says is on the record, as the owner's login.
+
+    For a trail that was restored and may be of an earlier version, whose tables this package does not know.
+    """
+    raw.require_tables(owner, "records", "baselines", "personal_values", "watched_tables")
+    return sorted(_replay_added(owner, _watched(owner), MOST_SHOWN), key=lambda outcome: outcome.table)
+
+
 def report(outcomes: Sequence[Replayed]) -> str:
     """The report as text: a line per difference, a line per table, and the verdict."""
     lines = []
@@ -120,7 +129,7 @@ def _not_compared(table: str) -> Replayed:
 
 
 def _replay_added(owner: Driver, added: dict[str, Watched], most_shown: int) -> Iterator[Replayed]:
-    """The outcomes of the tables that an administrator has put on the record, in the snapshot of the owner's login."""
+    """The outcomes of the tables that the database says are on the record, in the snapshot of the owner's login."""
     if added:
         outside.set_plainly(owner)
         yield from _replay(owner, added, added, is_own=False, most_shown=most_shown)

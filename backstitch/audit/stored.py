@@ -18,8 +18,9 @@ JSON = 114  # the number of the type in pg_type
 # from computing the jsonb again for each use of it.
 ROWS = sql.SQL(
     """
-    select n.{key}::bigint, v.stored::text,
-           case when row({again})::record *<> row({now})::record then to_jsonb(p)::text end
+    select n.{key}::bigint, convert_from(substr(jsonb_send(v.stored), 2), 'UTF8'),
+           case when row({again})::record *<> row({now})::record
+                then convert_from(substr(jsonb_send(to_jsonb(p)), 2), 'UTF8') end
     from {table} n
     cross join lateral (select {stored} as stored offset 0) v
     cross join lateral jsonb_populate_record(null::{table}, v.stored) p

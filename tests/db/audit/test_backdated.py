@@ -98,9 +98,9 @@ def test_an_era_begun_by_deceit_launders_no_planted_record(psql: Connection, lau
         psql.execute(
             f"create or replace function audit.{function}() returns bigint language sql as 'select 77::bigint'"
         )
-        psql.execute("select audit.seal()")
+        psql.execute("select audit.begin_era('{}', null)")
         psql.execute(body)
-        psql.execute("select audit.seal()")
+        psql.execute("select audit.begin_era('{}', null)")
         assert one(psql, "select max(era) from audit.eras") == 3
     else:
         psql.execute(

@@ -295,3 +295,16 @@ def test_records_of_a_row_that_fit_in_another_order_of_their_transaction_are_no_
         f"inventory.products 1: record {last} does not say what was there before it",
     ]
     assert replayed(psql, "inventory.products")[0].records == 4
+
+
+def test_a_cast_of_somebody_takes_no_part(clone: Clone, psql: Connection) -> None:
+    psql.execute(
+        "create function public.lie(jsonb) returns text language sql as $$ select '{}' $$; "
+        "create cast (jsonb as text) with function public.lie(jsonb); "
+        "create function public.lie(bigint) returns text language sql as $$ select '1' $$; "
+        "create cast (bigint as text) with function public.lie(bigint)"
+    )
+    assert said(clone) == []
+    psql.execute("set session_replication_role = replica; alter table inventory.products disable trigger all")
+    psql.execute(RENAME)
+    assert said(clone) == [NAMED]

@@ -15,7 +15,7 @@ from backstitch.audit.findings import Finding, Kind
 from backstitch.errors import Refused
 from tests.conftest import APP_PASSWORD, WATCH_PASSWORD, Clone
 from tests.db.audit.tampering import findings, make_history, one, seal_all, verification
-from tests.db.trail import Connection
+from tests.db.trail import Connection, switch_off_event_triggers
 
 # Every function of the trail, with its signature, and a body that does nothing: of triggers too.
 EMPTIED = """
@@ -27,7 +27,8 @@ begin
         select format('create or replace function audit.%I(%s) returns %s language plpgsql '
                       'as $body$ begin %s end $body$', p.proname,
                       pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),
-                      case when p.proretset then 'return;' when p.prorettype = 'void'::regtype then ''
+                      case when p.proretset then 'return;'
+                           when p.prorettype = any ('{void, event_trigger}'::regtype[]) then ''
                            else 'return null;' end)
         from pg_proc p where p.pronamespace = 'audit'::regnamespace and p.prokind = 'f'
     loop
@@ -48,6 +49,7 @@ def psql(clone: Clone) -> Iterator[Connection]:
     """A hand at psql, on a sealed history."""
     with clone.superuser() as connection:
         make_history(connection, rounds=3)
+        switch_off_event_triggers(connection)
         yield connection
 
 
@@ -56,6 +58,7 @@ def kept(kept_clone: Clone) -> Iterator[Connection]:
     """A hand at psql, on a sealed history for all tests that roll back what they do."""
     with kept_clone.superuser() as connection:
         make_history(connection, rounds=3)
+        switch_off_event_triggers(connection)
         yield connection
 
 
