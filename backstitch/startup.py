@@ -1,8 +1,8 @@
-"""Starts a service from its settings: the server, the migrations, the application's login.
+"""Starts a service from its settings: the server, the migrations, the logins of the application and of the watcher.
 
-Two logins take part. The owner's (DATABASE_URL, or the embedded server's superuser) migrates and runs
-maintenance. The application itself connects as backstitch_app, which owns nothing. When DATABASE_URL
-already names backstitch_app, nothing is migrated: the database must be up to date.
+Three logins take part. The owner's (DATABASE_URL, or the embedded server's superuser) migrates and runs maintenance.
+The application itself connects as backstitch_app, which owns nothing. Who judges the trail reads it as
+backstitch_watch. When DATABASE_URL already names backstitch_app, nothing is migrated: the database must be up to date.
 """
 
 import hashlib
