@@ -102,6 +102,13 @@ begin
             perform pg_advisory_xact_lock(7161124861523943986);
             actor := audit.claimed_actor();
             actor.operation := coalesce(actor.operation, 'watch the trail');
+            -- Whoever has the application's password may call this; what they say of themselves is not recorded.
+            if session_user = 'backstitch_app' then
+                actor.source := 'system';
+                actor.operation := 'watch the trail';
+                actor.reason := null;
+                command := null;
+            end if;
         end if;
         noted := noted + audit.note_interruption(
             actor, change.guard, change.relation, change.cause, change.since, change.record_id, command);

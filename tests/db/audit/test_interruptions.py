@@ -228,6 +228,17 @@ def test_the_application_cannot_write_an_interruption_or_touch_the_guards(clone:
                 app.execute(sql.SQL(statement))  # type: ignore[arg-type]
 
 
+def test_the_application_adds_nothing_of_its_own_to_what_it_notes(clone: Clone, psql: Connection) -> None:
+    psql.execute(NO_EVENT_TRIGGERS)  # type: ignore[arg-type]
+    with clone.application() as app:
+        app.execute("set backstitch.source = page; set backstitch.operation = forged; set backstitch.reason = forged")
+        app.execute("select audit.note_interruptions('forged')")
+    recorded = psql.execute(
+        "select source, operation, reason, new_values ? 'command' from audit.records where entity = 'Interruption'"
+    ).fetchall()
+    assert recorded == [("system", "watch the trail", None, False)]
+
+
 def test_the_fingerprint_is_recorded_when_it_changes_and_once_a_day(clone: Clone, psql: Connection) -> None:
     def taken() -> bool:
         with clone.owner.owner_connection() as connection, connection.begin():
