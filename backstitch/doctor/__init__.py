@@ -135,8 +135,8 @@ def _of_objects(connection: Connection, read: _Read | None, *, thorough: bool) -
     found = of_tables + of_functions + catalogue.findings(differing)
     found += [*roles.belongings(connection), *settings.of_server(connection)]
     found += trail.partitions(connection) + (read.found if read else [])
-    if thorough and reader is not None:
-        found += rows.findings(reader, expected, [one.object for one in differing])
+    if thorough:
+        found += rows.findings(connection, expected, [one.object for one in differing])
     return found
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 
 from backstitch.doctor.finding import Finding, or_ok
@@ -19,6 +19,9 @@ FUNCTION = re.compile(r"\b(audit|accounts|inventory|runtime)\.(\w+)\(")
 KEY = re.compile(r"PRIMARY KEY \((.+)\)")
 
 
+IS_OWNER = text("select pg_has_role('backstitch_owner', 'usage')")
+
+
 class Rule(NamedTuple):
     """A table, the rule, and the condition, in SQL over the row `r`, that a row breaks it."""
 
@@ -27,8 +30,14 @@ class Rule(NamedTuple):
     broken: str
 
 
-def findings(reader: Connection, expected: Mapping[Object, Definition], differing: Collection[Object]) -> list[Finding]:
-    """The first row that breaks each rule. Reads every table. `differing` are the objects that are not as expected."""
+def findings(owner: Connection, expected: Mapping[Object, Definition], differing: Collection[Object]) -> list[Finding]:
+    """The first row that breaks each rule. Reads every table. `differing` are the objects that are not as expected.
+
+    Only the owner may read every table and call what constraints call; any other login gets one warning.
+    """
+    if not owner.execute(IS_OWNER).scalar_one():
+        advice = "run the doctor with the owner's login"
+        return [Finding("rows", "warning", "the rows", "were not held against the rules of this version", advice)]
     keys = {
         one.name.partition(" on ")[2]: key[1]
         for one, wanted in expected.items()
@@ -37,7 +46,7 @@ def findings(reader: Connection, expected: Mapping[Object, Definition], differin
     changed = {one.name.partition("(")[0] for one in differing if one.kind == "function"}
     gone = {one.name for one in differing if one.kind in ("table", "column")}
     check = "rows"
-    return or_ok(check, (found for rule in _rules(expected) if (found := _look(reader, rule, keys, changed, gone))))
+    return or_ok(check, (found for rule in _rules(expected) if (found := _look(owner, rule, keys, changed, gone))))
 
 
 def _rules(expected: Mapping[Object, Definition]) -> Iterator[Rule]:
@@ -78,7 +87,7 @@ def _orphan(columns: str, parent: str, keys: str) -> str:
 
 
 def _look(
-    reader: Connection, rule: Rule, keys: Mapping[str, str], changed: Collection[str], gone: Collection[str]
+    owner: Connection, rule: Rule, keys: Mapping[str, str], changed: Collection[str], gone: Collection[str]
 ) -> Finding | None:
     # A function that was replaced is named itself, and is not run with the rights of whoever asks the doctor.
     if {".".join(name) for name in FUNCTION.findall(rule.broken)} & set(changed) or rule.table in gone:
@@ -87,8 +96,8 @@ def _look(
     shown = " || ', ' || ".join(f"r.{column}::text" for column in key.split(", "))
     query = f"select {shown} from {rule.table} r where {rule.broken} order by {key} limit 1"
     try:
-        with reader.begin_nested():
-            row = reader.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar_one_or_none()
+        with owner.begin_nested():
+            row = owner.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar_one_or_none()
     except ProgrammingError as error:
         reason = str(error.orig).partition("\n")[0]
         return Finding("rows", "warning", rule.table, f"cannot be held against {rule.name}: {reason}",
