@@ -26,6 +26,11 @@ def ask(tab: Tab, text: str) -> None:
     tab.send("audit")
 
 
+# Together half a minute: the searches must be slow enough to be cancelled. Without a browser, tests/ui/audit and
+# tests/db/test_limits.py hold the same.
+pytestmark = pytest.mark.slow
+
+
 @pytest.mark.parametrize("end", ["closed", "changed"])
 def test_a_search_that_nobody_waits_for_is_cancelled(shop: Shop, end: str) -> None:
     tab = sign_in(Tab(shop.url, browser_cookies(shop.url)), "analyst@demo.example", demo_loader.PASSWORD)
