@@ -6,8 +6,9 @@ Locks: none that matter; roles are rows of a catalog.
 
 What the login may read is in db/rights.sql. It gets its password at start-up (backstitch.startup).
 
-Also tells a trail that was restored into the same database (audit.eras.records_oid), and gives Alembic's table to
-backstitch_owner, so that a backup can be restored by another login.
+Also tells a trail that was restored into the same database (audit.eras.records_oid), gives Alembic's table to
+backstitch_owner, so that a backup can be restored by another login, and drops the functions by which the database
+judged itself: verification, replay and the doctor do so from outside.
 """
 
 from db.migrations.sql import run_as_owner, run_sql
