@@ -45,7 +45,10 @@ def test_sixteen_kilobytes_of_details_are_recorded(kept_clone: Clone) -> None:
     with kept_clone.application() as psql, psql.transaction(force_rollback=True):
         psql.execute(BEGIN, (kept_clone.actor(Role.ANALYST).token, "export", None))
         details = Jsonb({"text": "अ" * 5_000})
-        psql.execute("select audit.record_activity('EXPORT', 'AuditReport', null, %s)", (details,))
+        found = psql.execute("select audit.record_activity('EXPORT', 'AuditReport', null, %s)", (details,)).fetchone()
+        assert found is not None
+        recorded = psql.execute("select length(new_values ->> 'text') from audit.trail where id = %s", found)
+        assert recorded.fetchone() == (5_000,)
 
 
 @pytest.mark.parametrize(
