@@ -12,7 +12,6 @@ from backstitch.doctor import Finding
 from backstitch.doctor.finding import REAPPLY
 from db import code
 from tests.conftest import Clone
-from tests.db.conftest import quiet, sealed
 from tests.db.doctor import cases
 from tests.db.doctor.cases import Case
 
@@ -23,16 +22,6 @@ NAMES = (
     "to_char(now() at time zone 'UTC' + interval '1 month', 'YYYY-MM') as next_month, "
     "(select max(id) from audit.records) as newest"
 )
-
-
-@pytest.fixture
-def clone(clone: Clone) -> Clone:
-    return quiet(sealed(clone))
-
-
-@pytest.fixture(scope="module")
-def kept_clone(kept_clone: Clone) -> Clone:
-    return quiet(sealed(kept_clone))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from backstitch.doctor import Finding
 from backstitch.doctor.finding import REAPPLY
 from db import code
 from tests.conftest import Clone
-from tests.db.conftest import quiet, sealed, start_refusal
+from tests.db.conftest import sealed, start_refusal
 from tests.db.doctor import cases
 
 # Two months from now may begin while the test runs; the last partition that was made is ahead in any case.
@@ -44,16 +44,6 @@ begin
 end
 $$
 """
-
-
-@pytest.fixture
-def clone(clone: Clone) -> Clone:
-    return quiet(sealed(clone))
-
-
-@pytest.fixture(scope="module")
-def kept_clone(kept_clone: Clone) -> Clone:
-    return quiet(sealed(kept_clone))
 
 
 def wrong(found: list[Finding]) -> list[tuple[str, str, str | None]]:
