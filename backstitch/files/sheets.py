@@ -10,7 +10,7 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Line:
-    """A row that is shown and not blank: the number that a spreadsheet shows beside it (from 1), and its cells as text."""
+    """A row that is shown and not blank: its number as a spreadsheet shows it (from 1), and its cells as text."""
 
     number: int
     cells: tuple[str, ...]
