@@ -51,7 +51,7 @@ SENTENCES = {
     "signed_in_user": "Only a signed-in user can change anything. Sign in again; nothing was saved.",
     "sku_unique": "There is a product with this SKU already. Use another SKU, or edit the existing product.",
     "sku_key_unique": "There is a product with this SKU already, written {detail}. Use another SKU, or edit that one.",
-    "color_key_unique": "This product has that colour already, written {detail}. Use it, or give this one another name.",
+    "color_key_unique": "This product has that colour already, written {detail}. Use it, or name this one differently.",
     "colour_code_key_unique": "This product has that colour code already, written {detail}. Use another code.",
     "store_name_key_unique": "There is a customer with this name already, written {detail}. Use that one, or add the "
     "town to the name of this one.",

@@ -128,14 +128,6 @@ IGNORED_COLUMNS = frozenset(
         ("Total", "Grand Total", "S No", "Sr No", "Sl No", "No", "Row", "Amount", "Value", "Line Total", "Image"),
     )
 )
-SIZE_SYNONYMS = (("XXL", "2XL"), ("XXXL", "3XL"), ("4XL", "XXXXL"), ("FREE", "FREE SIZE", "FREESIZE"))
-
-
-def spellings_of(size: str) -> tuple[str, ...]:
-    """The size in upper case, then its synonyms."""
-    typed = " ".join(size.upper().split())
-    synonyms = next((group for group in SIZE_SYNONYMS if typed in group), ())
-    return (typed, *(other for other in synonyms if other != typed))
 
 
 def template(kind: Kind, *, sizes: Sequence[str] = ()) -> list[str]:
@@ -188,9 +180,8 @@ def _field_of(heading: str, kind: Kind) -> str | None:
 
 def _size_of(heading: str, known: frozenset[str]) -> str | None:
     typed = heading.strip().upper().removeprefix("SIZE ").strip()
-    sizes = spellings_of(typed)
-    usual = (*size_set.LETTERS, size_set.FREE)
-    is_size = any(size in known or size in usual for size in sizes) or (typed.isdecimal() and len(typed) <= 3)
+    usual = (*size_set.LETTERS, size_set.FREE, *known)
+    is_size = size_set.same(typed, usual) is not None or (typed.isdecimal() and len(typed) <= 3)
     return typed if typed and is_size else None
 
 

@@ -6,6 +6,7 @@ from datetime import date
 
 from sqlalchemy import Connection, text
 
+from backstitch.inventory.names import name_key
 from backstitch.inventory.paste.columns import Kind
 from backstitch.inventory.paste.entries import Entry
 
@@ -17,7 +18,7 @@ INWARD = text(
     select distinct l.id, l.xmin::text as version, l.date, p.sku, c.color, l.product_id, l.colour_code, l.size,
            l.quantity, l.stakeholder_name as party, false as from_order
     from inventory.inward_logs l
-    join {_KEYS} on k.product_id = l.product_id and k.day = l.date and k.party = lower(l.stakeholder_name)
+    join {_KEYS} on k.product_id = l.product_id and k.day = l.date and k.party = inventory.name_key(l.stakeholder_name)
     join inventory.products p on p.id = l.product_id
     join inventory.product_colors c on c.product_id = l.product_id and c.colour_code = l.colour_code
     order by l.id
@@ -28,7 +29,7 @@ SALES = text(
     select distinct l.id, l.xmin::text as version, l.date, p.sku, c.color, l.product_id, l.colour_code, l.size,
            l.quantity, l.store as party, l.order_id is not null as from_order
     from inventory.sales_logs l
-    join {_KEYS} on k.product_id = l.product_id and k.day = l.date and k.party = lower(l.store)
+    join {_KEYS} on k.product_id = l.product_id and k.day = l.date and k.party = inventory.name_key(l.store)
     join inventory.products p on p.id = l.product_id
     join inventory.product_colors c on c.product_id = l.product_id and c.colour_code = l.colour_code
     order by l.id
@@ -45,7 +46,7 @@ DRAFTS = text(
     left join inventory.products p on p.id = l.product_id
     left join inventory.product_colors c on c.product_id = l.product_id and c.colour_code = l.colour_code
     where o.status = 'draft'
-        and exists (select from {_KEYS} where k.day = o.date and k.party = lower(u.store_name))
+        and exists (select from {_KEYS} where k.day = o.date and k.party = inventory.name_key(u.store_name))
     order by o.id, l.id
     """
 )
@@ -87,7 +88,7 @@ def existing_rows(connection: Connection, *, kind: Kind, entries: Iterable[Entry
 
     For orders: all lines of drafts with the customer and date of an entry.
     """
-    keys = sorted({(entry.product_id, entry.date, entry.party.lower()) for entry in entries})
+    keys = sorted({(entry.product_id, entry.date, name_key(entry.party)) for entry in entries})
     if not keys:
         return []
     products, days, parties = (list(values) for values in zip(*keys, strict=True))

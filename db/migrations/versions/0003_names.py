@@ -3,7 +3,7 @@
 Why: zk-77, ZK-77 and ZK-77 with a mark that nobody sees were three products, NavyBlue and navy-blue two colours, 2XL
 and XXL two sizes, each with a part of the stock.
 Locks: ACCESS EXCLUSIVE on inward_logs and sales_logs while their indexes of parties are built anew (some seconds for a
-million entries). inventory.name_keys is filled from the names that stand; doubles among them stay, with a place above
+million entries). runtime.name_keys is filled from the names that stand; doubles among them stay, with a place above
 0.
 
 The functions are frozen with the indexes that are made of them. A change of one is a new function, and new indexes.
@@ -161,7 +161,7 @@ comment on function inventory.size_key(text) is
 )
 
 NAME_KEYS = r"""
-create table inventory.name_keys (
+create table runtime.name_keys (
     kind text not null
         constraint name_kind_known check (kind in ('sku', 'color', 'colour_code', 'store_name', 'agency_name')),
     scope bigint not null,
@@ -170,17 +170,18 @@ create table inventory.name_keys (
     owner_id bigint not null,
     constraint name_key_unique primary key (kind, scope, key, place)
 );
-create unique index name_key_of_owner on inventory.name_keys (kind, owner_id);
+create unique index name_key_of_owner on runtime.name_keys (kind, owner_id);
 
-comment on table inventory.name_keys is
-    'The key of each name: a name whose key is taken is refused. Written by triggers only (db/inventory/names.sql).';
-comment on column inventory.name_keys.kind is 'The column of the name.';
-comment on column inventory.name_keys.scope is 'Of colours and colour codes the product, otherwise 0.';
-comment on column inventory.name_keys.place is
+comment on table runtime.name_keys is
+    'The key of each name: a name whose key is taken is refused. Derived from the tables, so not on the record; written '
+    'by triggers only (db/inventory/names.sql).';
+comment on column runtime.name_keys.kind is 'The column of the name.';
+comment on column runtime.name_keys.scope is 'Of colours and colour codes the product, otherwise 0.';
+comment on column runtime.name_keys.place is
     '0; more for a name that stood beside another one with its key when keys became unique (version 0.11).';
-comment on column inventory.name_keys.owner_id is 'id of the row that has the name.';
+comment on column runtime.name_keys.owner_id is 'id of the row that has the name.';
 
-insert into inventory.name_keys (kind, scope, key, place, owner_id)
+insert into runtime.name_keys (kind, scope, key, place, owner_id)
 select n.kind, n.scope, n.key, row_number() over (partition by n.kind, n.scope, n.key order by n.id) - 1, n.id
 from (
     select 'sku', 0, inventory.sku_key(p.sku), p.id from inventory.products p

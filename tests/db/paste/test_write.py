@@ -21,6 +21,7 @@ from backstitch.inventory.paste.columns import Kind
 from backstitch.inventory.paste.write import Written
 from backstitch.inventory.products import queries as product_queries
 from tests.conftest import Clone
+from tests.db.names.doubles import add_double
 from tests.ui.shop import Shop
 
 TODAY = date(2026, 11, 23)
@@ -41,7 +42,9 @@ def shop(clone: Clone) -> Shop:
     made.run(
         "update inventory.products set allowed_stores = '{Bandra}', allowed_agencies = '{Kapoor}' where sku = 'KT-9'"
     )
-    made.run("insert into inventory.customers (store_name) values ('Bandra'), ('Twice'), ('TWICE'), ('Gone')")
+    made.run("insert into inventory.customers (store_name) values ('Bandra'), ('Gone')")
+    with made.clone.superuser() as psql:
+        add_double(psql, "customers", "store_name", "Twice", "TWICE")
     made.run("update inventory.customers set is_active = false where store_name = 'Gone'")
     made.run("insert into inventory.agencies (agency_name) values ('Kapoor')")
     return made
