@@ -63,7 +63,12 @@ SENTENCES = {
     "description_short": "A description has at most 4,000 characters.",
     "category_short": "A category has at most 60 characters.",
     "price_not_negative": "A price cannot be negative.",
-    "hsn_code_digits": "An HSN code has 4 to 8 digits.",
+    "hsn_code_digits": "An HSN code has 4, 6 or 8 digits.",
+    **dict.fromkeys(
+        ("inward_date_finite", "sale_date_finite", "adjustment_date_finite", "order_date_finite"),
+        "A date is a day of the calendar; “infinity” is none.",
+    ),
+    "dispatch_date_finite": "A date of dispatch is a day of the calendar; “infinity” is none.",
     "gst_rate_percent": "A GST rate is a percentage between 0 and 100.",
     "sizes_not_empty": "A product needs at least one size, and at most 40.",
     "sizes_short": "A size has at most 20 characters.",

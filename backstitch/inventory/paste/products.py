@@ -8,6 +8,7 @@ from typing import Any
 
 from backstitch import lengths
 from backstitch.errors import Refused
+from backstitch.india.gst import hsn_problem, normalise_hsn, slab_hint
 from backstitch.inventory.names import name_key, near_sku, sku_key
 from backstitch.inventory.paste import values as paste_values
 from backstitch.inventory.paste.columns import COLUMNS, Kind, Problem
@@ -88,6 +89,8 @@ def read_products(rows: Iterable[Row], *, known: Known, problems: list[Problem])
             row.add_problem(row.heading("sku"), sku, sentence, blocks=False)
         values = _product_values(row)
         values["sizes"] = _sizes(row, product)
+        if hint := _slab_hint(values, product):
+            row.add_problem(row.heading("gst_rate"), row.field("gst_rate"), hint, blocks=False)
         colours = _colours(row, product, known)
         if product is None:
             _check_new(row, values)
@@ -123,10 +126,21 @@ def _optional_quantity(text: str) -> int | None:
 
 
 def _hsn(text: str) -> str | None:
-    digits = paste_values.normalise(text).replace(" ", "").replace(".", "")
-    if digits and not re.fullmatch(r"[0-9]{4,8}", digits):
-        raise CellError(f"“{quote(text)}” is not an HSN code, which has 4 to 8 digits.")
-    return digits or None
+    hsn = normalise_hsn(paste_values.normalise(text))
+    if hsn and (problem := hsn_problem(hsn)):
+        raise CellError(problem)
+    return hsn or None
+
+
+def _slab_hint(values: dict[str, Any], product: Product | None) -> str | None:
+    """The hint for a row that sets what a slab depends on."""
+
+    def known(name: str) -> Any:
+        return values[name] if values[name] is not None else getattr(product, name, None)
+
+    if all(values[name] is None for name in ("hsn_code", "unit_price", "gst_rate")):
+        return None
+    return slab_hint(hsn=known("hsn_code"), price=known("unit_price"), rate=known("gst_rate"))
 
 
 def _check_new(row: Row, values: dict[str, Any]) -> None:

@@ -208,8 +208,58 @@ create index sales_logs_by_store on inventory.sales_logs (inventory.name_key(sto
 create index sales_logs_by_agency on inventory.sales_logs (inventory.name_key(agency)) where agency <> '';
 """
 
+# Rules of the trade. A row that breaks one already stays, and is named by the doctor; it must be right at its next change.
+RULES = r"""
+create or replace function inventory.gstin_valid(gstin text) returns boolean
+language sql immutable strict parallel safe
+as $$
+    -- State code (97: other territory, 99: centre), PAN, or TAN of who deducts tax, number of the registration in the
+    -- state, one more character, and the check digit in base 36 (Luhn mod 36): values at even positions count twice, and
+    -- the two base-36 digits of each product are added.
+    select gstin ~ '^(0[1-9]|[12][0-9]|3[0-8]|97|99)[A-Z]{4}[A-Z0-9][0-9]{4}[A-Z][1-9A-Z][0-9A-Z]{2}$'
+        and substr(gstin, 15, 1) = substr(alphabet.all_36, (1 + (36 - total.digits % 36) % 36)::integer, 1)
+    from (values ('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ')) alphabet (all_36)
+    cross join lateral (
+        select sum(product / 36 + product % 36) as digits
+        from (select (strpos(alphabet.all_36, substr(gstin, n, 1)) - 1) * (2 - n % 2) as product
+              from generate_series(1, 14) n) products
+    ) total
+$$;
+
+alter table inventory.products drop constraint hsn_code_digits;
+alter table inventory.products add constraint hsn_code_digits
+    check (hsn_code ~ '^([0-9]{4}|[0-9]{6}|[0-9]{8})$') not valid;
+alter table inventory.inward_logs add constraint inward_date_finite check (isfinite(date)) not valid;
+alter table inventory.sales_logs add constraint sale_date_finite check (isfinite(date)) not valid;
+alter table inventory.stock_adjustments add constraint adjustment_date_finite check (isfinite(date)) not valid;
+alter table inventory.orders
+    add constraint order_date_finite check (isfinite(date)) not valid,
+    add constraint dispatch_date_finite check (isfinite(dispatch_date)) not valid;
+
+do $$
+begin
+    if not exists (select from inventory.products where hsn_code !~ '^([0-9]{4}|[0-9]{6}|[0-9]{8})$') then
+        alter table inventory.products validate constraint hsn_code_digits;
+    end if;
+    if not exists (select from inventory.inward_logs where not isfinite(date)) then
+        alter table inventory.inward_logs validate constraint inward_date_finite;
+    end if;
+    if not exists (select from inventory.sales_logs where not isfinite(date)) then
+        alter table inventory.sales_logs validate constraint sale_date_finite;
+    end if;
+    if not exists (select from inventory.stock_adjustments where not isfinite(date)) then
+        alter table inventory.stock_adjustments validate constraint adjustment_date_finite;
+    end if;
+    if not exists (select from inventory.orders where not isfinite(date) or not isfinite(dispatch_date)) then
+        alter table inventory.orders validate constraint order_date_finite, validate constraint dispatch_date_finite;
+    end if;
+end
+$$;
+"""
+
 
 def upgrade() -> None:
     run_as_owner(KEYS)
     run_as_owner(NAME_KEYS)
     run_as_owner(PARTY_INDEXES)
+    run_as_owner(RULES)
