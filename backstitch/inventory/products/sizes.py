@@ -42,7 +42,7 @@ def order(size: str) -> str:
     if letters := _LETTER.fullmatch(key):
         number, cross, letter = letters.groups()
         times = int(number or 1) if cross else 0
-        return f"0{100 + {'s': -times, 'm': 1, 'l': 2 + times}[letter]}"
+        return f"0{500 + {'s': -times, 'm': 1, 'l': 2 + times}[letter]}"
     if numbers := _NUMBERS.fullmatch(key):
         first, decimals, second, unit = numbers.groups()
         group = {"m": "1", "y": "2"}.get(unit) or ("4" if "x" in key else "3")
