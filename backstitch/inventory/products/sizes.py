@@ -31,7 +31,7 @@ AS_LETTERS = re.compile(r"[0-9]*X*[SML]")
 AGES = re.compile(r"([0-9]+)-([0-9]+)([my])")
 LEAST_EVEN = 20  # numbers below may be ages: 2-4 is a size of its own as often as two
 
-_LETTER = re.compile(r"([0-9]{0,2})(x?)([sml])")
+_LETTER = re.compile(r"(?:([0-9]{0,2})(x))?([sml])")
 _NUMBERS = re.compile(r"([0-9]{1,9})([.][0-9]+)?(?:[-x]([0-9]{1,9}))?([my]?)")
 _RANKS = {size_key(size): rank for rank, size in enumerate(LETTERS)}
 
@@ -89,7 +89,7 @@ def expand(text: str, *, known: Sequence[str] = ()) -> list[str]:
 
 def _words(typed: str, known: Sequence[str]) -> Sequence[str]:
     """`S M L` and `28 30 32` are several sizes, `Free Size`, `2-4 Yrs`, `28 to 36` and `Extra Large` are not."""
-    words = typed.split()
+    words = [] if same(typed, known) else typed.split()
     usual = all(_usual(word) or same(word, known) for word in words)
     return words if len(words) > 1 and usual and (DIGITS_APART.search(typed) or not _usual(typed)) else [typed]
 
