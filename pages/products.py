@@ -7,7 +7,7 @@ from backstitch.inventory.products import queries as product_queries
 from backstitch.inventory.products.queries import ProductLine
 from ui.products import forms as product_forms
 from ui.products import grid as product_grid
-from ui.shared import formats, paging, session
+from ui.shared import doubles, formats, paging, session
 
 user = session.require(Permission.SEE_INVENTORY)
 editor = user.may(Permission.EDIT_INVENTORY)
@@ -94,4 +94,6 @@ if lines:
         following = lines[-1].sku if more else None
         paging.buttons("product", filters, starts, following, labels=("Previous", "Next"))
 
+if editor:
+    doubles.show("sku", "color", "colour_code", advice=doubles.PRODUCTS)
 product_forms.show_open(editable=editor)

@@ -4,8 +4,9 @@ import streamlit as st
 
 from backstitch.accounts.permissions import Permission
 from backstitch.audit.periods import Period
+from backstitch.inventory.doubles import double_sizes
 from backstitch.inventory.products import queries as product_queries
-from ui.shared import formats, links, matrices, session
+from ui.shared import doubles, formats, links, matrices, session
 from ui.stock import cell_panel
 
 user = session.require(Permission.SEE_INVENTORY)
@@ -68,6 +69,7 @@ st.caption(
     f"{matrices.LOW} at or below the reorder level ({product.reorder_level}) · grey: the product does not come in this "
     "colour and size, or no longer"
 )
+doubles.draw(double_sizes(product.sizes), doubles.PRODUCTS)
 selected = matrices.selected_cell(matrix, state)
 if selected is None:
     st.caption("Click a cell to see what moved it" + (", and to adjust it." if editor else "."))

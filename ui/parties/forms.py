@@ -12,7 +12,7 @@ from backstitch.inventory.parties.queries import Duplicate
 from backstitch.inventory.reasons import LONGEST_REASON
 from ui import feedback
 from ui.parties.kinds import EXAMPLES, LONGEST, Details, Kind, Party
-from ui.shared import active_switch, formats, session, versions
+from ui.shared import active_switch, doubles, formats, session, versions
 
 
 def _open(kind: Kind[Party, Details], party_id: int) -> None:
@@ -45,6 +45,8 @@ def page(kind: Kind[Party, Details], *, editable: bool) -> None:
         st.info(f"No {kind.noun} matches.", icon=":material/search_off:")
     else:
         st.info(f"No {kind.plural} yet{'. Add the first one.' if editable else '.'}", icon=kind.icon)
+    if editable:
+        doubles.show(kind.name, advice=doubles.PARTIES)
     opened = kind.dialog.opened()
     if opened == "new" and editable:
         st.dialog(f"Add {kind.noun}", icon=kind.icon, on_dismiss=lambda: _close(kind))(_dialog)(kind, None, True)

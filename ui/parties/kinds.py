@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from sqlalchemy import Connection
 
@@ -24,7 +24,7 @@ class Kind(Generic[Party, Details]):
     noun: str
     plural: str
     icon: str
-    name: str
+    name: Literal["store_name", "agency_name"]
     days: str
     entity: str
     fields: Mapping[str, str]

@@ -1,10 +1,13 @@
 """The dialogs in which a product is added, edited and deactivated."""
 
+from collections.abc import Sequence
 from typing import NoReturn
 
 import streamlit as st
 
 from backstitch.errors import StaleEdit
+from backstitch.india.gst import slab_hint
+from backstitch.inventory.names import tidy
 from backstitch.inventory.products import commands as product_commands
 from backstitch.inventory.products import queries as product_queries
 from backstitch.inventory.products.commands import ProductDetails
@@ -16,6 +19,8 @@ from ui.shared.dialogs import Dialog
 
 # The subject is "new", or a Product as it was read.
 DIALOG = Dialog("product_dialog")
+# The question in it; its subject is the SKUs that may be meant.
+PENDING = Dialog("product_pending", within=DIALOG.key)
 # A label per field of ProductDetails.
 LABELS = {
     **{name: heading for name, heading in grid.HEADINGS.items() if name != "is_active"},
@@ -56,13 +61,45 @@ def _add() -> None:
             help="With commas between; a code of your own in brackets",
         )
         saved = st.form_submit_button("Add product", type="primary", key="new_save")
+        # In the form, so that “Add anyway” submits the texts of now, not those from before the question.
+        question = st.container()
     if saved:
+        PENDING.close()
         with feedback.refusals():
-            details = fields.details(typed)
-            with session.write("add product") as connection:
-                product_commands.create_product(connection, details=details, colours=fields.colours(colours or ""))
-            DIALOG.close()
-            feedback.done(f"{details.sku} was added.", on_record=_on_record(details))
+            _create(fields.details(typed), colours or "")
+    with question:
+        accepted = _ask_about_near()
+    if accepted:
+        with feedback.refusals():
+            _create(fields.details(typed), colours or "", accepted=accepted)
+            if PENDING.opened() != accepted:
+                st.rerun()
+
+
+def _create(details: ProductDetails, colours: str, *, accepted: Sequence[str] = ()) -> None:
+    """Adds the product, or opens the question whether another one is meant, unless the user has `accepted` that."""
+    with session.read() as connection:
+        near = product_queries.near_products(connection, sku=details.sku)
+    if set(near) - set(accepted):
+        PENDING.open(tuple(near))
+        return
+    with session.write("add product") as connection:
+        product_commands.create_product(connection, details=details, colours=fields.colours(colours))
+    DIALOG.close()
+    PENDING.close()
+    hint = slab_hint(hsn=details.hsn_code, price=details.unit_price, rate=details.gst_rate)
+    feedback.done(f"{tidy(details.sku)} was added.{f' {hint}' if hint else ''}", on_record=_on_record(details))
+
+
+def _ask_about_near() -> Sequence[str]:
+    """Draws the SKUs that may be meant; returns them once the user wants to add the product anyway, else none."""
+    near: Sequence[str] = PENDING.opened() or ()
+    if not near:
+        return ()
+    st.warning(
+        formats.plain(f"Did you mean {' or '.join(near)}? Nothing was saved yet."), icon=":material/content_copy:"
+    )
+    return near if st.form_submit_button("Add anyway", key="new_anyway") else ()
 
 
 @st.dialog("Product", width="medium", icon=":material/styler:", on_dismiss=DIALOG.close)
@@ -116,7 +153,8 @@ def _save(product: Product, details: ProductDetails, colours: str, reason: str) 
         versions.show(stale, differences if theirs else [], reopen=open_product, args=(product.id,))
         return
     DIALOG.close()
-    feedback.done(f"{details.sku} was saved.", on_record=_on_record(details))
+    hint = slab_hint(hsn=details.hsn_code, price=details.unit_price, rate=details.gst_rate)
+    feedback.done(f"{tidy(details.sku)} was saved.{f' {hint}' if hint else ''}", on_record=_on_record(details))
 
 
 def _on_record(product: Product | ProductDetails) -> dict[str, str]:

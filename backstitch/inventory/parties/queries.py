@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, TextClause, text
 
 from backstitch.errors import Refused
+from backstitch.inventory.names import near
 from backstitch.inventory.products.queries import search_pattern
 
 
@@ -103,6 +104,8 @@ AGENCY_USES = text(
 _SAME_NAME = (
     "regexp_replace(lower({column}), '[^[:alnum:]]', '', 'g') = regexp_replace(lower(:name), '[^[:alnum:]]', '', 'g')"
 )
+CUSTOMER_NAMES = text("select id, store_name from inventory.customers where id is distinct from cast(:id as bigint)")
+AGENCY_NAMES = text("select id, agency_name from inventory.agencies where id is distinct from cast(:id as bigint)")
 SIMILAR_CUSTOMERS = text(
     f"""
     select id, store_name as name, {_SAME_NAME.format(column="store_name")} as same_name,
@@ -190,22 +193,28 @@ def agency_uses(connection: Connection, *, agency_id: int) -> int:
 def similar_customers(
     connection: Connection, *, name: str, gstin: str | None, mobiles: list[str], exclude_id: int | None
 ) -> list[Duplicate]:
-    """Customers with the same name, GSTIN or mobile, all normalised, by id; without the one with `exclude_id`."""
+    """Customers with a name that is near, or the same GSTIN or mobile, by id; without the one with `exclude_id`."""
     parameters = {"name": name, "gstin": gstin, "mobiles": mobiles, "exclude_id": exclude_id}
-    return _similar(connection, SIMILAR_CUSTOMERS, parameters)
+    return _similar(connection, SIMILAR_CUSTOMERS, CUSTOMER_NAMES, parameters)
 
 
 def similar_agencies(
     connection: Connection, *, name: str, gstin: str | None, mobiles: list[str], exclude_id: int | None
 ) -> list[Duplicate]:
-    """Agencies with the same name, GSTIN or mobile, all normalised, by id; without the one with `exclude_id`."""
+    """Agencies with a name that is near, or the same GSTIN or mobile, by id; without the one with `exclude_id`."""
     parameters = {"name": name, "gstin": gstin, "mobiles": mobiles, "exclude_id": exclude_id}
-    return _similar(connection, SIMILAR_AGENCIES, parameters)
+    return _similar(connection, SIMILAR_AGENCIES, AGENCY_NAMES, parameters)
 
 
-def _similar(connection: Connection, statement: TextClause, parameters: dict[str, Any]) -> list[Duplicate]:
+def _similar(
+    connection: Connection, statement: TextClause, names: TextClause, parameters: dict[str, Any]
+) -> list[Duplicate]:
     reasons = (("name", "same_name"), ("GSTIN", "same_gstin"), ("mobile", "same_mobile"))
-    return [
-        Duplicate(row.id, row.name, tuple(reason for reason, column in reasons if row._mapping[column]))
+    found = {
+        row.id: Duplicate(row.id, row.name, tuple(reason for reason, column in reasons if row._mapping[column]))
         for row in connection.execute(statement, parameters)
-    ]
+    }
+    others = {name: party_id for party_id, name in connection.execute(names, {"id": parameters["exclude_id"]})}
+    for name in near(parameters["name"], others):
+        found.setdefault(others[name], Duplicate(others[name], name, ("a name like it",)))
+    return [found[party_id] for party_id in sorted(found)]

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from backstitch.errors import Refused
+from backstitch.inventory.names import near_sku
 from backstitch.inventory.products import sizes as size_set
 
 
@@ -106,6 +107,7 @@ SELECT_PRODUCT = """
            allowed_stores, allowed_agencies, is_active, xmin::text as version
     from inventory.products
 """
+OTHER_SKUS = text("select sku from inventory.products where id is distinct from cast(:id as bigint)")
 PRODUCTS = text(SELECT_PRODUCT + "where id = any(cast(:ids as bigint[])) order by sku")
 COLOURS = text(
     "select id, color, colour_code, is_active, xmin::text as version from inventory.product_colors "
@@ -165,6 +167,12 @@ def product_choices(connection: Connection, *, inactive: bool = False) -> dict[i
 def choice_label(sku: str, name: str) -> str:
     """The label of a product in a select box."""
     return sku if sku == name else f"{sku} · {name}"
+
+
+def near_products(connection: Connection, *, sku: str, except_id: int | None = None) -> list[str]:
+    """The SKUs of products that may be meant by one that is to be stored: KT.104 for KT-104."""
+    skus = connection.execute(OTHER_SKUS, {"id": except_id}).scalars()
+    return near_sku(sku, skus)
 
 
 def product(connection: Connection, *, product_id: int) -> Product:

@@ -56,7 +56,7 @@ def mentions(psql: Connection, *words: str) -> list[tuple[str, str]]:
     """Every table of every schema of ours in which one of the words stands, in any column, bytes included."""
     tables = psql.execute(
         "select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace "
-        "where c.relkind = 'r' and n.nspname in ('inventory', 'accounts', 'audit', 'public')"
+        "where c.relkind = 'r' and n.nspname in ('inventory', 'accounts', 'audit', 'public', 'runtime')"
     ).fetchall()
     assert len(tables) > 10
     found = []
