@@ -1,20 +1,17 @@
-"""Reads a block pasted from a spreadsheet, or an uploaded .xlsx or .csv file, into rows of text.
+"""Reads what people upload or paste, workbooks and text files, into sheets: each cell has the text that is shown.
 
-Values are not interpreted here: each is the text that the spreadsheet shows.
+Values are not interpreted here. The content of a file decides its format, not its name.
 """
 
-import csv
-import io
-from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable
 
 from backstitch.errors import Refused
-from backstitch.files import csv_in, xlsx_in
-from backstitch.files.xlsx_in import MOST_COLUMNS, MOST_ROWS
+from backstitch.files import text_files, workbooks
+from backstitch.files.sheets import Line, Sheet
+from backstitch.files.workbooks import MOST_COLUMNS, MOST_ROWS
 
 LARGEST_FILE = 10 * 1024 * 1024  # bytes
 LARGEST_TEXT = 10_000_000  # characters
-MOST_CELLS = MOST_ROWS * MOST_COLUMNS
 PASTED = "The pasted block"
 OTHER_FORMATS = {
     b"%PDF": "a PDF file",
@@ -28,22 +25,6 @@ OTHER_FORMATS = {
 OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"
 
 
-@dataclass(frozen=True)
-class Line:
-    """A row that is not blank: the number that a spreadsheet shows beside it (from 1), and its cells as text."""
-
-    number: int
-    cells: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """The rows that are not blank; the first may be a header. `name` is the file's name, or PASTED."""
-
-    name: str
-    lines: tuple[Line, ...]
-
-
 def read_block(text: str) -> Sheet:
     """Reads a block as Excel copies it: cells separated by tabs, a cell with line breaks in quotation marks.
 
@@ -52,15 +33,15 @@ def read_block(text: str) -> Sheet:
     """
     if len(text) > LARGEST_TEXT:
         raise Refused(f"{PASTED} is too large. Paste it in parts, or upload the file.", rule="block_too_large")
-    return _sheet(PASTED, _records(PASTED, text))
+    return _sheet(PASTED, text_files.records(PASTED, text))
 
 
-def read_file(name: str, data: bytes, *, user: Hashable = None) -> Sheet:
-    """Reads an .xlsx or .csv file; its content decides the format, not its name.
+def read(name: str, data: bytes, *, user: Hashable = None) -> tuple[Sheet, ...]:
+    """Reads the visible sheets of a file that have rows, in their order: one at least; a text file has one.
 
     A `user` has one workbook read at a time.
 
-    Raises Refused: file_too_large, not_a_table, encoding_unknown, what `xlsx_in.rows` raises and what `read_block`
+    Raises Refused: file_too_large, not_a_table, encoding_unknown, what `workbooks.read` raises and what `read_block`
     raises.
     """
     if len(data) > LARGEST_FILE:
@@ -76,9 +57,8 @@ def read_file(name: str, data: bytes, *, user: Hashable = None) -> Sheet:
             rule="not_a_table",
         )
     if data.startswith(b"PK"):
-        return _sheet(name, xlsx_in.rows(name, data, user=user))
-    text, _ = csv_in.decode(name, data)
-    return _sheet(name, _records(name, text))
+        return (_sheet(name, workbooks.rows(name, data, user=user)),)
+    return (_sheet(name, text_files.records(name, text_files.decode(name, data)[0])),)
 
 
 def _sheet(name: str, rows: Iterable[tuple[str, ...]]) -> Sheet:
@@ -103,30 +83,3 @@ def _without_blanks_at_the_end(row: tuple[str, ...]) -> tuple[str, ...]:
     while end and not row[end - 1].strip():
         end -= 1
     return row[:end]
-
-
-def _records(name: str, text: str) -> Iterator[tuple[str, ...]]:
-    # Strict: otherwise a quotation mark that is never closed would silently swallow the rows after it.
-    separator = _separator(text)
-    if text.count(separator) + text.count("\n") > MOST_CELLS:
-        # A cell takes many times the memory of its characters, and a row is read whole.
-        raise Refused(f"{name} has more than {MOST_CELLS:,} cells. Split it into several parts.", rule="too_many_cells")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    row = 0
-    try:
-        for record in reader:
-            row += 1
-            yield tuple(record)
-    except csv.Error as error:
-        raise Refused(
-            f"{name} cannot be read from row {row + 1} on: a quotation mark is out of place there, or a cell is "
-            "longer than 100,000 characters.",
-            rule="block_unreadable",
-        ) from error
-
-
-def _separator(text: str) -> str:
-    if "\t" in text:
-        return "\t"
-    first_line = next((line for line in text.splitlines() if line.strip()), "")
-    return max(csv_in.SEPARATORS, key=first_line.count)

@@ -1,9 +1,9 @@
-"""Reads a workbook from standard input, in a process of its own: `python -m backstitch.files.xlsx_reader`.
+"""Reads a workbook from standard input, in a process of its own: `python -m backstitch.files.workbook_reader`.
 
 A workbook is a ZIP archive of XML files: a small one can unpack to gigabytes, name entities that double each other, or
 refer to files of the server. So this process has little memory, little time and no files, imports nothing else of
 Backstitch, and gives back nothing but text: a line of JSON for each row of the first visible sheet, and one that says
-how it ended, {"rows": 12} or {"refused": "workbook_too_large"}. `backstitch.files.xlsx_in` starts it.
+how it ended, {"rows": 12} or {"refused": "workbook_too_large"}. `backstitch.files.workbooks` starts it.
 """
 
 import gc

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Hashable, Iterator
 
 from backstitch.errors import Refused
-from backstitch.files import xlsx_reader
-from backstitch.files.xlsx_reader import LARGEST_UNPACKED, LONGEST_CELL, MOST_COLUMNS, MOST_ROWS
+from backstitch.files import workbook_reader
+from backstitch.files.workbook_reader import LARGEST_UNPACKED, LONGEST_CELL, MOST_COLUMNS, MOST_ROWS
 from backstitch.queues import Gate
 from backstitch.settings import PROJECT
 
@@ -18,7 +18,7 @@ __all__ = ["MOST_COLUMNS", "MOST_ROWS", "rows"]
 
 log = logging.getLogger(__name__)
 
-COMMAND = [sys.executable, "-m", xlsx_reader.__name__]
+COMMAND = [sys.executable, "-m", workbook_reader.__name__]
 SECONDS = 60  # for a workbook; the process has half of that of a core
 TURN_SECONDS = 30  # to wait for those before it
 SENTENCES = {
@@ -64,7 +64,7 @@ def _why_it_died(done: "subprocess.CompletedProcess[bytes]") -> str:
     """The rule for a process that the system has ended: by the limit of time, for want of memory, or for a fault."""
     if done.returncode == -signal.SIGXCPU:
         return "workbook_too_slow"
-    if done.returncode in {xlsx_reader.TOO_MUCH_MEMORY, -signal.SIGKILL}:
+    if done.returncode in {workbook_reader.TOO_MUCH_MEMORY, -signal.SIGKILL}:
         return "workbook_too_large"
     log.warning("A workbook ended its reader (%s): %s", done.returncode, done.stderr[-400:].decode(errors="replace"))
     return "workbook_unreadable"
