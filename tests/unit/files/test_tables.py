@@ -150,7 +150,7 @@ def test_a_workbook_is_read_as_text_with_its_days_percentages_and_whole_numbers(
     )
     assert tables.read("goods.xlsx", data)[0].lines == (
         Line(1, ("Date", "SKU", "GST", "S", "Note")),
-        Line(2, ("2026-11-05", "104", "5%", "3")),
+        Line(2, ("2026-11-05 0:00:00", "104", "5%", "3")),
         Line(4, ("2026-11-06", "0104", "0.12", "2.5", "TRUE")),
     )
 
@@ -175,10 +175,10 @@ WRONG_FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty": (lambda: b"", "block_empty"),
     "pdf": (lambda: b"%PDF-1.7 ...", "not_a_table"),
     "picture": (lambda: b"\x89PNG\r\n\x1a\n", "not_a_table"),
-    "old workbook": (lambda: b"\xd0\xcf\x11\xe0 ...", "not_a_table"),
+    "old workbook": (lambda: b"\xd0\xcf\x11\xe0 ...", "workbook_unreadable"),
     "bytes": (lambda: b"\x81\x8d\x8f\x90\x9d", "encoding_unknown"),
     "broken archive": (lambda: workbook(["a"])[:200], "workbook_unreadable"),
-    "no workbook": (lambda: archive(hello_xml="<a/>"), "workbook_unreadable"),
+    "no workbook": (lambda: archive(hello_xml="<a/>"), "not_a_table"),
     "broken inside": (lambda: with_part(workbook(["a"]), SHEET, "<worksheet><not closed"), "workbook_unreadable"),
     "no sheets": (lambda: archive(xl__workbook_xml="<workbook/>"), "workbook_unreadable"),
     "entities": (
@@ -263,7 +263,7 @@ def test_a_workbook_is_read_by_a_process_that_cannot_take_much_memory_or_time(
 def test_the_process_that_reads_a_workbook_ends_when_it_takes_too_much_memory(
     monkeypatch: pytest.MonkeyPatch, act: str
 ) -> None:
-    program = f"from backstitch.files import workbook_reader as r; r.rows = lambda data: {act}; r.main()"
+    program = f"from backstitch.files import workbook_reader as r; r.sheets = lambda data: {act}; r.main()"
     monkeypatch.setattr(workbooks, "COMMAND", [sys.executable, "-c", program])
     with pytest.raises(Refused) as refused:
         tables.read("goods.xlsx", workbook(["a"]))
