@@ -114,10 +114,13 @@ class Grid:
         """Adds a row of cells with their columns. Raises Unreadable, what `Budget.spend` raises among it."""
         row: list[Content] = []
         for column, cell in cells:
-            if is_blank(cell):
+            if not cell or is_blank(cell):
                 continue
             if not 0 <= column < MOST_COLUMNS:
                 raise Unreadable("too_many_columns", f"row {number}{self._of_tab()}")
+            if column == len(row):
+                row.append(cell)
+                continue
             row.extend([""] * (column + 1 - len(row)))
             row[column] = cell
         if not row:

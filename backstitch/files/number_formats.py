@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 GENERAL = "General"
@@ -20,6 +20,8 @@ DIGITS = 15  # significant ones, of Excel
 WIDE = Context(prec=700)  # a format has up to 255 places
 NOISE = Decimal("1e-11")  # relative; what remains of calculations with binary fractions
 GENERAL_CHARACTERS = 11
+TIMES = {"calendar", "elapsed", "half"}
+PLAIN = re.compile(r"0(\.0+)?")
 FILL = {"0": "0", "?": " ", "#": ""}  # what stands where there is no digit
 LATEST_SERIAL = 2_958_465  # 9999-12-31
 SECONDS_A_DAY = 86_400
@@ -76,12 +78,27 @@ class Section:
     tokens: tuple[Token, ...]
     condition: tuple[str, Decimal] | None
 
-    def has(self, *kinds: str) -> bool:
-        """Whether it has a token of one of these kinds."""
-        return any(token.kind in kinds for token in self.tokens)
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of its tokens."""
+        return frozenset(token.kind for token in self.tokens)
+
+    @cached_property
+    def parts(self) -> tuple[tuple[Token, ...], tuple[Token, ...], int, Decimal]:
+        """Before the point, and from it on; the power of ten that commas take away; the unit of the last place."""
+        whole, rest = _at_point(self.tokens)
+        last = max((index for index, token in enumerate(whole) if token.kind == "digit"), default=-1)
+        # Commas behind the last digit: the number is shown in thousands.
+        thousands = sum(token.kind == "comma" for token in (*whole[last + 1 :], *rest))
+        return whole, rest, -3 * thousands, _unit(rest)
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether it is 0, 0.00 and so on."""
+        return PLAIN.fullmatch("".join(token.text for token in self.tokens)) is not None and "literal" not in self.kinds
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=10_000)
 def show(value: float, code: str, *, date1904: bool = False) -> Shown:
     """Shows a number under a format. `date1904`: days are counted from 1904, as Excel for Mac once did.
 
@@ -91,9 +108,9 @@ def show(value: float, code: str, *, date1904: bool = False) -> Shown:
     index, section = _choose(_sections(code), number)
     # The second section writes its own sign: a minus, or brackets.
     negative = number < 0 and not _only_negatives(_sections(code), index)
-    if section.has("era"):
+    if "era" in section.kinds:
         raise UnknownFormat
-    if section.has("calendar", "elapsed", "half"):
+    if not section.kinds.isdisjoint(TIMES):
         return _show_time(section, abs(number) if number < 0 and not negative else number, date1904=date1904)
     text, read = _show_number(section, abs(number))
     # What rounds to nothing has no sign.
@@ -106,7 +123,7 @@ def show_text(text: str, code: str) -> str:
         return text
     sections = _sections(code)
     section = sections[3] if len(sections) > 3 else sections[-1]
-    if not section.has("text") and len(sections) < 4:
+    if "text" not in section.kinds and len(sections) < 4:
         return text
     return "".join(text if token.kind == "text" else token.text for token in section.tokens)
 
@@ -168,7 +185,7 @@ def _bracket(text: str) -> Token:
 
 
 def _choose(sections: tuple[Section, ...], number: Decimal) -> tuple[int, Section]:
-    numeric = [section for section in sections[:3] if not section.has("text")]
+    numeric = [section for section in sections[:3] if "text" not in section.kinds]
     if not numeric:
         return 0, Section((Token("general", GENERAL),), None)
     if len(numeric) == 1 and not numeric[0].condition:
@@ -203,19 +220,24 @@ def _only_negatives(sections: tuple[Section, ...], index: int) -> bool:
 
 
 def _show_number(section: Section, number: Decimal) -> tuple[str, Decimal]:
-    if section.has("general"):
+    kinds = section.kinds
+    if "general" in kinds:
         text, read = _show_general(number)
         return "".join(text if token.kind == "general" else token.text for token in section.tokens), read
-    if not section.has("digit"):
+    if "digit" not in kinds:
         return "".join(token.text for token in section.tokens), Decimal(0)
-    percent = 100 ** sum(token.kind == "percent" for token in section.tokens)
-    if section.has("slash") and not section.has("point", "exponent"):
-        text, read = _show_fraction(section.tokens, number * percent)
-    elif section.has("exponent"):
-        text, read = _show_exponent(section.tokens, number * percent)
+    if "percent" in kinds:
+        percent = 100 ** sum(token.kind == "percent" for token in section.tokens)
+        number *= percent
     else:
-        text, read = _show_fixed(section.tokens, number * percent)
-    return text, read / percent
+        percent = 1
+    if "slash" in kinds and kinds.isdisjoint({"point", "exponent"}):
+        text, read = _show_fraction(section.tokens, number)
+    elif "exponent" in kinds:
+        text, read = _show_exponent(section.tokens, number)
+    else:
+        text, read = _show_fixed(section, number)
+    return text, read / percent if percent > 1 else read
 
 
 def _show_general(number: Decimal) -> tuple[str, Decimal]:
@@ -238,16 +260,13 @@ def _trimmed(decimals: str) -> str:
 
 
 def _same(shown: Decimal, number: Decimal) -> bool:
-    return abs(shown - number) <= max(number, Decimal(1)) * NOISE
+    return shown == number or abs(shown - number) <= max(number, Decimal(1)) * NOISE
 
 
-def _show_fixed(tokens: tuple[Token, ...], number: Decimal) -> tuple[str, Decimal]:
-    whole, rest = _at_point(tokens)
-    last = max((index for index, token in enumerate(whole) if token.kind == "digit"), default=-1)
-    # Commas behind the last digit: the number is shown in thousands.
-    thousands = sum(token.kind == "comma" for token in (*whole[last + 1 :], *rest))
-    rounded = number.scaleb(-3 * thousands).quantize(_unit(rest), ROUND_HALF_UP, WIDE)
-    return _digits(whole, rest, rounded), rounded
+def _show_fixed(section: Section, number: Decimal) -> tuple[str, Decimal]:
+    whole, rest, power, unit = section.parts
+    rounded = (number.scaleb(power) if power else number).quantize(unit, ROUND_HALF_UP, WIDE)
+    return f"{rounded:f}" if section.is_plain else _digits(whole, rest, rounded), rounded
 
 
 def _at_point(tokens: tuple[Token, ...]) -> tuple[tuple[Token, ...], tuple[Token, ...]]:
@@ -381,14 +400,14 @@ def _with_minutes(tokens: tuple[Token, ...]) -> Iterator[Token]:
 
 def _show_time(section: Section, number: Decimal, *, date1904: bool) -> Shown:
     tokens = tuple(_with_minutes(section.tokens))
-    elapsed = section.has("elapsed")
+    elapsed = "elapsed" in section.kinds
     if not -LATEST_SERIAL <= number < LATEST_SERIAL + 1 or (number < 0 and not elapsed):
         raise UnknownFormat
     seconds = (abs(number) * SECONDS_A_DAY).quantize(Decimal(1).scaleb(-_subseconds(tokens)), ROUND_HALF_UP, WIDE)
     serial, of_day = divmod(seconds, SECONDS_A_DAY)
     shows_day = any(map(_is_day, tokens))
     day = _day(int(serial), date1904=date1904) if shows_day else None
-    half = section.has("half")
+    half = "half" in section.kinds
     text = "".join(_time_texts(tokens, day=day, total=seconds, of_day=of_day, half=half))
     return Shown(f"{'-' if number < 0 else ''}{text}".strip(), day)
 

@@ -16,42 +16,38 @@ from backstitch.files.grids import LONGEST_CELL, MOST_CELLS
 SEPARATORS = ("\t", ",", ";", "|")
 SAMPLE = 100_000  # characters, in which the separator is looked for
 SAMPLE_ROWS = 50
-SEPARATOR_LINE = re.compile(r"sep=(.)(?:\r\n|\r|\n|$)", re.IGNORECASE)
+SEPARATOR_LINE = re.compile(r'("?)sep=([,;\t|:~^])\1(?:\r\n|\r|\n|$)', re.IGNORECASE)
 FORMULA_TEXT = re.compile(r'="((?:[^"]|"")*)"')  # how a program keeps Excel from making a number of 00123
 
-# Windows-1252. Letters of other code pages come out as these signs between two letters (ka¿dy), or as pairs.
-LETTERS = r"A-Za-zÀ-ÖØ-öø-ÿŠšŽžŒœŸ"
-SMALL = r"a-zß-öø-ÿšžœ"
-CAPITAL = r"A-ZÀ-ÖØ-ÞŠŽŒŸ"
-ORDINARY = r"\u00a0£€§©®™°ªº·•–—…‘’“”„«»¡¿±²³¼½¾×´"
-RUN = re.compile(r"[^\x00-\x7f]+")
-# One letter, or two of a word in the same case; signs around it.
-WESTERN = re.compile(rf"[{ORDINARY}]*(?:[{LETTERS}]{{0,1}}|[{SMALL}]{{2}}|[{CAPITAL}ß]{{2}})[{ORDINARY}]*")
-IN_WORD = re.compile(rf"(?<=[A-Za-z])[^\x00-\x7f{LETTERS}’‘–—·•×°®™…”“\u00a0](?=[A-Za-z])")
-CASE_BREAK = re.compile(r"(?<=[a-z])[ŠŽŒŸÀ-ÖØ-Þ](?=[a-z]|\b)")
+# Windows-1252, without the letters of Icelandic, whose bytes are common Turkish letters. Of another code page letters
+# come out as signs within a word (ka¿dy), or a character as two that stand together nowhere (ºì).
+LETTERS = r"A-Za-zÀ-ÏÑ-ÖØ-Üß-ïñ-öø-üÿŠšŽžŒœŸ"
+SMALL, CAPITAL = r"ß-ïñ-öø-üÿšžœ", r"À-ÏÑ-ÖØ-ÜßŠŽŒŸ"
+SIGNS = r"\u00a0£€§©®™°ªº·•–—…‘’“”„«»¡¿±²³¼½¾×´"
+OPENING, CLOSING = r"\u00a0“‘’„«¡¿–—…•£€", r"\u00a0”’“»–—…•™£€"
+HIGH = re.compile(r"[^\x00-\x7f]+")
+WESTERN = re.compile(
+    rf"[{SIGNS}{LETTERS}]|°[–—”’]|[½¼¾][”’]|[{OPENING}]*(?:[{LETTERS}]?|[{SMALL}]{{2}}|[{CAPITAL}]{{2}})[{CLOSING}]*"
+)
+SIGN_IN_WORD = re.compile(rf"(?<=[{LETTERS}])[^\x00-\x7f{LETTERS}’‘–—·•×°®™…”“\u00a0](?=[{LETTERS}])")
+CAPITAL_IN_WORD = re.compile(r"(?<=[a-z])[À-ÖØ-ÞŠŽŒŸ](?=[a-z]|\b)")
 
 
 def decode(name: str, data: bytes) -> tuple[str, str]:
     """The text and its encoding: UTF-8 or UTF-16, with or without a byte order mark, or Windows-1252.
 
-    Raises Refused: encoding_unknown for other code pages, whose bytes are Windows-1252 too, but no words.
+    Raises Refused: not_a_table for bytes that are no text; encoding_unknown for the text of another code page, whose
+    bytes are Windows-1252 too, but no words of it.
     """
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encodings = ["utf-16"]
-    elif b"\x00" in data:
-        # The characters of digits, separators and line ends have a byte 0: the first, or the second.
-        encodings = ["utf-16-be" if data[::2].count(0) > data[1::2].count(0) else "utf-16-le"]
-    else:
-        encodings = ["utf-8-sig"]
-    for encoding in encodings:
-        with suppress(UnicodeDecodeError):
-            text = data.decode(encoding)
-            if "\x00" not in text:
-                return text, encoding
-    if encodings == ["utf-8-sig"] and not data.startswith(codecs.BOM_UTF8):
+    encoding = _unicode(data)
+    if encoding is None:
+        raise Refused(f"{name} is no text file and no workbook. Upload an .xlsx or .csv file.", rule="not_a_table")
+    with suppress(UnicodeDecodeError):
+        return data.decode(encoding), encoding
+    if encoding == "utf-8-sig" and not data.startswith(codecs.BOM_UTF8):
         with suppress(UnicodeDecodeError):
             text = data.decode("cp1252")
-            if not _foreign(text):
+            if not _is_foreign(text):
                 return text, "cp1252"
     raise Refused(
         f"{name}: its characters are neither UTF-8 nor Windows-1252. Open it in the program that made it, save it as "
@@ -60,20 +56,33 @@ def decode(name: str, data: bytes) -> tuple[str, str]:
     )
 
 
-def _foreign(text: str) -> bool:
+def _unicode(data: bytes) -> str | None:
+    """The encoding, if it is one of Unicode; None for bytes that are no text."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    zeros = data.count(0)
+    if not zeros:
+        return "utf-8-sig"
+    # In UTF-16 digits, separators and line ends have a byte 0: always the first, or always the second.
+    first = data[::2].count(0)
+    if zeros * 10 < len(data) or min(first, zeros - first) * 10 > zeros:
+        return None
+    return "utf-16-be" if first * 2 > zeros else "utf-16-le"
+
+
+def _is_foreign(text: str) -> bool:
     """Whether the text is no Windows-1252, though its bytes can be read as such."""
-    if IN_WORD.search(text) or CASE_BREAK.search(text):
+    if SIGN_IN_WORD.search(text) or CAPITAL_IN_WORD.search(text):
         return True
-    return any(_is_foreign_run(text, run) for run in RUN.finditer(text))
+    return any(_is_foreign_run(text, run) for run in HIGH.finditer(text))
 
 
 def _is_foreign_run(text: str, run: "re.Match[str]") -> bool:
     if not WESTERN.fullmatch(run[0]):
         return True
-    letters = re.findall(f"[{LETTERS}]", run[0])
-    # Two such letters stand within a word (Calções, GRÖßE); alone they are a character of two bytes.
+    # Two letters stand within a word (Calções, GRÖßE); alone they are one character of another code page.
     beside = text[max(0, run.start() - 1) : run.start()] + text[run.end() : run.end() + 1]
-    return len(letters) > 1 and not re.search("[A-Za-z]", beside)
+    return sum(character.isalpha() for character in run[0]) > 1 and not re.search("[A-Za-z]", beside)
 
 
 def records(name: str, text: str) -> Iterator[tuple[str, ...]]:
@@ -83,7 +92,7 @@ def records(name: str, text: str) -> Iterator[tuple[str, ...]]:
     Raises Refused: too_many_cells, block_unreadable.
     """
     named = SEPARATOR_LINE.match(text)
-    separator = named[1] if named else find_separator(text)
+    separator = named[2] if named else find_separator(text)
     text = text[named.end() :] if named else text
     if text.count(separator) + text.count("\n") + text.count("\r") > MOST_CELLS:
         # A cell takes many times the memory of its characters, and a row is read whole.

@@ -50,7 +50,7 @@ MEMORY = 256 * 1024 * 1024  # bytes; a workbook of 20,000 rows and 60 columns ta
 ADDRESSES = 2 * MEMORY  # bytes of address space, behind which the system does not let it go
 TOO_MUCH_MEMORY = 3  # the exit code
 LOOK = 0.02  # seconds between two looks at the memory
-CPU_SECONDS = 20
+CPU_SECONDS = 30
 ENCRYPTED = 0x1
 CHUNK = 64 * 1024  # bytes
 

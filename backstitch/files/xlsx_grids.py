@@ -27,6 +27,7 @@ from backstitch.files.number_formats import GENERAL
 
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 WORKBOOK = "xl/workbook.xml"
+CELL, FORMULA, VALUE, INLINE = f"{MAIN}c", f"{MAIN}f", f"{MAIN}v", f"{MAIN}is"
 
 
 def read(archive: zipfile.ZipFile, data: bytes) -> Iterator[Grid]:
@@ -98,24 +99,27 @@ class _SheetReader:
     def _cells(self, row: Element) -> Iterator[tuple[int, Content]]:
         column = 0
         for element in row:
-            if element.tag == f"{MAIN}c":
+            if element.tag == CELL:
                 name = element.get("r")
                 column = coordinate_to_tuple(name)[1] if name else column + 1
                 yield column - 1, self._content(element)
 
     def _content(self, element: Element) -> Content:
         kind = element.get("t", "n")
-        stored = element.find(f"{MAIN}v")
+        children = {child.tag: child for child in element}
+        stored = children.get(VALUE)
         raw = "" if stored is None else stored.text or ""
-        if element.find(f"{MAIN}f") is not None and self._has_no_result(kind, raw, stored):
+        if FORMULA in children and self._has_no_result(kind, raw, stored):
             return Cell("", None, grids.NO_RESULT)
-        if kind == "inlineStr":
-            inline = element.find(f"{MAIN}is")
-            return "" if inline is None else self._text(Text.from_tree(inline).content or "", element)
+        if INLINE in children and kind == "inlineStr":
+            return self._text(Text.from_tree(children[INLINE]).content or "", element)
         if not raw:
             return ""
         if kind == "n":
-            return grids.number(float(raw), self._format(element), date1904=self._date1904)
+            code = self._format(element)
+            if code == GENERAL and raw.isdecimal() and len(raw) <= grids.MOST_DIGITS:
+                return str(int(raw))  # most numbers are such
+            return grids.number(float(raw), code, date1904=self._date1904)
         if kind == "d":
             return grids.number(to_excel(datetime.fromisoformat(raw)), self._format(element))
         if kind == "b":
@@ -128,7 +132,8 @@ class _SheetReader:
         return self._zero_is_no_result and kind == "n" and float(raw) == 0
 
     def _text(self, text: str, element: Element) -> str:
-        return grids.text(unescape(text), self._format(element))
+        # A carriage return is escaped, and shows nothing.
+        return grids.text(unescape(text).replace("\r\n", "\n"), self._format(element))
 
     def _format(self, element: Element) -> str:
         style = element.get("s", "0")
