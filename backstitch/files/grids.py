@@ -212,6 +212,11 @@ def _spread(grid: Grid) -> dict[int, dict[int, Content]]:
     Only rows that have a cell of their own get a value: a blank row stays blank.
     """
     spread: dict[int, dict[int, Content]] = {}
+    if not grid.merged:
+        return spread
+    # Areas do not overlap, unless somebody made them to take long.
+    if sum(min(area.bottom - area.top + 1, len(grid.rows)) for area in grid.merged) > MOST_CELLS:
+        raise Unreadable("workbook_too_large")
     lone = {row: {at for at, cell in enumerate(cells) if not is_blank(cell)} for row, cells in grid.rows.items()}
     for area in grid.merged:
         for row in _rows(grid, area):

@@ -11,10 +11,13 @@ from datetime import date, datetime
 import openpyxl
 import pytest
 import xlsxwriter
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from backstitch.errors import Refused
 from backstitch.files import tables, workbook_reader, workbooks
 from backstitch.files.sheets import Line, Sheet
+from tests.unit.files.books import archive, ods, ods_cell, ods_row, ods_sheet, xls, xlsx
 
 
 def workbook(*rows: list[object], percent: str = "") -> bytes:
@@ -28,14 +31,6 @@ def workbook(*rows: list[object], percent: str = "") -> bytes:
     return file.getvalue()
 
 
-def archive(**parts: str) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
-        for name, text in parts.items():
-            made.writestr(name.replace("__", "/").replace("_xml", ".xml"), text)
-    return file.getvalue()
-
-
 def with_part(data: bytes, name: str, text: str | bytes) -> bytes:
     """The workbook with one part of it replaced."""
     file = io.BytesIO()
@@ -45,6 +40,9 @@ def with_part(data: bytes, name: str, text: str | bytes) -> bytes:
     return file.getvalue()
 
 
+ODS = "application/vnd.oasis.opendocument.spreadsheet"
+MANIFEST = {"META-INF__manifest_xml": "<a/>"}
+MERGES = '<mergeCells><mergeCell ref="A1:BH1048576"/></mergeCells>'
 DOCTYPE = '<!DOCTYPE a [<!ENTITY b "bbbbbbbbbb"><!ENTITY c "&b;&b;&b;">]>'
 ENTITIES = '<?xml version="1.0" encoding="{}"?>{}' + DOCTYPE + "<a>&c;</a>"
 ROWS = (
@@ -230,6 +228,37 @@ WRONG_FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     "sizes that lie": (lambda: lying(workbook(["a"])), "workbook_unreadable"),
     "overlapping parts": (lambda: overlapping(100), "workbook_too_large"),
     "many cells": (lambda: b"1,2\n" * 700_000, "too_many_cells"),
+    "a broken old workbook": (lambda: xls(["a"])[:1200], "workbook_unreadable"),
+    "a broken OpenDocument": (lambda: archive(mimetype=ODS, content_xml="<a", **MANIFEST), "workbook_unreadable"),
+    "an OpenDocument with entities": (
+        lambda: archive(mimetype=ODS, content_xml=ENTITIES.format("UTF-8", ""), **MANIFEST),
+        "workbook_unreadable",
+    ),
+    "an OpenDocument that unpacks to gigabytes": (
+        lambda: archive(mimetype=ODS, content_xml=" " * (workbook_reader.LARGEST_UNPACKED + 1)),
+        "workbook_too_large",
+    ),
+    "a deep OpenDocument": (
+        lambda: archive(mimetype=ODS, content_xml="<table>" * 3_000_000, **MANIFEST),
+        "workbook_too_large",
+    ),
+    "an OpenDocument row a million times": (lambda: ods(ods_row("a", number_rows_repeated="1000000")), "too_many_rows"),
+    "an OpenDocument cell a billion times": (
+        lambda: ods(ods_row(ods_cell("a", number_columns_repeated="1000000000"))),
+        "too_many_columns",
+    ),
+    "a billion blanks in an OpenDocument": (
+        lambda: ods(ods_row(ods_cell("", inside='<text:s text:c="1000000000"/>' * 3 + "a"))),
+        "cell_too_long",
+    ),
+    "sheets that are too much together": (
+        lambda: ods(*(ods_sheet(f"S{n}", ods_row(*["abcdefgh" * 1000] * 60, number_rows_repeated="30")) for n in "12")),
+        "workbook_too_large",
+    ),
+    "a merge over all rows, a thousand times": (
+        lambda: with_sheet("<row><c><v>1</v></c></row>" * 20_001 + "</sheetData>" + MERGES * 1000 + "<sheetData>"),
+        "workbook_too_large",
+    ),
 }
 
 
@@ -291,3 +320,24 @@ def test_a_workbook_that_says_it_has_a_million_rows_is_read_as_far_as_it_goes() 
     claimed = sheet.replace('<dimension ref="A1:B2"', '<dimension ref="A1:XFD1048576"')
     assert claimed != sheet
     assert cells(*tables.read("goods.xlsx", with_part(data, SHEET, claimed))) == [("Date", "SKU"), ("1", "2")]
+
+
+MADE = [xlsx(["SKU", "Qty"], [(118, '"KT-"000'), 5]), xls(["SKU"], ["KT"]), ods(ods_row("SKU"), ods_row("KT"))]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.sampled_from(MADE), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=20), st.booleans()
+)
+def test_any_damage_to_a_workbook_gives_sheets_or_a_refusal(
+    data: bytes, damage: list[tuple[int, int]], cut: bool
+) -> None:
+    broken = bytearray(data)
+    for at, byte in damage:
+        broken[at % len(broken)] = byte
+    try:
+        sheets = tables.read("goods", bytes(broken[: len(broken) // 2 if cut else None]))
+    except Refused as refused:
+        assert str(refused).endswith(".")
+    else:
+        assert all(sheet.lines for sheet in sheets)
