@@ -125,6 +125,8 @@ class Grid:
             row[column] = cell
         if not row:
             return
+        if number in self.rows:
+            raise Unreadable("workbook_unreadable")  # which of the two Excel would show is not known
         self.rows[number] = row
         if hidden:
             self.hidden_rows.add(number)
@@ -137,7 +139,7 @@ class Grid:
             raise Unreadable("too_many_unknown", next(filter(None, sentences), ""))
 
     def _of_tab(self) -> str:
-        return f" of the sheet {self.tab}" if self.tab else ""
+        return f" in the sheet {self.tab}" if self.tab else ""
 
 
 def is_blank(cell: Content) -> bool:

@@ -5,6 +5,7 @@ Values are not interpreted here. The content of a file decides its format, not i
 
 import re
 from collections.abc import Hashable, Iterable
+from dataclasses import replace
 
 from backstitch.errors import Refused
 from backstitch.files import text_files, workbooks
@@ -74,9 +75,10 @@ def read(name: str, data: bytes, *, user: Hashable = None) -> tuple[Sheet, ...]:
             raise Refused(f"{name} is {what}. Upload an .xlsx or .csv file.", rule="not_a_table")
     if data.startswith((ARCHIVE, COMPOUND_FILE)):
         return workbooks.read(name, data, user=user)
-    text, _ = text_files.decode(name, data)
+    text, encoding = text_files.decode(name, data)
     _refuse_other_texts(name, text)
-    return (_sheet(name, text_files.records(name, text)),)
+    sheet = _sheet(name, text_files.records(name, text))
+    return (replace(sheet, remarks=text_files.remarks(text, encoding)),)
 
 
 def _refuse_other_texts(name: str, text: str) -> None:

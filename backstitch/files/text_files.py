@@ -70,6 +70,14 @@ def _unicode(data: bytes) -> str | None:
     return "utf-16-be" if first * 2 > zeros else "utf-16-le"
 
 
+def remarks(text: str, encoding: str) -> tuple[str, ...]:
+    """Names a word by which somebody can see whether the characters were read rightly, where a file does not say."""
+    word = re.search(r"[^\s,;|]{0,15}[^\x00-\x7f][^\s,;|]{0,15}", text) if encoding == "cp1252" else None
+    if word is None:
+        return ()
+    return (f"The file is not UTF-8, so its characters were read as Windows-1252: is “{word[0]}” right?",)
+
+
 def _is_foreign(text: str) -> bool:
     """Whether the text is no Windows-1252, though its bytes can be read as such."""
     if SIGN_IN_WORD.search(text) or CAPITAL_IN_WORD.search(text):

@@ -48,6 +48,13 @@ def test_words_of_western_europe_in_windows_1252_are_read(text: str) -> None:
     assert text_files.decode("goods.csv", text.encode("cp1252")) == (text, "cp1252")
 
 
+def test_a_word_is_shown_by_which_windows_1252_can_be_judged() -> None:
+    (sheet,) = tables.read("goods.csv", "SKU;Colour\nKT;Dark Bläu\n".encode("cp1252"))
+    assert sheet.remarks == ("The file is not UTF-8, so its characters were read as Windows-1252: is “Bläu” right?",)
+    (plain,) = tables.read("goods.csv", "SKU;Colour\nKT;Bläu\n".encode())
+    assert plain.remarks == ()
+
+
 @pytest.mark.parametrize(
     ("text", "encoding"),
     [

@@ -365,6 +365,12 @@ def test_cells_as_programs_store_them(cell: str, shown: str) -> None:
     assert (rows(sheet)[1], sheet.unknown) == ((shown, "end"), {})
 
 
+def test_a_row_that_is_there_twice_is_not_guessed() -> None:
+    with pytest.raises(Refused) as refused:
+        read(with_row("<c><v>1</v></c></row><row r='1'><c><v>2</v></c>"))
+    assert refused.value.rule == "workbook_unreadable"
+
+
 @pytest.mark.parametrize("number", ["INF", "NaN", "1e999"])
 def test_a_cell_that_holds_no_number_is_unknown(number: str) -> None:
     assert set(read(with_row(f"<c><v>{number}</v></c>")).unknown) == {(1, 0)}
@@ -509,22 +515,22 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "too many rows": (
         lambda: ods(ods_row("a", number_rows_repeated="30000")),
         "too_many_rows",
-        "x has more than 20,000 rows of the sheet Goods. Split it into several parts.",
+        "x has more than 20,000 rows in the sheet Goods. Split it into several parts.",
     ),
     "too many hidden rows": (
         lambda: ods(ods_row("a", number_rows_repeated="30000", visibility="filter")),
         "too_many_rows",
-        "x has more than 20,000 rows of the sheet Goods. Split it into several parts.",
+        "x has more than 20,000 rows in the sheet Goods. Split it into several parts.",
     ),
     "too many columns": (
         lambda: ods(ods_row("a"), ods_row(ods_cell("b", number_columns_repeated="100"))),
         "too_many_columns",
-        "x: row 2 of the sheet Goods has more than 60 columns.",
+        "x: row 2 in the sheet Goods has more than 60 columns.",
     ),
     "too many columns of an old workbook": (
         lambda: xls(["a"], [*[None] * 100, "b"]),
         "too_many_columns",
-        "x: row 2 of the sheet Goods has more than 60 columns.",
+        "x: row 2 in the sheet Goods has more than 60 columns.",
     ),
     "too many formulas": (
         lambda: ods(
