@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import xlrd
+from xlrd.compdoc import CompDocError
 from xlrd.formatting import std_format_strings
 
 from backstitch.files import grids
@@ -23,26 +24,25 @@ PROTECTED = "EncryptedPackage"
 
 def read(data: bytes) -> Iterator[Grid]:
     """The visible sheets in their order. Raises Unreadable, and what xlrd raises for a broken workbook."""
-    _check_streams(data)
     try:
         # It would print its warnings among the rows.
         book = xlrd.open_workbook(file_contents=data, logfile=io.StringIO(), formatting_info=True, ragged_rows=True)
-    except xlrd.XLRDError as error:
-        if "encrypted" in str(error):
-            raise Unreadable("workbook_protected") from None
-        raise
+    except (xlrd.XLRDError, CompDocError) as error:
+        raise _why(data, str(error)) from None
     budget = Budget()
     for sheet in book.sheets():
         if not sheet.visibility:
             yield _grid(book, sheet, budget)
 
 
-def _check_streams(data: bytes) -> None:
-    if PROTECTED.encode("utf-16-le") in data:
-        raise Unreadable("workbook_protected")
+def _why(data: bytes, error: str) -> Unreadable:
+    """The refusal of a file without the stream of a workbook, or with an encrypted one."""
+    if "encrypted" in error or PROTECTED.encode("utf-16-le") in data:
+        return Unreadable("workbook_protected")
     for name, what in OTHER_STREAMS.items():
         if name.encode("utf-16-le") in data:
-            raise Unreadable("not_a_table", what)
+            return Unreadable("not_a_table", what)
+    return Unreadable("workbook_unreadable")
 
 
 def _grid(book: Any, sheet: Any, budget: Budget) -> Grid:

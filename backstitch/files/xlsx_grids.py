@@ -21,19 +21,23 @@ from openpyxl.utils.datetime import to_excel
 from openpyxl.utils.escape import unescape
 
 from backstitch.files import grids
-from backstitch.files.grids import Area, Budget, Cell, Content, Grid
+from backstitch.files.grids import Area, Budget, Cell, Content, Grid, Unreadable
 from backstitch.files.local_formats import LOCAL_FORMATS
 from backstitch.files.number_formats import GENERAL
 
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 WORKBOOK = "xl/workbook.xml"
+STRICT = b"http://purl.oclc.org/ooxml/spreadsheetml/main"
 CELL, FORMULA, VALUE, INLINE = f"{MAIN}c", f"{MAIN}f", f"{MAIN}v", f"{MAIN}is"
 
 
 def read(archive: zipfile.ZipFile, data: bytes) -> Iterator[Grid]:
     """The visible sheets in their order. Raises Unreadable, and what openpyxl raises for a broken workbook."""
+    workbook = archive.read(WORKBOOK)
+    if STRICT in workbook:
+        raise Unreadable("not_a_table", "a workbook in the form Strict Open XML")
     book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, keep_links=False)
-    settings = fromstring(archive.read(WORKBOOK)).find(f"{MAIN}calcPr")
+    settings = fromstring(workbook).find(f"{MAIN}calcPr")
     budget = Budget()
     for sheet in book.worksheets:
         if sheet.sheet_state == "visible":

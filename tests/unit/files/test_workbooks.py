@@ -487,6 +487,11 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str, str]] = {
         "not_a_table",
         "x is a binary workbook (.xlsb). Open it, and save its rows as .xlsx or .csv.",
     ),
+    "strict": (
+        lambda: archive(xl__workbook_xml='<workbook xmlns="http://purl.oclc.org/ooxml/spreadsheetml/main"/>'),
+        "not_a_table",
+        "x is a workbook in the form Strict Open XML. Open it, and save its rows as .xlsx or .csv.",
+    ),
     "doc": (
         lambda: compound("WordDocument"),
         "not_a_table",
