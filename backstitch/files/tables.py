@@ -83,6 +83,8 @@ def read(name: str, data: bytes, *, user: Hashable = None) -> tuple[Sheet, ...]:
 
 def _refuse_other_texts(name: str, text: str) -> None:
     start = text[:10_000]
+    if "\x00" in start.lstrip().partition("\n")[0]:
+        raise text_files.no_text(name)
     for pattern, what in OTHER_TEXTS.items():
         if pattern.match(start):
             ending = CALLED_WORKBOOK.search(name)

@@ -40,8 +40,6 @@ def decode(name: str, data: bytes) -> tuple[str, str]:
     bytes are Windows-1252 too, but no words of it.
     """
     encoding = _unicode(data)
-    if encoding is None:
-        raise Refused(f"{name} is no text file and no workbook. Upload an .xlsx or .csv file.", rule="not_a_table")
     with suppress(UnicodeDecodeError):
         return data.decode(encoding), encoding
     if encoding == "utf-8-sig" and not data.startswith(codecs.BOM_UTF8):
@@ -49,6 +47,8 @@ def decode(name: str, data: bytes) -> tuple[str, str]:
             text = data.decode("cp1252")
             if not _is_foreign(text):
                 return text, "cp1252"
+    if b"\x00" in data:
+        raise no_text(name)
     raise Refused(
         f"{name}: its characters are neither UTF-8 nor Windows-1252. Open it in the program that made it, save it as "
         "CSV UTF-8 or .xlsx, and try again.",
@@ -56,17 +56,19 @@ def decode(name: str, data: bytes) -> tuple[str, str]:
     )
 
 
-def _unicode(data: bytes) -> str | None:
-    """The encoding, if it is one of Unicode; None for bytes that are no text."""
+def no_text(name: str) -> Refused:
+    """The refusal of a file of other bytes than text."""
+    return Refused(f"{name} is no text file and no workbook. Upload an .xlsx or .csv file.", rule="not_a_table")
+
+
+def _unicode(data: bytes) -> str:
+    """The encoding, if it is one of Unicode."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    zeros = data.count(0)
-    if not zeros:
-        return "utf-8-sig"
     # In UTF-16 digits, separators and line ends have a byte 0: always the first, or always the second.
-    first = data[::2].count(0)
-    if zeros * 10 < len(data) or min(first, zeros - first) * 10 > zeros:
-        return None
+    zeros, first = data.count(0), data[::2].count(0)
+    if len(data) % 2 or zeros * 10 < max(len(data), 1) or min(first, zeros - first) * 10 > zeros:
+        return "utf-8-sig"
     return "utf-16-be" if first * 2 > zeros else "utf-16-le"
 
 

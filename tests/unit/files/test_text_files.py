@@ -48,6 +48,10 @@ def test_words_of_western_europe_in_windows_1252_are_read(text: str) -> None:
     assert text_files.decode("goods.csv", text.encode("cp1252")) == (text, "cp1252")
 
 
+def test_a_byte_0_in_a_cell_is_left_to_the_reader_of_the_cell() -> None:
+    assert cells("SKU,Colour\nKT\x00,Bläu\n".encode()) == [("SKU", "Colour"), ("KT\x00", "Bläu")]
+
+
 def test_a_word_is_shown_by_which_windows_1252_can_be_judged() -> None:
     (sheet,) = tables.read("goods.csv", "SKU;Colour\nKT;Dark Bläu\n".encode("cp1252"))
     assert sheet.remarks == ("The file is not UTF-8, so its characters were read as Windows-1252: is “Bläu” right?",)
@@ -95,7 +99,7 @@ def test_text_of_another_code_page_is_refused_and_never_read_as_other_letters(te
         ("a", b"\xff\xd8\xff\xe0", "a is a picture. Upload an .xlsx or .csv file."),
         ("a", b"PAR1....", "a is a Parquet file. Upload an .xlsx or .csv file."),
         ("a", bytes(range(256)), "a is no text file and no workbook. Upload an .xlsx or .csv file."),
-        ("a", b"SKU,Qty\nKT\x00,5\n", "a is no text file and no workbook. Upload an .xlsx or .csv file."),
+        ("a", b"SKU\x00,Qty\nKT,5\n", "a is no text file and no workbook. Upload an .xlsx or .csv file."),
         (
             "g.xls",
             b"\r\n<html><table><tr><td>KT</td></tr></table></html>",
