@@ -111,7 +111,8 @@ def _content(element: Element) -> Content:
         if not paragraphs or (isinstance(stored, Cell) and stored.unknown) or grids.EXPONENT.search(shown):
             return stored
         holds = stored.holds if isinstance(stored, Cell) else stored
-        return shown if _same(shown, element.get(f"{OFFICE}value", "")) else Cell(shown, None, "", holds)
+        unit = 100 if kind == "percentage" else 1
+        return shown if _same(shown, element.get(f"{OFFICE}value", ""), unit) else Cell(shown, None, "", holds)
     if kind == "date":
         day = element.get(f"{OFFICE}date-value", "")[:10]
         return Cell(shown or day, date.fromisoformat(day))
@@ -120,10 +121,10 @@ def _content(element: Element) -> Content:
     return shown
 
 
-def _same(shown: str, stored: str) -> bool:
+def _same(shown: str, stored: str, unit: int) -> bool:
     """Whether a number that is shown in plain digits is the one that is stored; True where it cannot be compared."""
     try:
-        number = Decimal(shown.replace(",", "").strip().removesuffix("%")) / (100 if shown.endswith("%") else 1)
+        number = Decimal(shown.replace(",", "").strip().removesuffix("%")) / unit
     except InvalidOperation:
         return True
     return abs(number - Decimal(stored)) <= abs(number) * Decimal("1e-11")

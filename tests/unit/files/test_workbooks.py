@@ -67,7 +67,7 @@ CELLS: list[tuple[object, str, str]] = [
     (1.5, "[h]:mm", "36:00"),
     (0.75, "h:mm AM/PM", "6:00 PM"),
     (True, "General", "TRUE"),
-    (False, "0", "FALSE"),
+    (False, "General", "FALSE"),
     (" padded ", "General", " padded "),
     ("two\nlines", "General", "two\nlines"),
     ("नीला & <b>", "General", "नीला & <b>"),
@@ -423,6 +423,7 @@ def test_days_that_are_counted_from_1904() -> None:
         (ods_cell("KT-118", "float", "118"), "KT-118"),
         (ods_cell("00042", "float", "42"), "00042"),
         (ods_cell("5%", "percentage", "0.05"), "5%"),
+        (ods_cell("5%", "float", "5"), "5%"),
         (ods_cell("₹1,299.00", "currency", "1299"), "₹1,299.00"),
         (ods_cell("8.90E+12", "float", "8900000000000"), "8900000000000"),
         (ods_cell("", "float", "12.5"), "12.5"),
@@ -574,7 +575,7 @@ def test_a_workbook_that_libreoffice_converts_is_read_as_before(tmp_path: Path, 
         sheet.merge_range("D2:D4", "merged")  # type: ignore[attr-defined]
         sheet.write_formula("E2", "=C2*2", None, 4)  # type: ignore[attr-defined]
         other = book.add_worksheet("Cells")
-        for row, (value, code, _) in enumerate(CELLS[:-1]):
+        for row, (value, code, _) in enumerate(CELLS):
             other.write(row, 0, value, book.add_format({"num_format": code}))
         for row, (value, code, *_) in enumerate(DATES):
             other.write(row, 1, value, book.add_format({"num_format": code}))
