@@ -133,12 +133,6 @@ def as_decimal(value: float) -> Decimal:
     return Decimal(f"{value:.{DIGITS}g}")
 
 
-def is_date(code: str) -> bool:
-    """Whether the format shows the day, month or year of a positive number."""
-    tokens = _sections(code)[0].tokens
-    return any(_is_day(token) for token in _with_minutes(tokens))
-
-
 @lru_cache(maxsize=4096)
 def _sections(code: str) -> tuple[Section, ...]:
     if len(code) > LONGEST_CODE:

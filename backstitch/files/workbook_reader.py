@@ -46,7 +46,7 @@ OTHER_ARCHIVES = {
 }
 SPREADSHEET = b"application/vnd.oasis.opendocument.spreadsheet"
 
-MEMORY = 256 * 1024 * 1024  # bytes; a workbook of 20,000 rows and 60 columns takes 60 MB
+MEMORY = 256 * 1024 * 1024  # bytes; one of 20,000 rows and 60 columns takes up to 200 MB
 ADDRESSES = 2 * MEMORY  # bytes of address space, behind which the system does not let it go
 TOO_MUCH_MEMORY = 3  # the exit code
 LOOK = 0.02  # seconds between two looks at the memory
