@@ -1,17 +1,15 @@
 """Reads a CSV file, of any common separator and encoding, into rows of text."""
 
-import codecs
 import csv
 import hashlib
 import io
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from backstitch.errors import Refused
+from backstitch.files.text_files import SEPARATORS, decode
 
-SEPARATORS = (",", ";", "\t", "|")
 LONGEST_HEADER = 100_000  # characters, in which the separator is looked for
 LARGEST = 100 * 1024 * 1024  # bytes; the whole file is held in memory
 WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx, .ods and .xls begin
@@ -62,18 +60,6 @@ def _read_bytes(path: Path) -> bytes:
         raise Refused(f"There is no file {path}.", rule="file_missing") from None
     except OSError as error:
         raise Refused(f"{path} cannot be read ({error.strerror}).", rule="file_unreadable") from error
-
-
-def decode(name: str, data: bytes) -> tuple[str, str]:
-    """The text and its encoding: UTF-8, UTF-16 with a byte order mark (Excel's “Unicode text”), or Windows-1252."""
-    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp1252"):
-        with suppress(UnicodeDecodeError):
-            return data.decode(encoding), encoding
-    raise Refused(
-        f"{name} is neither UTF-8 nor Windows-1252 text. Save it as CSV UTF-8 and try again.",
-        rule="encoding_unknown",
-    )
 
 
 def heading_key(heading: str) -> str:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import streamlit as st
 
 from backstitch.errors import Refused
+from backstitch.files import tables
+from backstitch.files.sheets import Sheet
 from backstitch.inventory.paste import check as paste_check
-from backstitch.inventory.paste import reader as paste_reader
 from backstitch.inventory.paste.check import Checked, Pasted
 from backstitch.inventory.paste.columns import Kind
-from backstitch.inventory.paste.reader import Sheet
 from backstitch.inventory.paste.write import Written
 from backstitch.inventory.reasons import LONGEST_REASON
 from ui import feedback
@@ -50,14 +50,15 @@ def _read(block: str, file: object) -> Sheet:
     if file is not None and block.strip():
         raise Refused("There are rows and a file. Empty one of them, then check again.", rule="block_and_file")
     if file is not None:
-        return paste_reader.read_file(
+        sheet, *_ = tables.read(
             file.name,  # type: ignore[attr-defined]
             file.getvalue(),  # type: ignore[attr-defined]
             user=session.current().user.id,
         )
+        return sheet
     if not block.strip():
         raise Refused("Copy rows in Excel and paste them above, or choose a file.", rule="block_empty")
-    return paste_reader.read_block(block)
+    return tables.read_block(block)
 
 
 def checked(kind: Kind, product_id: int | None) -> Checked | None:

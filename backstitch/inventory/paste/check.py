@@ -7,6 +7,7 @@ from datetime import date
 
 from sqlalchemy import Connection
 
+from backstitch.files.sheets import Sheet
 from backstitch.inventory.names import name_key
 from backstitch.inventory.paste import columns, lookup, orders, values
 from backstitch.inventory.paste import entries as paste_entries
@@ -16,7 +17,6 @@ from backstitch.inventory.paste.columns import Kind, Layout, Problem
 from backstitch.inventory.paste.entries import Entry, Row
 from backstitch.inventory.paste.lookup import Known
 from backstitch.inventory.paste.products import ProductPaste
-from backstitch.inventory.paste.reader import Sheet
 from backstitch.inventory.paste.replace import ExistingRow
 from backstitch.inventory.products import queries as product_queries
 from backstitch.inventory.products.queries import Product

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from backstitch import lengths
 from backstitch.files.csv_in import heading_key
+from backstitch.files.sheets import Sheet
 from backstitch.inventory.paste import values as paste_values
-from backstitch.inventory.paste.reader import Sheet
 from backstitch.inventory.products import sizes as size_set
 
 

@@ -7,10 +7,10 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Literal, TypeVar
 
+from backstitch.files.sheets import Line
 from backstitch.inventory.paste import values
 from backstitch.inventory.paste.columns import COLUMNS, Kind, Layout, Problem
 from backstitch.inventory.paste.lookup import Known, KnownColour
-from backstitch.inventory.paste.reader import Line
 from backstitch.inventory.paste.values import CellError
 from backstitch.inventory.products.queries import Product
 

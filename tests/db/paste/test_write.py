@@ -11,10 +11,10 @@ from backstitch.accounts.permissions import Role
 from backstitch.audit import operations
 from backstitch.audit.filters import Filters
 from backstitch.errors import Refused
+from backstitch.files import tables
 from backstitch.inventory.orders import queries as order_queries
 from backstitch.inventory.orders.queries import OrderFilter
 from backstitch.inventory.paste import check as paste_check
-from backstitch.inventory.paste import reader as paste_reader
 from backstitch.inventory.paste import write as paste_write
 from backstitch.inventory.paste.check import Checked, Pasted
 from backstitch.inventory.paste.columns import Kind
@@ -52,7 +52,7 @@ def shop(clone: Clone) -> Shop:
 
 def checked(shop: Shop, kind: Kind, *lines: str, product_id: int | None = None, replace: bool = False) -> Checked:
     with shop.clone.app.read(shop.clone.actor(Role.MANAGER)) as connection:
-        pasted = Pasted(paste_reader.read_block("\n".join(lines)), kind, product_id, replace)
+        pasted = Pasted(tables.read_block("\n".join(lines)), kind, product_id, replace)
         return paste_check.check(connection, pasted=pasted, today=TODAY)
 
 

@@ -195,7 +195,7 @@ def test_a_file_without_a_needed_column_is_refused_and_says_which(stock_file: Pa
         (f"{HEADER},Stock\n{GOOD},2".encode(), "columns_repeated"),
         (b"PK\x03\x04 and the rest of an .xlsx", "not_csv"),
         (b"\x00\x01\x02", "not_csv"),
-        (HEADER.encode("utf-16-le"), "not_csv"),
+        (HEADER.encode("utf-16-le"), "no_rows"),
         (f'{HEADER}\n0,"A-L,A,1,TOP,L,Red\n{GOOD}'.encode(), "not_csv"),
         (f'{HEADER}\n0,"A"-L,A,1,TOP,L,Red'.encode(), "not_csv"),
         (f"{HEADER}\n0,A-L,A,1,TOP,L,Ros".encode() + b"\x81", "encoding_unknown"),
