@@ -104,8 +104,8 @@ WRONG = {
         "The last character of this GSTIN does not fit the others. Look for a typing mistake. Nothing was saved.",
     ),
     "GSTIN of no state": (
-        {"gst_number": "99AAPFU0939F1ZV"},
-        "A GSTIN starts with the number of a state, 01 to 38; 99 is none. Nothing was saved.",
+        {"gst_number": "96AAPFU0939F1ZV"},
+        "A GSTIN starts with the number of a state, 01 to 38, or 97 or 99; 96 is none. Nothing was saved.",
     ),
     "pincode": ({"pincode": "04005"}, "A pincode has 6 digits and does not start with 0."),
     "no name": ({"name": "  "}, "name of at most 120 characters."),

@@ -63,7 +63,10 @@ WRONG = {
         "AN201, Price: “899.005” has more than two decimals. Nothing was saved.",
     ),
     "an endless reorder level": ({"reorder_level": "1e99"}, "AN201, Reorder level is too large. Nothing was saved."),
-    "letters in an HSN code": ({"hsn_code": "62O4"}, "“62O4” is not an HSN code, which has 4, 6 or 8 digits. Nothing was saved."),
+    "letters in an HSN code": (
+        {"hsn_code": "62O4"},
+        "“62O4” is not an HSN code, which has 4, 6 or 8 digits. Nothing was saved.",
+    ),
     "half a reorder level": (
         {"reorder_level": "2.5"},
         "AN201, Reorder level is a whole number. Nothing was saved.",

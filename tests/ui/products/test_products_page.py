@@ -201,11 +201,17 @@ REFUSED_NEW = {
         "Price: “899.005” has more than two decimals. Nothing was saved.",
     ),
     "a short HSN code": ({"hsn": "62"}, "“62” is not an HSN code, which has 4, 6 or 8 digits. Nothing was saved."),
-    "letters in an HSN code": ({"hsn": "62O4"}, "“62O4” is not an HSN code, which has 4, 6 or 8 digits. Nothing was saved."),
+    "letters in an HSN code": (
+        {"hsn": "62O4"},
+        "“62O4” is not an HSN code, which has 4, 6 or 8 digits. Nothing was saved.",
+    ),
     "a GST rate above 100": ({"gst": "101"}, "A GST rate is a percentage between 0 and 100."),
-    "a repeated size": ({"sizes": "S, M, s"}, "Each size can stand in the list only once, and none can be blank."),
+    "a repeated size": ({"sizes": "S, M, s"}, "A size stands there twice."),
     "no size": ({"sizes": " , "}, "A product needs at least one size, and at most 40."),
-    "a colour twice": ({"colours": "Red, red"}, "This product has that colour code already. Use another code."),
+    "a colour twice": (
+        {"colours": "Red, red"},
+        "This product has that colour already, written Red. Use it, or name this one differently.",
+    ),
     "a colour of signs only": ({"colours": "!!!"}, "“!!!” has no letter or digit to make a colour code of."),
     "a fractional reorder level": ({"reorder": "1.5"}, "The reorder level is a whole number. Nothing was saved."),
     "a negative reorder level": ({"reorder": "-1"}, "A reorder level cannot be negative."),
@@ -287,7 +293,10 @@ REFUSED_EDIT = {
         {"sizes": "S, M"},
         "A size that is in the stock matrix cannot be removed from the product.",
     ),
-    "a colour it has": ({"colours": "Red"}, "This product has that colour code already. Use another code."),
+    "a colour it has": (
+        {"colours": "Red"},
+        "This product has that colour already, written Red. Use it, or name this one differently.",
+    ),
     "a new price without a reason": (
         {"price": "599"},
         "This change needs a reason. Say why, and save again; nothing was saved.",
