@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from backstitch.inventory.paste.columns import spellings_of
-from backstitch.inventory.paste.values import CellError, quote
 from backstitch.inventory.products.queries import SELECT_PRODUCT, Product, product_from_row
+from backstitch.inventory.values import CellError, quote
 
 SIZES = text("select distinct unnest(sizes) from inventory.products")
 PRODUCTS = text(

@@ -7,14 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 from backstitch import lengths
-from backstitch.inventory.paste import values as paste_values
+from backstitch.inventory import values as paste_values
 from backstitch.inventory.paste.columns import COLUMNS, Kind, Problem, spellings_of
 from backstitch.inventory.paste.entries import LARGEST_PRICE, Row
 from backstitch.inventory.paste.lookup import Known
-from backstitch.inventory.paste.values import CellError, quote
 from backstitch.inventory.products import sizes as size_set
 from backstitch.inventory.products.commands import colour_code
 from backstitch.inventory.products.queries import Product
+from backstitch.inventory.values import CellError, quote
 
 RANGE = re.compile(r"(\w+)\s*(?:-|–|to)\s*(\w+)", re.IGNORECASE)
 SEPARATORS = re.compile(r"[,;/|\n]+")
@@ -109,7 +109,9 @@ def _product_values(row: Row) -> dict[str, Any]:
         "category": row.name("category") or None,
         "unit_price": row.parse("unit_price", lambda text: _optional_amount(text, LARGEST_PRICE, "A price")),
         "hsn_code": row.parse("hsn_code", _hsn),
-        "gst_rate": row.parse("gst_rate", lambda text: _optional_amount(text, Decimal(100), "A GST rate")),
+        "gst_rate": row.parse(
+            "gst_rate", lambda text: paste_values.percentage(text, what="A GST rate") if text else None
+        ),
         "reorder_level": row.parse("reorder_level", _optional_quantity),
         "description": row.name("description") or None,
     }
