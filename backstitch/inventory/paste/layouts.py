@@ -14,7 +14,10 @@ from backstitch.inventory.paste.columns import Kind
 from backstitch.inventory.paste.layout import Header, Matching
 from backstitch.inventory.values import DateOrder
 
-LONGEST_HEADINGS = 1900  # bytes in a row of headings, so that they fit into an index
+# The limits of inventory.sheet_layouts, whose headings are part of an index.
+MOST_HEADINGS = 60
+LONGEST_HEADING = 100  # characters
+LONGEST_HEADINGS = 1900  # bytes of all headings
 
 FIND = text(
     """
@@ -81,4 +84,10 @@ def forget(connection: Connection, *, layout_id: int) -> None:
 
 
 def _fits(header: Header) -> bool:
-    return any(header.keys) and len("".join(header.keys).encode()) <= LONGEST_HEADINGS
+    keys = header.keys
+    return (
+        any(keys)
+        and len(keys) <= MOST_HEADINGS
+        and max(map(len, keys)) <= LONGEST_HEADING
+        and len("".join(keys).encode()) <= LONGEST_HEADINGS
+    )

@@ -14,10 +14,9 @@ create table inventory.sheet_layouts (
     id bigint generated always as identity primary key,
     kind text not null constraint layout_kind_known check (kind in ('inward', 'sales', 'orders', 'products')),
     headings text[] not null
-        constraint layout_headings_short check (
-            cardinality(headings) between 1 and 60 and octet_length(array_to_string(headings, '')) between 1 and 1900),
-    columns text[] not null
-        constraint layout_columns_short check (octet_length(array_to_string(columns, '')) <= 6000),
+        constraint layout_headings_short check (inventory.texts_short(headings, 60, 100))
+        constraint layout_headings_fit check (octet_length(array_to_string(headings, '')) between 1 and 1900),
+    columns text[] not null constraint layout_columns_short check (inventory.texts_short(columns, 60, 40)),
     date_order text
         constraint layout_date_order_known check (date_order in ('day first', 'month first')),
     constraint layout_columns_match check (cardinality(columns) = cardinality(headings)),
