@@ -1,6 +1,7 @@
 """Errors with sentences for users, and the sentences for the database's constraints.
 
-The names of the constraints come from db/; `diag.constraint_name` is mapped, never message text.
+The names of the constraints come from db/; `diag.constraint_name` is mapped, never message text. Where a sentence has
+{detail}, the database names there what stands in the way (db/inventory/names.sql).
 """
 
 from typing import Any
@@ -49,6 +50,14 @@ SENTENCES = {
     "session_live": "Your session has ended. Sign in again; nothing was saved.",
     "signed_in_user": "Only a signed-in user can change anything. Sign in again; nothing was saved.",
     "sku_unique": "There is a product with this SKU already. Use another SKU, or edit the existing product.",
+    "sku_key_unique": "There is a product with this SKU already, written {detail}. Use another SKU, or edit that one.",
+    "color_key_unique": "This product has that colour already, written {detail}. Use it, or give this one another name.",
+    "colour_code_key_unique": "This product has that colour code already, written {detail}. Use another code.",
+    "store_name_key_unique": "There is a customer with this name already, written {detail}. Use that one, or add the "
+    "town to the name of this one.",
+    "agency_name_key_unique": "There is an agency with this name already, written {detail}. Use that one, or add the "
+    "town to the name of this one.",
+    "size_key_unique": "Two of these sizes are one: {detail}. Keep one of them.",
     "sku_not_blank": "A product needs an SKU of 1 to 60 characters.",
     "product_name_not_blank": "A product needs a name of at most 120 characters.",
     "description_short": "A description has at most 4,000 characters.",
@@ -202,6 +211,8 @@ def explain(error: DBAPIError) -> Refused | None:
     rule = original.diag.constraint_name or ""
     state = original.sqlstate or ""
     sentence = SENTENCES.get(rule) or SENTENCES_BY_STATE.get(state)
+    if sentence and "{detail}" in sentence:
+        sentence = sentence.replace("{detail}", original.diag.message_detail or "")
     if sentence is None and isinstance(original, psycopg.DataError) and "NUL" in str(original):
         sentence = NUL
     if sentence is None:

@@ -35,6 +35,7 @@ FILES = (
     "accounts/sign_in.sql",
     "accounts/people.sql",
     "audit/reading.sql",
+    "inventory/names.sql",
     "inventory/products.sql",
     "inventory/movements.sql",
     "inventory/parties.sql",

@@ -73,7 +73,13 @@ $$;
 
 -- A constraint calls it with the rights of whoever writes a product. That a viewer does not is for audit.require_right
 -- to say, when a statement has changed its role half-way.
-grant execute on function inventory.texts_short(text[], integer, integer)
+grant execute on function
+    inventory.texts_short(text[], integer, integer),
+    -- Indexes and searches of names call these.
+    inventory.plain_name(text), inventory.name_key(text), inventory.sku_key(text), inventory.size_key(text),
+    inventory.size_order(text),
+    inventory.key_of(text, text), inventory.known_customer(text), inventory.known_store(text),
+    inventory.known_agency(text), inventory.known_stakeholder(text)
 to backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
 
 -- Managers and admins: writing the inventory. Not the quantity of a cell, nor the number and the financial year of an

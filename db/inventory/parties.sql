@@ -19,10 +19,11 @@ language sql immutable parallel safe
 as $$
     -- An empty list allows everybody. Allowed agencies do not forbid a sale without an agency.
     select case
-        when stores <> '{}' and lower(btrim(store)) not in (select lower(btrim(s)) from unnest(stores) s)
+        when stores <> '{}'
+            and inventory.name_key(store) not in (select inventory.name_key(s) from unnest(stores) s)
         then 'store_allowed'
         when agencies <> '{}' and btrim(agency) <> ''
-            and lower(btrim(agency)) not in (select lower(btrim(a)) from unnest(agencies) a)
+            and inventory.name_key(agency) not in (select inventory.name_key(a) from unnest(agencies) a)
         then 'agency_allowed' end
 $$;
 comment on function inventory.party_refusal(text[], text[], text, text) is
@@ -36,7 +37,8 @@ begin
     -- Orders refer to customers and agencies by id, the sales log by name.
     if tg_table_name = 'customers' then
         if exists (select from inventory.orders o where o.customer_id = old.id)
-            or exists (select from inventory.sales_logs l where lower(l.store) = lower(to_jsonb(old) ->> 'store_name'))
+            or exists (select from inventory.sales_logs l
+                       where inventory.name_key(l.store) = inventory.name_key(to_jsonb(old) ->> 'store_name'))
         then
             raise exception 'customer % has orders or sales', old.id
                 using errcode = 'restrict_violation', constraint = 'customer_unused',
@@ -44,7 +46,8 @@ begin
         end if;
     elsif exists (select from inventory.orders o where o.agency_id = old.id)
         or exists (select from inventory.sales_logs l
-                   where l.agency <> '' and lower(l.agency) = lower(to_jsonb(old) ->> 'agency_name'))
+                   where l.agency <> ''
+                       and inventory.name_key(l.agency) = inventory.name_key(to_jsonb(old) ->> 'agency_name'))
     then
         raise exception 'agency % has orders or sales', old.id
             using errcode = 'restrict_violation', constraint = 'agency_unused',

@@ -75,13 +75,24 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     missing text;
+    double text;
 begin
     if tg_op = 'UPDATE' then
         perform inventory.require_read_committed();
     end if;
-    if (select count(*) <> count(distinct s) or bool_or(s !~ E'\\S') from unnest(new.sizes) s) then
+    if (select count(*) <> count(distinct s) or bool_or(inventory.size_key(s) = '') from unnest(new.sizes) s) then
         raise exception 'the sizes of product % repeat or are blank', new.sku
             using errcode = 'check_violation', constraint = 'sizes_distinct';
+    end if;
+    -- Sizes that stood beside each other before keys were unique may stay.
+    select format('%s is %s', a.size, b.size) into double
+    from unnest(new.sizes) a (size) join unnest(new.sizes) b (size) on b.size <> a.size
+    where inventory.size_key(a.size) = inventory.size_key(b.size)
+        and not (tg_op = 'UPDATE' and a.size = any (old.sizes))
+    limit 1;
+    if double is not null then
+        raise exception 'a size of product % stands there twice: %', new.sku, double
+            using errcode = 'check_violation', constraint = 'size_key_unique', detail = double;
     end if;
     select s.size into missing from inventory.product_color_stocks s
     where s.product_id = new.id and s.size <> all (new.sizes) limit 1;
@@ -93,7 +104,7 @@ begin
 end
 $$;
 comment on function inventory.check_sizes() is
-    'Refuses sizes that repeat or are blank, and the removal of a size that has a cell.';
+    'Refuses sizes that repeat, by another name too, or are blank, and the removal of a size that has a cell.';
 
 create or replace function inventory.follow_colour() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp

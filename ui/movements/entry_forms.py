@@ -7,6 +7,7 @@ import streamlit as st
 
 from backstitch.errors import Refused
 from backstitch.inventory.movements import commands as movement_commands
+from backstitch.inventory.names import name_key
 
 
 def choose_or_type(label: str, known: Sequence[str], *, key: str) -> str:
@@ -26,10 +27,10 @@ def choose_or_type(label: str, known: Sequence[str], *, key: str) -> str:
 
 
 def names(*lists: Iterable[str]) -> list[str]:
-    """The names of all lists in their order, each once: case does not make another name."""
+    """The names of all lists in their order, each once: of two with the same key the first."""
     found: dict[str, str] = {}
     for name in chain(*lists):
-        found.setdefault(name.casefold(), name)
+        found.setdefault(name_key(name), name)
     return list(found.values())
 
 

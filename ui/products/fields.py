@@ -55,7 +55,7 @@ def show(product: Product | None, *, disabled: bool = False) -> FieldTexts:
             price = text("Price", "price", product and product.unit_price, placeholder="899.00")
             gst = text("GST rate %", "gst", product and product.gst_rate, placeholder="5")
         reorder = text("Reorder level", "reorder", product.reorder_level if product else 0)
-    typed_sizes = _choose_sizes() if product is None else text("Sizes, in order", "sizes", ", ".join(product.sizes))
+    typed_sizes = _choose_sizes() if product is None else text("Sizes", "sizes", ", ".join(product.sizes))
     description = text("Description", "description", product and product.description, max_chars=lengths.DESCRIPTION)
     stores, agencies = _allowed(product, disabled=disabled)
     return FieldTexts(sku, name, description, category, price, hsn, gst, typed_sizes, reorder, stores, agencies)
@@ -70,12 +70,12 @@ def _choose_sizes() -> str:
     presets = {", ".join(names): title for title, names in size_names.PRESETS.items()}
     return (
         st.selectbox(
-            "Sizes, in order",
+            "Sizes",
             list(presets),
             format_func=lambda names: f"{presets[names]}: {names}" if names in presets else names,
             key=key("sizes", None),
             accept_new_options=True,
-            help="Choose a set, or type your own with commas between",
+            help="Choose a set, or type your own: S, M, L or S-XXL or 28 to 36",
         )
         or ""
     )
@@ -110,12 +110,12 @@ def _names(
     )
 
 
-def details(typed: FieldTexts) -> ProductDetails:
-    """The texts as details of a product. Raises Refused for a text that is no number."""
+def details(typed: FieldTexts, *, stored: Sequence[str] = ()) -> ProductDetails:
+    """The texts as details of a product, which has the sizes `stored`. Raises Refused for a text that is not clear."""
     return ProductDetails(
         sku=typed.sku.strip(),
         name=typed.name.strip(),
-        sizes=tuple(size_names.parse(typed.sizes)),
+        sizes=tuple(size_names.expand(typed.sizes, known=stored)),
         description=typed.description,
         category=typed.category,
         unit_price=numbers.amount("Price", typed.price),

@@ -87,7 +87,7 @@ def _details(product: Product, editable: bool) -> None:
         saved = st.form_submit_button("Save", type="primary", key="edit_save", disabled=not editable)
     if saved and editable:
         with feedback.refusals():
-            _save(product, fields.details(typed), colours or "", reason)
+            _save(product, fields.details(typed, stored=product.sizes), colours or "", reason)
     if editable:
         _switch(product)
 

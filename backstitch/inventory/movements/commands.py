@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from backstitch.errors import Refused
 from backstitch.inventory.movements.queries import InwardEntry, SalesEntry, inward_entry, sales_entry
 from backstitch.inventory.optimistic import delete_unchanged, stale
+from backstitch.inventory.parties.written import Party, as_written, respelt
 
 LARGEST_QUANTITY = 2_147_483_647
 
@@ -78,7 +79,7 @@ DELETE_SALE = text("delete from inventory.sales_logs where id = :id and xmin = c
 BULK_INWARD = text(
     """
     insert into inventory.inward_logs (product_id, colour_code, size, quantity, date, category, stakeholder_name)
-    select r.product_id, r.colour_code, r.size, r.quantity, r.date, r.category, btrim(r.stakeholder_name)
+    select r.product_id, r.colour_code, r.size, r.quantity, r.date, r.category, r.stakeholder_name
     from json_to_recordset(cast(:rows as json)) as r
         (product_id bigint, colour_code text, size text, quantity integer, date date, category text,
          stakeholder_name text)
@@ -87,7 +88,7 @@ BULK_INWARD = text(
 BULK_SALES = text(
     """
     insert into inventory.sales_logs (product_id, colour_code, size, quantity, date, store, agency)
-    select r.product_id, r.colour_code, r.size, r.quantity, r.date, btrim(r.store), btrim(r.agency)
+    select r.product_id, r.colour_code, r.size, r.quantity, r.date, r.store, r.agency
     from json_to_recordset(cast(:rows as json)) as r
         (product_id bigint, colour_code text, size text, quantity integer, date date, store text, agency text)
     """
@@ -134,13 +135,17 @@ def record_inward(
     inward: Inward,
 ) -> None:
     """Inserts goods in for one colour, a row per size. Raises Refused: `inward_cell_of_matrix`, ..."""
-    details = asdict(replace(inward, stakeholder_name=inward.stakeholder_name.strip()))
-    rows = [InwardRow(product_id, colour_code, size, quantity, **details) for size, quantity in quantities.items()]
+    rows = [
+        InwardRow(product_id, colour_code, size, quantity, **asdict(inward)) for size, quantity in quantities.items()
+    ]
     bulk_inward(connection, rows=rows)
 
 
 def edit_inward(connection: Connection, *, entry: InwardEntry, quantity: int, inward: Inward) -> None:
-    """Updates a goods-in entry. Raises StaleEdit when somebody has changed or deleted it since `entry` was read."""
+    """Updates a goods-in entry. Raises StaleEdit when somebody has changed or deleted it since `entry` was read.
+
+    Another supplier is stored as it is written already, as in `bulk_inward`; the same one as it is typed now.
+    """
     changed = connection.execute(
         EDIT_INWARD,
         {
@@ -149,7 +154,9 @@ def edit_inward(connection: Connection, *, entry: InwardEntry, quantity: int, in
             "quantity": quantity,
             "date": inward.date,
             "category": inward.category,
-            "stakeholder_name": inward.stakeholder_name.strip(),
+            "stakeholder_name": respelt(
+                connection, ("stakeholder", inward.stakeholder_name), before=entry.stakeholder_name
+            ),
         },
     ).rowcount
     if changed == 0:
@@ -170,13 +177,15 @@ def record_sale(
     connection: Connection, *, product_id: int, colour_code: str, quantities: Mapping[str, int], sale: Sale
 ) -> None:
     """Inserts goods out for one colour, a row per size. Raises Refused: `stock_never_negative`, ..."""
-    details = asdict(replace(sale, store=sale.store.strip(), agency=sale.agency.strip()))
-    rows = [SalesRow(product_id, colour_code, size, quantity, **details) for size, quantity in quantities.items()]
+    rows = [SalesRow(product_id, colour_code, size, quantity, **asdict(sale)) for size, quantity in quantities.items()]
     bulk_sales(connection, rows=rows)
 
 
 def edit_sale(connection: Connection, *, entry: SalesEntry, quantity: int, sale: Sale) -> None:
-    """Updates a goods-out entry. Raises StaleEdit when somebody has changed or deleted it since `entry` was read."""
+    """Updates a goods-out entry. Raises StaleEdit when somebody has changed or deleted it since `entry` was read.
+
+    Another store or agency is stored as it is written already, as in `bulk_sales`; the same one as it is typed now.
+    """
     changed = connection.execute(
         EDIT_SALE,
         {
@@ -184,8 +193,8 @@ def edit_sale(connection: Connection, *, entry: SalesEntry, quantity: int, sale:
             "version": entry.version,
             "quantity": quantity,
             "date": sale.date,
-            "store": sale.store.strip(),
-            "agency": sale.agency.strip(),
+            "store": respelt(connection, ("store", sale.store), before=entry.store),
+            "agency": respelt(connection, ("agency", sale.agency), before=entry.agency),
         },
     ).rowcount
     if changed == 0:
@@ -200,13 +209,29 @@ def delete_sale(connection: Connection, *, entry: SalesEntry) -> None:
 
 
 def bulk_inward(connection: Connection, *, rows: Sequence[InwardRow]) -> int:
-    """Inserts goods in, all rows in one statement; returns how many. Raises Refused, and then inserts none."""
-    return connection.execute(BULK_INWARD, {"rows": _as_json(rows)}).rowcount if rows else 0
+    """Inserts goods in, all rows in one statement; returns how many. Raises Refused, and then inserts none.
+
+    A supplier whose key is known is stored as it is written already.
+    """
+    if not rows:
+        return 0
+    written = as_written(connection, [("stakeholder", row.stakeholder_name) for row in rows])
+    stored = [replace(row, stakeholder_name=written["stakeholder", row.stakeholder_name]) for row in rows]
+    return connection.execute(BULK_INWARD, {"rows": _as_json(stored)}).rowcount
 
 
 def bulk_sales(connection: Connection, *, rows: Sequence[SalesRow]) -> int:
-    """Inserts goods out, all rows in one statement; returns how many. Raises Refused, and then inserts none."""
-    return connection.execute(BULK_SALES, {"rows": _as_json(rows)}).rowcount if rows else 0
+    """Inserts goods out, all rows in one statement; returns how many. Raises Refused, and then inserts none.
+
+    A store and an agency whose keys are known are stored as they are written already.
+    """
+    if not rows:
+        return 0
+    stores: list[Party] = [("store", row.store) for row in rows]
+    agencies: list[Party] = [("agency", row.agency) for row in rows]
+    written = as_written(connection, [*stores, *agencies])
+    stored = [replace(row, store=written["store", row.store], agency=written["agency", row.agency]) for row in rows]
+    return connection.execute(BULK_SALES, {"rows": _as_json(stored)}).rowcount
 
 
 def delete_inwards(connection: Connection, *, versions: Mapping[int, str]) -> int:

@@ -95,12 +95,12 @@ _FILTER = """
         and (cast(:last as date) is null or l.date <= :last)
 """
 _INWARD_FILTER = """
-        and (:stakeholder = '' or lower(l.stakeholder_name) = lower(:stakeholder))
+        and (:stakeholder = '' or inventory.name_key(l.stakeholder_name) = inventory.name_key(:stakeholder))
         and (:category = '' or l.category = :category)
 """
 _SALES_FILTER = """
-        and (:store = '' or lower(l.store) = lower(:store))
-        and (:agency = '' or (l.agency <> '' and lower(l.agency) = lower(:agency)))
+        and (:store = '' or inventory.name_key(l.store) = inventory.name_key(:store))
+        and (:agency = '' or (l.agency <> '' and inventory.name_key(l.agency) = inventory.name_key(:agency)))
 """
 _ADJUSTMENTS_FILTER = """
         and (:reason = '' or l.reason = :reason)
@@ -121,10 +121,15 @@ ADJUSTMENT_ENTRY = text(_ADJUSTMENTS + _BY_ID)
 LAST_INWARD_DAY = text(
     """
     select max(date) from inventory.inward_logs
-    where :name = '' or lower(stakeholder_name) = lower(:name)
+    where :name = '' or inventory.name_key(stakeholder_name) = inventory.name_key(:name)
     """
 )
-LAST_SALES_DAY = text("select max(date) from inventory.sales_logs where :name = '' or lower(store) = lower(:name)")
+LAST_SALES_DAY = text(
+    """
+    select max(date) from inventory.sales_logs
+    where :name = '' or inventory.name_key(store) = inventory.name_key(:name)
+    """
+)
 # Choices are read from the latest 1000 entries, so that no page reads a whole log.
 _RECENT = """
     select {column} from (

@@ -177,7 +177,7 @@ SHORTAGES = text(
     join inventory.product_colors c using (product_id, colour_code)
     join inventory.products p on p.id = s.product_id
     where w.wanted > s.quantity
-    order by p.sku, c.color, array_position(p.sizes, s.size)
+    order by p.sku, c.color, inventory.size_order(s.size) collate "C"
     """
 )
 

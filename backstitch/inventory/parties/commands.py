@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 from backstitch.errors import Refused
 from backstitch.india.gst import gstin_problem, normalise_gstin
 from backstitch.india.phone import normalise_mobile
+from backstitch.inventory.names import tidy
 from backstitch.inventory.optimistic import stale
 from backstitch.inventory.parties import queries
 from backstitch.inventory.parties.queries import Duplicate
@@ -191,8 +192,12 @@ def _parameters(details: CustomerDetails | AgencyDetails) -> dict[str, Any]:
         elif name == "pincode":
             values[name] = "".join(value.split()) or None
         else:
-            values[name] = value.strip() if isinstance(value, str) else value
+            values[name] = _tidied(name, value) if isinstance(value, str) else value
     problem = gstin_problem(values["gst_number"]) if values["gst_number"] else None
     if problem:
         raise Refused(f"{problem} Nothing was saved.", rule="gstin_valid")
     return values
+
+
+def _tidied(name: str, value: str) -> str:
+    return value.strip() if name == "address" else tidy(value)

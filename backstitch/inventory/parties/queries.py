@@ -86,7 +86,7 @@ CUSTOMER_USES = text(
     """
     select (select count(*) from inventory.orders o where o.customer_id = c.id)
          + (select count(*) from inventory.sales_logs l
-            where lower(l.store) = lower(c.store_name) and l.order_id is null)
+            where inventory.name_key(l.store) = inventory.name_key(c.store_name) and l.order_id is null)
     from inventory.customers c where c.id = :id
     """
 )
@@ -94,7 +94,8 @@ AGENCY_USES = text(
     """
     select (select count(*) from inventory.orders o where o.agency_id = a.id)
          + (select count(*) from inventory.sales_logs l
-            where l.agency <> '' and lower(l.agency) = lower(a.agency_name) and l.order_id is null)
+            where l.agency <> '' and inventory.name_key(l.agency) = inventory.name_key(a.agency_name)
+                and l.order_id is null)
     from inventory.agencies a where a.id = :id
     """
 )

@@ -9,7 +9,9 @@ from sqlalchemy import Connection, text
 
 from backstitch import lengths
 from backstitch.errors import Refused, StaleEdit
+from backstitch.inventory.names import name_key, tidy
 from backstitch.inventory.products import queries
+from backstitch.inventory.products import sizes as size_set
 
 
 @dataclass(frozen=True)
@@ -171,10 +173,15 @@ def _update_fields(connection: Connection, change: ProductChange) -> None:
 
 def _normalised(name: str, value: object) -> object:
     if isinstance(value, str):
-        return value.strip() or (None if name in NULLABLE_TEXT else "")
+        return _tidied(name, value) or (None if name in NULLABLE_TEXT else "")
     if value is None and name in {"description", "category"}:
         return ""
     return value
+
+
+def _tidied(column: str, typed: str) -> str:
+    """The text of a column as it is stored: a description keeps its lines, a name has nothing that nobody sees."""
+    return typed.strip() if column == "description" else tidy(typed)
 
 
 def _sku_list(products: Sequence[queries.Product]) -> str:
@@ -201,20 +208,20 @@ def add_colours(connection: Connection, *, product_id: int, colours: Sequence[st
 
 def _colours_with_codes(colours: Sequence[str | NewColour]) -> list[NewColour]:
     pairs = [(colour, "") if isinstance(colour, str) else colour for colour in colours]
-    named = [(color.strip(), code.strip()) for color, code in pairs if color.strip() or code.strip()]
+    named = [(tidy(color), tidy(code)) for color, code in pairs if tidy(color) or tidy(code)]
     return [(color, code or colour_code(color)) for color, code in named]
 
 
 def _sizes(details: ProductDetails) -> list[str]:
-    return [size.strip() for size in details.sizes]
+    return size_set.in_order(map(tidy, details.sizes))
 
 
 def _parameters(details: ProductDetails) -> dict[str, object]:
     return {
-        "sku": details.sku.strip(),
-        "name": details.name.strip(),
+        "sku": tidy(details.sku),
+        "name": tidy(details.name),
         "description": details.description.strip(),
-        "category": details.category.strip(),
+        "category": tidy(details.category),
         "unit_price": details.unit_price,
         "hsn_code": (details.hsn_code or "").strip() or None,
         "gst_rate": details.gst_rate,
@@ -226,7 +233,10 @@ def _parameters(details: ProductDetails) -> dict[str, object]:
 
 
 def _distinct_names(names: Sequence[str] | None) -> list[str] | None:
-    """The distinct names, in their order; None stays None."""
+    """The names of different parties, in their order; None stays None."""
     if names is None:
         return None
-    return list(dict.fromkeys(name.strip() for name in names if name.strip()))
+    distinct: dict[str, str] = {}
+    for name in filter(None, map(tidy, names)):
+        distinct.setdefault(name_key(name), name)
+    return list(distinct.values())

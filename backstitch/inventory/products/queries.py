@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from backstitch.errors import Refused
+from backstitch.inventory.products import sizes as size_set
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class ProductLine:
 
 @dataclass(frozen=True)
 class Product:
-    """A product. An edit fails when `version` has changed since."""
+    """A product, its sizes in the order of the trade. An edit fails when `version` has changed since."""
 
     id: int
     sku: str
@@ -139,7 +140,7 @@ def list_products(
             "size": size,
         },
     )
-    return [ProductLine(**{**row._mapping, "sizes": tuple(row.sizes)}) for row in rows]
+    return [ProductLine(**{**row._mapping, "sizes": tuple(size_set.in_order(row.sizes))}) for row in rows]
 
 
 def count_products(connection: Connection, *, search: str = "", category: str = "", inactive: bool = False) -> int:
@@ -181,8 +182,8 @@ def products(connection: Connection, *, ids: Sequence[int]) -> list[Product]:
 
 def product_from_row(row: Row[Any]) -> Product:
     """The product of a row of SELECT_PRODUCT."""
-    lists = {name: tuple(row._mapping[name]) for name in ("sizes", "allowed_stores", "allowed_agencies")}
-    return Product(**{**row._mapping, **lists})
+    lists = {name: tuple(row._mapping[name]) for name in ("allowed_stores", "allowed_agencies")}
+    return Product(**{**row._mapping, **lists, "sizes": tuple(size_set.in_order(row.sizes))})
 
 
 def matrix(connection: Connection, *, product_id: int) -> Matrix:

@@ -112,7 +112,7 @@ LOW_STOCK = text(
            s.sold as sold_30_days, s.suggested
     from suggestions s
     join inventory.product_colors c using (product_id, colour_code)
-    order by s.suggested desc, s.sku, c.color, array_position(s.sizes, s.size)
+    order by s.suggested desc, s.sku, c.color, inventory.size_order(s.size) collate "C"
     limit :size
     """
 )

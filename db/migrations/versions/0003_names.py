@@ -1,4 +1,16 @@
-"""Gives each kind of name one key: SKU, size, colour, party. Adds the layouts of sheets (inventory.sheet_layouts)."""
+"""Gives each kind of name one key, and refuses a second name with the key of another.
+
+Why: zk-77, ZK-77 and ZK-77 with a mark that nobody sees were three products, NavyBlue and navy-blue two colours, 2XL
+and XXL two sizes, each with a part of the stock.
+Locks: ACCESS EXCLUSIVE on inward_logs and sales_logs while their indexes of parties are built anew (some seconds for a
+million entries). inventory.name_keys is filled from the names that stand; doubles among them stay, with a place above
+0.
+
+The functions are frozen with the indexes that are made of them. A change of one is a new function, and new indexes.
+backstitch/inventory/names.py mirrors them.
+
+Adds the layouts of sheets that people match by hand (inventory.sheet_layouts), which the paste page remembers.
+"""
 
 from db.migrations.sql import run_as_owner
 
@@ -6,6 +18,196 @@ revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
+
+# Letters whose other case differs, of Latin, Greek, Cyrillic and Armenian, in NFKC. lower() would depend on the
+# collation of the database and on the release of PostgreSQL.
+CAPITALS = (
+    "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞĀĂĄĆĈĊČĎĐĒĔĖĘĚĜĞĠĢĤĦĨĪĬĮĴĶĹĻĽŁŃŅŇŊŌŎŐŒŔŖŘŚŜŞŠŢŤŦŨŪŬŮŰŲŴŶŸŹŻŽ"
+    "ƁƂƄƆƇƉƊƋƎƏƐƑƓƔƖƗƘƜƝƟƠƢƤƦƧƩƬƮƯƱƲƳƵƷƸƼǍǏǑǓǕǗǙǛǞǠǢǤǦǨǪǬǮǴǶǷǸǺǼǾȀȂȄȆȈȊȌȎȐȒȔȖȘȚȜȞȠȢȤȦȨȪȬȮȰȲȺȻȽȾ"
+    "ɁɃɄɅɆɈɊɌɎͰͲͶͿΆΈΉΊΌΎΏΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩΪΫϏϘϚϜϞϠϢϤϦϨϪϬϮϷϺϽϾϿЀЁЂЃЄЅІЇЈЉЊЋЌЍЎЏАБВГДЕЖЗИЙ"
+    "КЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯѠѢѤѦѨѪѬѮѰѲѴѶѸѺѼѾҀҊҌҎҐҒҔҖҘҚҜҞҠҢҤҦҨҪҬҮҰҲҴҶҸҺҼҾӀӁӃӅӇӉӋӍӐӒӔӖӘӚӜӞӠӢӤӦӨӪӬӮ"
+    "ӰӲӴӶӸӺӼӾԀԂԄԆԈԊԌԎԐԒԔԖԘԚԜԞԠԢԤԦԨԪԬԮԱԲԳԴԵԶԷԸԹԺԻԼԽԾԿՀՁՂՃՄՅՆՇՈՉՊՋՌՍՎՏՐՑՒՓՔՕՖḀḂḄḆḈḊḌḎḐḒḔḖḘḚḜḞḠḢḤḦ"
+    "ḨḪḬḮḰḲḴḶḸḺḼḾṀṂṄṆṈṊṌṎṐṒṔṖṘṚṜṞṠṢṤṦṨṪṬṮṰṲṴṶṸṺṼṾẀẂẄẆẈẊẌẎẐẒẔẞẠẢẤẦẨẪẬẮẰẲẴẶẸẺẼẾỀỂỄỆỈỊỌỎỐỒỔỖỘỚỜỞỠỢ"
+    "ỤỦỨỪỬỮỰỲỴỶỸỺỼỾἈἉἊἋἌἍἎἏἘἙἚἛἜἝἨἩἪἫἬἭἮἯἸἹἺἻἼἽἾἿὈὉὊὋὌὍὙὛὝὟὨὩὪὫὬὭὮὯᾈᾉᾊᾋᾌᾍᾎᾏᾘᾙᾚᾛᾜᾝᾞᾟᾨᾩᾪᾫᾬᾭᾮᾯᾸᾹᾺᾼ"
+    "ῈῊῌῘῙῚῨῩῪῬῸῺῼς"
+)
+SMALL_LETTERS = (
+    "àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþāăąćĉċčďđēĕėęěĝğġģĥħĩīĭįĵķĺļľłńņňŋōŏőœŕŗřśŝşšţťŧũūŭůűųŵŷÿźżž"
+    "ɓƃƅɔƈɖɗƌǝəɛƒɠɣɩɨƙɯɲɵơƣƥʀƨʃƭʈưʊʋƴƶʒƹƽǎǐǒǔǖǘǚǜǟǡǣǥǧǩǫǭǯǵƕƿǹǻǽǿȁȃȅȇȉȋȍȏȑȓȕȗșțȝȟƞȣȥȧȩȫȭȯȱȳⱥȼƚⱦ"
+    "ɂƀʉʌɇɉɋɍɏͱͳͷϳάέήίόύώαβγδεζηθικλμνξοπρστυφχψωϊϋϗϙϛϝϟϡϣϥϧϩϫϭϯϸϻͻͼͽѐёђѓєѕіїјљњћќѝўџабвгдежзий"
+    "клмнопрстуфхцчшщъыьэюяѡѣѥѧѩѫѭѯѱѳѵѷѹѻѽѿҁҋҍҏґғҕҗҙқҝҟҡңҥҧҩҫҭүұҳҵҷҹһҽҿӏӂӄӆӈӊӌӎӑӓӕӗәӛӝӟӡӣӥӧөӫӭӯ"
+    "ӱӳӵӷӹӻӽӿԁԃԅԇԉԋԍԏԑԓԕԗԙԛԝԟԡԣԥԧԩԫԭԯաբգդեզէըթժիլխծկհձղճմյնշոչպջռսվտրցւփքօֆḁḃḅḇḉḋḍḏḑḓḕḗḙḛḝḟḡḣḥḧ"
+    "ḩḫḭḯḱḳḵḷḹḻḽḿṁṃṅṇṉṋṍṏṑṓṕṗṙṛṝṟṡṣṥṧṩṫṭṯṱṳṵṷṹṻṽṿẁẃẅẇẉẋẍẏẑẓẕßạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợ"
+    "ụủứừửữựỳỵỷỹỻỽỿἀἁἂἃἄἅἆἇἐἑἒἓἔἕἠἡἢἣἤἥἦἧἰἱἲἳἴἵἶἷὀὁὂὃὄὅὑὓὕὗὠὡὢὣὤὥὦὧᾀᾁᾂᾃᾄᾅᾆᾇᾐᾑᾒᾓᾔᾕᾖᾗᾠᾡᾢᾣᾤᾥᾦᾧᾰᾱὰᾳ"
+    "ὲὴῃῐῑὶῠῡὺῥὸὼῳσ"
+)
+
+KEYS = (
+    r"""
+create function inventory.plain_name(name text) returns text
+language plpgsql immutable strict parallel safe
+as $$
+declare
+    plain text;
+begin
+    if octet_length(name) = length(name) then
+        return lower(name collate "C");
+    end if;
+    -- Formatting, direction and variation marks, fillers, and the blank of Braille: nobody sees them.
+    plain := regexp_replace(
+        normalize(name, NFKC),
+        '[\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f'
+        '\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\ufff9-\ufffb'
+        '\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]', '', 'g');
+    return normalize(lower(translate(plain, '"""
+    + CAPITALS
+    + "', '"
+    + SMALL_LETTERS
+    + r"""') collate "C"), NFKC);
+end
+$$;
+comment on function inventory.plain_name(text) is
+    'Returns a name without what nobody sees or means: case, width (NFKC) and invisible characters.';
+
+create function inventory.name_key(name text) returns text
+language plpgsql immutable strict parallel safe
+as $$
+declare
+    plain constant text := inventory.plain_name(name);
+begin
+    return coalesce(nullif(translate(plain,
+        E' -\t\n\u000b\f\r\u0085\u1680\u2028\u2029\u058a\u05be\u1400\u1806'
+        '\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u301c\u3030',
+        ''), ''), plain);
+end
+$$;
+comment on function inventory.name_key(text) is
+    'Returns the key of a colour, a colour code or a party: its plain name without blanks and hyphens. Two names with '
+    'one key are one thing.';
+
+create function inventory.sku_key(sku text) returns text
+language plpgsql immutable strict parallel safe
+as $$
+declare
+    plain constant text := inventory.plain_name(sku);
+    key text;
+begin
+    key := btrim(regexp_replace(plain,
+        '[- \t\n\u000b\f\r\u0085\u1680\u2028\u2029\u058a\u05be\u1400\u1806\u2010-\u2015\u2212\u301c\u3030]+', '-', 'g'),
+        '-');
+    -- KT-104, KT 104 and KT104 are one SKU; 1-12 and 11-2 are two, and so are A-BC and AB-C.
+    key := regexp_replace(key, '(?<=[0-9])-(?=[^0-9])|(?<=[^0-9])-(?=[0-9])', '', 'g');
+    return coalesce(nullif(key, ''), plain);
+end
+$$;
+comment on function inventory.sku_key(text) is
+    'Returns the key of a SKU: its plain name with one hyphen for blanks and hyphens, and none between a digit and '
+    'something else.';
+
+create function inventory.size_key(size text) returns text
+language plpgsql immutable strict parallel safe
+as $$
+declare
+    plain constant text := inventory.plain_name(size);
+    key text := translate(plain,
+        E'\u058a\u05be\u1400\u1806\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u301c\u3030'
+        '\u00d7* \t\n\u000b\f\r\u0085\u1680\u2028\u2029',
+        '-------------xx');
+    parts text[];
+    times integer;
+    unit text;
+    words text;
+begin
+    key := regexp_replace(key, '^(size|sz)[-:.]?(?=.)', '');
+    -- 38.0 and 038 are 38; 00 stays.
+    key := regexp_replace(key, '(?<=[0-9])[.]0+(?![0-9])', '', 'g');
+    key := regexp_replace(key, '(?<![0-9.])0+(?=[1-9])', '', 'g');
+    key := regexp_replace(key, '^([0-9]+([.][0-9]+)?)-?("|in|inch|inches)$', '\1');
+
+    parts := regexp_match(key,
+        '^(?:([0-9]{1,2})-?|(double|triple)-?)?((?:x|extra-?)*)-?(s|small|m|med|medium|l|large)$');
+    if parts is not null then
+        times := length(replace(replace(parts[3], '-', ''), 'extra', 'x'));
+        if times = 1 then
+            times := coalesce(parts[1]::integer, case parts[2] when 'double' then 2 when 'triple' then 3 end, 1);
+        elsif parts[1] is not null or parts[2] is not null then
+            times := null;
+        end if;
+        if times = 0 and parts[1] is null or times between 1 and 20 and left(parts[4], 1) <> 'm' then
+            return case when times > 1 then times::text else '' end || repeat('x', least(times, 1))
+                || left(parts[4], 1);
+        end if;
+    end if;
+    if replace(key, '-', '') in ('free', 'freesize', 'fs', 'f/s', 'onesize', '1size', 'onesizefitsall', 'os', 'o/s')
+    then
+        return 'free';
+    end if;
+    if replace(key, '-', '') in ('newborn', 'nb') then
+        return 'newborn';
+    end if;
+    foreach unit in array array['y', 'm'] loop
+        words := case unit when 'y' then '(?:y|yr|yrs|year|years)' else '(?:m|mo|mos|mth|mths|month|months)' end;
+        parts := regexp_match(key, format('^([0-9]+)%1$s?(?:-|to)([0-9]+)-?%1$s(?:old)?$', words));
+        if parts is not null then
+            return parts[1] || '-' || parts[2] || unit;
+        end if;
+        key := regexp_replace(key, format('^([0-9]+)-?%s(?:old)?$', words), '\1' || unit);
+    end loop;
+    key := regexp_replace(key, '^w?([0-9][0-9])-?(?:x|l)-?l?([0-9][0-9])$', '\1x\2');
+    return coalesce(nullif(btrim(key, '-'), ''), plain);
+end
+$$;
+comment on function inventory.size_key(text) is
+    'Returns the key of a size: XXL and 2XL, FREE and Free Size, Size 40 and 38.0, 2-4 Yrs, 32 X 34 by a fixed table.';
+"""
+)
+
+NAME_KEYS = r"""
+create table inventory.name_keys (
+    kind text not null
+        constraint name_kind_known check (kind in ('sku', 'color', 'colour_code', 'store_name', 'agency_name')),
+    scope bigint not null,
+    key text not null,
+    place smallint not null default 0 constraint place_not_negative check (place >= 0),
+    owner_id bigint not null,
+    constraint name_key_unique primary key (kind, scope, key, place)
+);
+create unique index name_key_of_owner on inventory.name_keys (kind, owner_id);
+
+comment on table inventory.name_keys is
+    'The key of each name: a name whose key is taken is refused. Written by triggers only (db/inventory/names.sql).';
+comment on column inventory.name_keys.kind is 'The column of the name.';
+comment on column inventory.name_keys.scope is 'Of colours and colour codes the product, otherwise 0.';
+comment on column inventory.name_keys.place is
+    '0; more for a name that stood beside another one with its key when keys became unique (version 0.11).';
+comment on column inventory.name_keys.owner_id is 'id of the row that has the name.';
+
+insert into inventory.name_keys (kind, scope, key, place, owner_id)
+select n.kind, n.scope, n.key, row_number() over (partition by n.kind, n.scope, n.key order by n.id) - 1, n.id
+from (
+    select 'sku', 0, inventory.sku_key(p.sku), p.id from inventory.products p
+    union all
+    select 'color', c.product_id, inventory.name_key(c.color), c.id from inventory.product_colors c
+    union all
+    select 'colour_code', c.product_id, inventory.name_key(c.colour_code), c.id from inventory.product_colors c
+    union all
+    select 'store_name', 0, inventory.name_key(u.store_name), u.id from inventory.customers u
+    union all
+    select 'agency_name', 0, inventory.name_key(a.agency_name), a.id from inventory.agencies a
+) n (kind, scope, key, id);
+"""
+
+# Entries have their parties by name: they are found by key from here on.
+PARTY_INDEXES = r"""
+drop index inventory.inward_logs_by_stakeholder;
+drop index inventory.sales_logs_by_store;
+drop index inventory.sales_logs_by_agency;
+drop index inventory.customers_by_name;
+create index inward_logs_by_stakeholder
+    on inventory.inward_logs (inventory.name_key(stakeholder_name), date desc, id desc);
+create index sales_logs_by_store on inventory.sales_logs (inventory.name_key(store), date desc, id desc);
+create index sales_logs_by_agency on inventory.sales_logs (inventory.name_key(agency)) where agency <> '';
+"""
 
 
 # The headings are part of an index, whose rows have at most 2,704 bytes.
@@ -35,4 +237,7 @@ comment on column inventory.sheet_layouts.date_order is
 
 
 def upgrade() -> None:
+    run_as_owner(KEYS)
+    run_as_owner(NAME_KEYS)
+    run_as_owner(PARTY_INDEXES)
     run_as_owner(SHEET_LAYOUTS)
