@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from backstitch.errors import Refused
-from backstitch.files.sheets import Sheet
+from backstitch.files.sheets import Line
 from backstitch.inventory.paste import layout as paste_layout
 from backstitch.inventory.paste import layouts, lookup
 from backstitch.inventory.paste.check import Checked
@@ -41,7 +41,8 @@ def columns(checked: Checked, sizes: Sequence[str]) -> None:
         targets = paste_layout.suggested_targets(header, kind=kind, known_sizes=known_sizes)
         if same:
             targets = tuple(map(_first_known, checked.layout.targets, _padded(targets, checked.layout.targets)))
-        chosen = _targets(sheet, header, targets, kind, known_sizes)
+        lines = checked.layout.lines if same else sheet.lines[header.end :]
+        chosen = _targets(lines, header, targets, kind, known_sizes)
         if chosen is not None:
             _use(checked, header, chosen)
         if checked.remembered and st.button("Forget these columns", key=forms.key("paste_forget_columns")):
@@ -82,7 +83,7 @@ def _cut(text: str) -> str:
 
 
 def _targets(
-    sheet: Sheet, header: Header, suggested: Sequence[str], kind: Kind, known_sizes: frozenset[str]
+    lines: Sequence[Line], header: Header, suggested: Sequence[str], kind: Kind, known_sizes: frozenset[str]
 ) -> tuple[str, ...] | None:
     """The target of each column when the form was sent, else None."""
     options = [LEAVE_OUT, *COLUMNS[kind]]
@@ -104,17 +105,15 @@ def _targets(
                         key=forms.key(f"paste_column_{header.index}_{index}"),
                     )
                 )
-                place.caption(formats.plain(_samples(sheet, header, index)))
+                place.caption(formats.plain(_samples(lines, index)))
         sent = st.form_submit_button("Use these columns", icon=":material/check:", key=forms.key("paste_use_columns"))
     st.caption("They are remembered: a sheet with the same headings is read the same way, whoever pastes it.")
     return tuple(chosen) if sent else None
 
 
-def _samples(sheet: Sheet, header: Header, index: int) -> str:
+def _samples(lines: Sequence[Line], index: int) -> str:
     """The first values of a column that differ."""
-    values = dict.fromkeys(
-        line.cells[index].strip() for line in sheet.lines[header.end :][:200] if index < len(line.cells)
-    )
+    values = dict.fromkeys(line.cells[index].strip() for line in lines[:200] if index < len(line.cells))
     shown = [_cut(value) for value in values if value][:SAMPLES]
     return " · ".join(shown) if shown else "blank"
 

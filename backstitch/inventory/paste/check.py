@@ -105,7 +105,7 @@ def check(connection: Connection, *, pasted: Pasted, today: date) -> Checked:
         pasted.sheet, kind=pasted.kind, sizes=sizes, known_sizes=known_sizes, matching=matching
     )
     if any(problem.blocks for problem in layout.problems):
-        return Checked(pasted, layout, layout.problems, remembered=remembered)
+        return Checked(pasted, layout, _sorted_problems(layout.problems), remembered=remembered)
     dates = readings.read_dates(
         pasted.sheet, layout, chosen=pasted.date_order, remembered=remembered.date_order if remembered else None
     )

@@ -75,7 +75,8 @@ def _column(
 
 # Headings of Tally, Shopify, Amazon, Flipkart, Myntra, Unicommerce and of sheets that people make by hand.
 _DATE = _column(
-    "Date", "day", "dt", "dated", "entry date", "bill date", "invoice date", "order date", "sale date", "sales date",
+    "Date", "day", "dt", "dated", "entry date", "bill date", "bill dt", "inv date", "inv dt", "invoice dt", "sale dt",
+    "order dt", "vch dt", "doc date", "posting date", "invoice date", "order date", "sale date", "sales date",
     "date of sale", "purchase date", "voucher date", "vch date", "transaction date", "challan date", "dispatch date",
     "dispatched on", "received date", "receipt date", "inward date", "grn date", "po date", "ordered on",
     "order created date", "created at", "packed on", required=True,
