@@ -8,6 +8,7 @@ import unicodedata
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 from backstitch.inventory.movements.commands import LARGEST_QUANTITY
 
@@ -50,10 +51,12 @@ SHORT_DATE = re.compile(f"[0-9]{{1,2}}-{_SHORT_MONTH}|{_SHORT_MONTH}-[0-9]{{2}}"
 DASHES = {"-", "--", "---", "–", "—", "−"}
 # What exports and people write into a cell that has no value, without case, blanks and dots.
 NOTHING_WORDS = {"nan", "null", "(null)", "<null>", "none", "nil", "n/a", "na", "<na>", "nat", "undefined", "blank"}
+LONGEST_NOTHING = 20  # characters of a word for nothing with what may stand around it; a cell can have 100,000
 TRUTHS = {"true", "false"}
 # Bidirectional control characters: they make a text look different from what it is.
 DIRECTION_MARKS = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A)), "\u200e", "\u200f", "\u061c"}
 INVISIBLE = dict.fromkeys((0x200B, 0xFEFF, 0x00AD))
+LONGEST_DATE = 60  # characters
 LONGEST_QUOTE = 40  # characters
 # A spreadsheet keeps 15 digits; what follows them is the noise of binary fractions.
 FLOAT_DIGITS = Context(prec=15, rounding=ROUND_HALF_EVEN)
@@ -85,15 +88,23 @@ def normalise(value: str) -> str:
 
 def is_blank(value: str) -> bool:
     """Whether a text says nothing: blank, a dash, or a word for nothing such as NULL, nan or N/A."""
+    return _is_short_blank(value) if len(value) <= LONGEST_NOTHING else not normalise(value)
+
+
+@lru_cache(maxsize=4096)
+def _is_short_blank(value: str) -> bool:
     text = normalise(value)
     return not text or text in DASHES or is_nothing_word(text)
 
 
 def is_nothing_word(value: str) -> bool:
     """Whether a text is a word for nothing, such as NULL, nan, N/A or NA; a dash is none."""
-    text = normalise(value)
-    # 10 characters: the longest word with dots, `n. / a.`; a cell can have 100,000.
-    return len(text) <= 10 and text.casefold().replace(".", "").replace(" ", "") in NOTHING_WORDS
+    return len(value) <= LONGEST_NOTHING and _is_short_nothing_word(value)
+
+
+@lru_cache(maxsize=4096)
+def _is_short_nothing_word(value: str) -> bool:
+    return normalise(value).casefold().replace(".", "").replace(" ", "") in NOTHING_WORDS
 
 
 def is_spreadsheet_error(value: str) -> bool:
@@ -198,7 +209,12 @@ def has_short_year(value: str) -> bool:
 
 def _date_text(value: str) -> str:
     """The text in lower case and plain digits, without the day of the week and the time of a day that is certain."""
-    text = unicodedata.normalize("NFKC", normalise(value).removeprefix("'")).lower() if len(value) <= 60 else ""
+    return _short_date_text(value) if len(value) <= LONGEST_DATE else ""
+
+
+@lru_cache(maxsize=4096)
+def _short_date_text(value: str) -> str:
+    text = unicodedata.normalize("NFKC", normalise(value).removeprefix("'")).lower()
     weekday, _, rest = text.partition(" ")
     if len(weekday.rstrip(",.")) >= 3 and any(name.startswith(weekday.rstrip(",.")) for name in DAY_NAMES):
         text = rest

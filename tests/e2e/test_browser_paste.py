@@ -47,7 +47,7 @@ REGISTER = (
     "05/04/2026\t{sku}\tRust\tL\t2 pcs\tBandra",
     "Grand Total\t\t\t\t5\t",
 )
-SOLD = "select date::text, size, quantity, store from inventory.sales_logs where product_id = %s order by id"
+SOLD = "select date::text, size, quantity, store from inventory.sales_logs where product_id = %s order by date"
 
 
 def test_columns_are_matched_dates_switched_and_the_same_block_is_asked_about(

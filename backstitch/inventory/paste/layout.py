@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import lru_cache
 
 from backstitch.files.csv_in import heading_key
 from backstitch.files.sheets import Line, Sheet
@@ -19,7 +20,8 @@ from backstitch.inventory.values import CellError
 HEADER_WITHIN = 30  # rows in which the header is looked for
 GROUP_HEADINGS = frozenset(map(heading_key, ("Size", "Sizes", "Size wise", "Size wise qty", "Quantity", "Qty", "Pcs")))
 TOTALS = frozenset(map(heading_key, ("Total", "Totals", "Grand Total", "Sub Total", "Total Qty", "Total Pcs", "Sum")))
-LONGEST_TOTAL = 20  # characters
+LONGEST_HEADING = 60  # characters
+LONGEST_TOTAL = 20
 SIZE = "size "  # a target of a column of a size: `size XL`
 
 
@@ -118,7 +120,7 @@ def possible_headers(sheet: Sheet, *, kind: Kind, known_sizes: frozenset[str]) -
 
 def _find_header(sheet: Sheet, kind: Kind, known: frozenset[str]) -> Header | None:
     for index, line in enumerate(sheet.lines[:HEADER_WITHIN]):
-        if sum(columns.field_of(cell, kind) is not None for cell in line.cells if len(cell) < 60) > 1:
+        if sum(columns.field_of(cell, kind) is not None for cell in line.cells if len(cell) <= LONGEST_HEADING) > 1:
             return _header_at(sheet, index, kind, known)
     return None
 
@@ -340,7 +342,7 @@ def _with_lines(layout: Layout, sheet: Sheet) -> Layout:
         lines = lines[:second]
     notes = _notes_at_the_end(lines, layout)
     lines = lines[: len(lines) - len(notes)]
-    repeated = [line for line in lines if layout.header and _same_cells(line.cells, layout.header.cells)]
+    repeated = [line for line in lines if layout.header and _repeats(line.cells, layout.header)]
     totals = [line for line in lines if _is_total(line)]
     remarks += [_rows_remark(repeated, "repeat the header", "repeats the header")]
     remarks += [_rows_remark(totals, "are totals", "is a total")]
@@ -386,19 +388,20 @@ def _is_value(cell: str) -> bool:
 
 
 def _is_another_header(line: Line, layout: Layout) -> bool:
-    if layout.header is None or _same_cells(line.cells, layout.header.cells):
-        return False
     filled = [cell for cell in line.cells if cell.strip()]
-    if len(filled) < 3 or any(len(cell) > 60 for cell in filled):
+    if layout.header is None or len(filled) < 3 or any(len(cell) > LONGEST_HEADING for cell in filled):
         return False
     known = sum(not cell[0].isdigit() and columns.field_of(cell, layout.kind) is not None for cell in filled)
-    return known > 1 and 2 * known >= len(filled)
+    return known > 1 and 2 * known >= len(filled) and not _repeats(line.cells, layout.header)
 
 
-def _same_cells(cells: Sequence[str], others: Sequence[str]) -> bool:
-    width = max(len(cells), len(others))
-    one, other = ([heading_key(cell) for cell in row] + [""] * (width - len(row)) for row in (cells, others))
-    return one == other
+def _repeats(cells: Sequence[str], header: Header) -> bool:
+    """Whether a row is the header once more."""
+    first = next((cell for cell in cells if cell.strip()), "")
+    # Most rows differ in their first cell.
+    if not any(heading.strip().casefold() == first.strip().casefold() for heading in header.cells):
+        return False
+    return Header(0, 0, tuple(cells)).keys == header.keys
 
 
 def _notes_at_the_end(lines: Sequence[Line], layout: Layout) -> list[Line]:
@@ -415,8 +418,13 @@ def _notes_at_the_end(lines: Sequence[Line], layout: Layout) -> list[Line]:
 def _is_total(line: Line) -> bool:
     """Whether a row is one of totals: a word for a total, and beside it only numbers."""
     filled = [cell for cell in line.cells if cell.strip()]
-    words = [cell for cell in filled if len(cell) <= LONGEST_TOTAL and heading_key(cell) in TOTALS]
+    words = [cell for cell in filled if len(cell) <= LONGEST_TOTAL and _is_total_word(cell)]
     return bool(words) and all(cell in words or _number(cell) is not None for cell in filled)
+
+
+@lru_cache(maxsize=4096)
+def _is_total_word(cell: str) -> bool:
+    return heading_key(cell) in TOTALS
 
 
 def _number(cell: str) -> Decimal | None:

@@ -316,7 +316,7 @@ def test_a_matching_without_a_required_column_says_which() -> None:
 
 
 def test_a_heading_suggests_its_target() -> None:
-    sheet = Sheet("", (Line(1, ("Sale Dt", "Style", "Size 38", "Kunde", "Qty")),))
+    sheet = Sheet("", (Line(1, ("Tarikh", "Style", "Size 38", "Kunde", "Qty")),))
     (header,) = paste_layout.possible_headers(sheet, kind=Kind.SALES, known_sizes=SIZES)
     found = paste_layout.suggested_targets(header, kind=Kind.SALES, known_sizes=SIZES)
     assert found == ("", "sku", "size 38", "", "quantity")
