@@ -460,9 +460,10 @@ def _report(result: ImportResult, rejects: Path) -> str:
         f"Loaded {result.accepted:,} of {_counted(result.rows, 'row')} of {result.file}: "
         f"{_counted(result.products, 'new product')}, {_counted(result.units, 'piece')} of opening stock."
     )
-    if not result.rejects:
-        return loaded
-    return f"{loaded} {_counted(len(result.rejects), 'row')} not taken; {rejects} lists each with its reason."
+    if result.rejects:
+        loaded += f" {_counted(len(result.rejects), 'row')} not taken; {rejects} lists each with its reason."
+    spellings = [f"  {one.name}, written {one.written} in row {one.row}" for one in result.spellings]
+    return "\n".join([loaded, *(["One thing, written in more than one way:", *spellings] if spellings else [])])
 
 
 def _verdict(before: integrity.Waiting, found: integrity.Verification) -> list[str]:

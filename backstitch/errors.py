@@ -51,7 +51,7 @@ SENTENCES = {
     "signed_in_user": "Only a signed-in user can change anything. Sign in again; nothing was saved.",
     "sku_unique": "There is a product with this SKU already. Use another SKU, or edit the existing product.",
     "sku_key_unique": "There is a product with this SKU already, written {detail}. Use another SKU, or edit that one.",
-    "color_key_unique": "This product has that colour already, written {detail}. Use it, or give this one another name.",
+    "color_key_unique": "This product has that colour already, written {detail}. Use it, or name this one differently.",
     "colour_code_key_unique": "This product has that colour code already, written {detail}. Use another code.",
     "store_name_key_unique": "There is a customer with this name already, written {detail}. Use that one, or add the "
     "town to the name of this one.",
@@ -63,7 +63,12 @@ SENTENCES = {
     "description_short": "A description has at most 4,000 characters.",
     "category_short": "A category has at most 60 characters.",
     "price_not_negative": "A price cannot be negative.",
-    "hsn_code_digits": "An HSN code has 4 to 8 digits.",
+    "hsn_code_digits": "An HSN code has 4, 6 or 8 digits.",
+    **dict.fromkeys(
+        ("inward_date_finite", "sale_date_finite", "adjustment_date_finite", "order_date_finite"),
+        "A date is a day of the calendar; “infinity” is none.",
+    ),
+    "dispatch_date_finite": "A date of dispatch is a day of the calendar; “infinity” is none.",
     "gst_rate_percent": "A GST rate is a percentage between 0 and 100.",
     "sizes_not_empty": "A product needs at least one size, and at most 40.",
     "sizes_short": "A size has at most 20 characters.",

@@ -71,6 +71,9 @@ begin
 end
 $$;
 
+grant usage on schema runtime to backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
+grant select on runtime.name_keys to backstitch_admin, backstitch_manager, backstitch_analyst, backstitch_viewer;
+
 -- A constraint calls it with the rights of whoever writes a product. That a viewer does not is for audit.require_right
 -- to say, when a statement has changed its role half-way.
 grant execute on function

@@ -6,6 +6,9 @@ compares them over a million random texts.
 
 import re
 import unicodedata
+from collections.abc import Iterable
+
+from rapidfuzz import fuzz
 
 # Formatting, direction and variation marks, fillers, and the blank of Braille.
 INVISIBLE = re.compile(
@@ -108,3 +111,49 @@ def _letter_size(key: str) -> str:
     if times > MOST_TIMES or (times and letter[0] == "m") or (number and not times):
         return ""
     return (str(times) if times > 1 else "") + "x" * min(times, 1) + letter[0]
+
+
+ALIKE = 85  # of 100: one letter of seven may differ, be missing, or stand elsewhere
+MOST_NEAR = 3
+_NO_LETTER = re.compile(r"[^\w]+|_+")
+_LEADING_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
+
+
+def near(name: str, known: Iterable[str]) -> list[str]:
+    """The known names that may be meant: the nearest first, at most MOST_NEAR. None with the same key is among them.
+
+    Near are `Arvind` and `Arvind Mills` (one has all words of the other), and names of which hardly a letter differs.
+    """
+    key, words = _squeezed(name), _words(name)
+    scored = [
+        (score, other)
+        for other in known
+        if name_key(other) != name_key(name) and (score := _likeness(key, words, other)) >= ALIKE
+    ]
+    return [other for _, other in sorted(scored, key=lambda pair: (-pair[0], pair[1]))[:MOST_NEAR]]
+
+
+def near_sku(sku: str, known: Iterable[str]) -> list[str]:
+    """The known SKUs that differ only in signs, leading zeros, or a letter that looks like a digit: KT1O4, KT.104."""
+    mine, key = _looks(sku), sku_key(sku)
+    return sorted(other for other in known if _looks(other) == mine and sku_key(other) != key)[:MOST_NEAR]
+
+
+def _likeness(key: str, words: frozenset[str], other: str) -> float:
+    others = _words(other)
+    if words and others and (words <= others or others <= words):
+        return 100.0
+    return fuzz.ratio(key, _squeezed(other), score_cutoff=ALIKE)
+
+
+def _words(name: str) -> frozenset[str]:
+    """The words of a name, without those of one letter and what stands before every name (M/s)."""
+    return frozenset(word for word in _NO_LETTER.split(plain(name)) if len(word) > 1 and word not in {"ms", "the"})
+
+
+def _squeezed(name: str) -> str:
+    return _NO_LETTER.sub("", plain(name))
+
+
+def _looks(sku: str) -> str:
+    return _LEADING_ZEROS.sub("", _squeezed(sku)).translate(str.maketrans("oil", "011"))

@@ -1,7 +1,7 @@
 -- Backstitch: one thing has one name.
 --
 -- Contract. Each SKU, customer and agency, and each colour and colour code of a product, has its key in
--- inventory.name_keys; a name whose key another one has is refused. The functions that make the keys, and the unique
+-- runtime.name_keys; a name whose key another one has is refused. The functions that make the keys, and the unique
 -- index, are those of revision 0003. Names that stood beside each other before keep their places and stay until one of
 -- them is renamed or deleted.
 --
@@ -18,7 +18,15 @@ as $$
     select case kind when 'sku' then inventory.sku_key(name) else inventory.name_key(name) end
 $$;
 comment on function inventory.key_of(text, text) is
-    'Returns the key of a name; the kind is that of inventory.name_keys.';
+    'Returns the key of a name; the kind is that of runtime.name_keys.';
+
+create or replace function inventory.scope_of(kind text, named jsonb) returns bigint
+language sql immutable strict parallel safe
+as $$
+    select case when kind in ('color', 'colour_code') then (named ->> 'product_id')::bigint else 0 end
+$$;
+comment on function inventory.scope_of(text, jsonb) is
+    'Returns within what the name of a row is the only one with its key: for colours the product, otherwise 0, all.';
 
 create or replace function inventory.refuse_name(kind text, name text, key text, scope bigint) returns void
 language plpgsql stable set search_path = pg_catalog, pg_temp
@@ -32,7 +40,7 @@ begin
                 when 'store_name' then 'customer_name_not_blank' when 'agency_name' then 'agency_name_not_blank'
                 else kind || '_not_blank' end;
     end if;
-    execute format('select n.%I from inventory.%I n join inventory.name_keys k on k.owner_id = n.id '
+    execute format('select n.%I from inventory.%I n join runtime.name_keys k on k.owner_id = n.id '
                    'where (k.kind, k.scope, k.key) = ($1, $2, $3) order by k.place limit 1',
                    kind,
                    case kind when 'sku' then 'products' when 'store_name' then 'customers'
@@ -55,11 +63,11 @@ begin
     -- Waits for others that add the same keys; the order keeps two such statements from waiting for each other.
     with named as materialized (
         select new_row ->> kind as name, inventory.key_of(kind, new_row ->> kind) as key,
-               case when kind in ('color', 'colour_code') then (new_row ->> 'product_id')::bigint else 0 end as scope,
+               inventory.scope_of(kind, new_row) as scope,
                (new_row ->> 'id')::bigint as id
         from (select to_jsonb(n) as new_row from new_rows n) rows
     ), kept as (
-        insert into inventory.name_keys (kind, scope, key, owner_id)
+        insert into runtime.name_keys (kind, scope, key, owner_id)
         select tg_argv[0], n.scope, n.key, n.id from named n where n.key <> '' order by n.scope, n.key, n.id
         on conflict on constraint name_key_unique do nothing
         returning owner_id
@@ -74,32 +82,38 @@ $$;
 comment on function inventory.keep_name_keys() is
     'Keeps the keys of new names, and refuses a name whose key is taken. The argument is the column of the name.';
 
-create or replace function inventory.change_name_key() returns trigger
+create or replace function inventory.change_name_keys() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    kind constant text := tg_argv[0];
-    new_name constant text := to_jsonb(new) ->> kind;
-    new_key constant text := inventory.key_of(kind, new_name);
-    kept record;
+    changed record;
 begin
-    select k.scope, k.key into kept from inventory.name_keys k where k.kind = tg_argv[0] and k.owner_id = new.id;
-    if kept.key = new_key then
-        return null;
-    end if;
-    if new_key = '' then
-        perform inventory.refuse_name(kind, new_name, new_key, kept.scope);
-    end if;
-    begin
-        update inventory.name_keys k set key = new_key, place = 0 where k.kind = tg_argv[0] and k.owner_id = new.id;
-    exception when unique_violation then
-        perform inventory.refuse_name(kind, new_name, new_key, kept.scope);
-    end;
-    perform inventory.fill_place(kind, kept.scope, kept.key);
+    for changed in
+        select k.owner_id as id, k.scope, k.key, n.name, n.scope as new_scope, n.key as new_key
+        from (
+            select (row ->> 'id')::bigint as id, row ->> tg_argv[0] as name,
+                   inventory.key_of(tg_argv[0], row ->> tg_argv[0]) as key, inventory.scope_of(tg_argv[0], row) as scope
+            from (select to_jsonb(r) as row from new_rows r) rows
+        ) n
+        join runtime.name_keys k on k.kind = tg_argv[0] and k.owner_id = n.id
+        where (k.scope, k.key) <> (n.scope, n.key)
+        order by n.scope, n.key, n.id
+    loop
+        if changed.new_key = '' then
+            perform inventory.refuse_name(tg_argv[0], changed.name, '', changed.new_scope);
+        end if;
+        begin
+            update runtime.name_keys k set scope = changed.new_scope, key = changed.new_key, place = 0
+            where k.kind = tg_argv[0] and k.owner_id = changed.id;
+        exception when unique_violation then
+            perform inventory.refuse_name(tg_argv[0], changed.name, changed.new_key, changed.new_scope);
+        end;
+        perform inventory.fill_place(tg_argv[0], changed.scope, changed.key);
+    end loop;
     return null;
 end
 $$;
-comment on function inventory.change_name_key() is 'Keeps the key of a changed name, and refuses one that is taken.';
+comment on function inventory.change_name_keys() is 'Keeps the keys of changed names, and refuses one that is taken.';
 
 create or replace function inventory.drop_name_keys() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -108,11 +122,11 @@ declare
     dropped record;
 begin
     if tg_op = 'TRUNCATE' then
-        delete from inventory.name_keys k where k.kind = tg_argv[0];
+        delete from runtime.name_keys k where k.kind = tg_argv[0];
         return null;
     end if;
     for dropped in
-        delete from inventory.name_keys k using old_rows o where k.kind = tg_argv[0] and k.owner_id = o.id
+        delete from runtime.name_keys k using old_rows o where k.kind = tg_argv[0] and k.owner_id = o.id
         returning k.scope, k.key
     loop
         perform inventory.fill_place(tg_argv[0], dropped.scope, dropped.key);
@@ -125,9 +139,9 @@ comment on function inventory.drop_name_keys() is 'Drops the keys of deleted nam
 create or replace function inventory.fill_place(kind text, scope bigint, key text) returns void
 language sql volatile set search_path = pg_catalog, pg_temp
 as $$
-    update inventory.name_keys k set place = 0
+    update runtime.name_keys k set place = 0
     where (k.kind, k.scope, k.key) = ($1, $2, $3) and k.place = (
-        select min(q.place) from inventory.name_keys q where (q.kind, q.scope, q.key) = ($1, $2, $3))
+        select min(q.place) from runtime.name_keys q where (q.kind, q.scope, q.key) = ($1, $2, $3))
 $$;
 comment on function inventory.fill_place(text, bigint, text) is
     'Gives the first place of a key to the first of the names that have it still.';
@@ -140,23 +154,25 @@ begin
         select * from (values ('products', 'sku'), ('product_colors', 'color'), ('product_colors', 'colour_code'),
                               ('customers', 'store_name'), ('agencies', 'agency_name')) n (relation, kind)
     loop
-        execute format('create or replace trigger keep_%2$s_key after insert on inventory.%1$I '
+        -- Their names come after those of the triggers of the trail: first the record, then the key.
+        execute format('create or replace trigger keep_new_%2$s after insert on inventory.%1$I '
                        'referencing new table as new_rows '
                        'for each statement execute function inventory.keep_name_keys(%2$L)',
                        named.relation, named.kind);
-        execute format('create or replace trigger change_%2$s_key after update of %2$I on inventory.%1$I '
-                       'for each row when (old.%2$I is distinct from new.%2$I) '
-                       'execute function inventory.change_name_key(%2$L)', named.relation, named.kind);
-        execute format('create or replace trigger drop_%2$s_key after delete on inventory.%1$I '
+        execute format('create or replace trigger keep_changed_%2$s after update on inventory.%1$I '
+                       'referencing new table as new_rows '
+                       'for each statement execute function inventory.change_name_keys(%2$L)',
+                       named.relation, named.kind);
+        execute format('create or replace trigger keep_deleted_%2$s after delete on inventory.%1$I '
                        'referencing old table as old_rows '
                        'for each statement execute function inventory.drop_name_keys(%2$L)',
                        named.relation, named.kind);
-        execute format('create or replace trigger empty_%2$s_keys after truncate on inventory.%1$I '
+        execute format('create or replace trigger keep_emptied_%2$s after truncate on inventory.%1$I '
                        'for each statement execute function inventory.drop_name_keys(%2$L)',
                        named.relation, named.kind);
-        execute format('alter table inventory.%1$I enable always trigger keep_%2$s_key, '
-                       'enable always trigger change_%2$s_key, enable always trigger drop_%2$s_key, '
-                       'enable always trigger empty_%2$s_keys', named.relation, named.kind);
+        execute format('alter table inventory.%1$I enable always trigger keep_new_%2$s, '
+                       'enable always trigger keep_changed_%2$s, enable always trigger keep_deleted_%2$s, '
+                       'enable always trigger keep_emptied_%2$s', named.relation, named.kind);
     end loop;
 end
 $$;
@@ -166,7 +182,7 @@ $$;
 create or replace function inventory.known_customer(name text) returns text
 language sql stable parallel safe
 as $$
-    select c.store_name from inventory.name_keys k join inventory.customers c on c.id = k.owner_id
+    select c.store_name from runtime.name_keys k join inventory.customers c on c.id = k.owner_id
     where k.kind = 'store_name' and k.scope = 0 and k.key = inventory.name_key($1) order by k.place limit 1
 $$;
 comment on function inventory.known_customer(text) is 'Returns the name of the customer with the key of this name.';
@@ -185,7 +201,7 @@ create or replace function inventory.known_agency(name text) returns text
 language sql stable parallel safe
 as $$
     select coalesce(
-        (select a.agency_name from inventory.name_keys k join inventory.agencies a on a.id = k.owner_id
+        (select a.agency_name from runtime.name_keys k join inventory.agencies a on a.id = k.owner_id
          where k.kind = 'agency_name' and k.scope = 0 and k.key = inventory.name_key($1) order by k.place limit 1),
         (select l.agency from inventory.sales_logs l
          where l.agency <> '' and inventory.name_key(l.agency) = inventory.name_key($1) limit 1))

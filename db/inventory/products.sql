@@ -80,7 +80,9 @@ begin
     if tg_op = 'UPDATE' then
         perform inventory.require_read_committed();
     end if;
-    if (select count(*) <> count(distinct s) or bool_or(inventory.size_key(s) = '') from unnest(new.sizes) s) then
+    if (select count(*) <> count(distinct s)
+            or bool_or(s !~ E'\\S' or inventory.plain_name(s) = '') from unnest(new.sizes) s)
+    then
         raise exception 'the sizes of product % repeat or are blank', new.sku
             using errcode = 'check_violation', constraint = 'sizes_distinct';
     end if;

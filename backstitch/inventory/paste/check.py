@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from backstitch.files.sheets import Sheet
 from backstitch.inventory import values
+from backstitch.inventory.names import name_key
 from backstitch.inventory.paste import entries as paste_entries
 from backstitch.inventory.paste import layout as paste_layout
 from backstitch.inventory.paste import layouts, lookup, orders, readings
@@ -199,7 +200,7 @@ def _kept_sales_warning(kept: int) -> Problem:
 
 
 def _chosen_product(known: Known, product_id: int | None) -> Product | None:
-    return next((one for found in known.products.values() for one in found if one.id == product_id), None)
+    return next((product for product in known.products if product.id == product_id), None)
 
 
 def _sorted_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -212,7 +213,7 @@ def _repeated_entries(entries: Iterable[Entry]) -> list[Problem]:
     first: dict[tuple[object, ...], int] = {}
     problems = []
     for entry in entries:
-        row = first.setdefault((*entry.cell, entry.date, entry.party.casefold(), entry.category), entry.row)
+        row = first.setdefault((*entry.cell, entry.date, name_key(entry.party), entry.category), entry.row)
         if row != entry.row:
             sentence = (
                 f"{entry.cell_words} stands on row {row} already, with the same date and party. Both are written."
@@ -250,7 +251,7 @@ def _stock_problems(
 
 def _party_problems(entries: Iterable[Entry], known: Known, layout: Layout) -> list[Problem]:
     """Stores and agencies that are not among those that the product allows."""
-    products = {product.id: product for problems_by_cell in known.products.values() for product in problems_by_cell}
+    products = {product.id: product for product in known.products}
     problems_by_cell = {}
     for entry in entries:
         product = products[entry.product_id]
@@ -258,7 +259,7 @@ def _party_problems(entries: Iterable[Entry], known: Known, layout: Layout) -> l
             ("party", entry.party, product.allowed_stores),
             ("agency", entry.agency, product.allowed_agencies),
         ):
-            if allowed and name and name.lower() not in {one.strip().lower() for one in allowed}:
+            if allowed and name and name_key(name) not in set(map(name_key, allowed)):
                 sentence = f"{product.sku} may not go to “{values.quote(name)}”. Allowed: {', '.join(allowed)}."
                 problems_by_cell[entry.row, what] = Problem(
                     entry.row, layout.heading(what), values.quote(name), sentence

@@ -201,14 +201,6 @@ IGNORED_COLUMNS = frozenset(
     )
 )  # fmt: skip
 BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
-SIZE_SYNONYMS = (("XXL", "2XL"), ("XXXL", "3XL"), ("4XL", "XXXXL"), ("FREE", "FREE SIZE", "FREESIZE"))
-
-
-def spellings_of(size: str) -> tuple[str, ...]:
-    """The size in upper case, then its synonyms."""
-    typed = " ".join(size.upper().split())
-    synonyms = next((group for group in SIZE_SYNONYMS if typed in group), ())
-    return (typed, *(other for other in synonyms if other != typed))
 
 
 def template(kind: Kind, *, sizes: Sequence[str] = ()) -> list[str]:

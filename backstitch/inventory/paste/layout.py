@@ -235,9 +235,8 @@ def _layout_by_hand(sheet: Sheet, kind: Kind, header: Header, matching: Matching
 
 def _size_of(heading: str, known: frozenset[str]) -> str | None:
     typed = columns.BRACKETS.sub(" ", heading).strip().upper().removeprefix("SIZE ").strip()
-    sizes = columns.spellings_of(typed)
-    usual = (*size_set.LETTERS, size_set.FREE)
-    is_size = any(size in known or size in usual for size in sizes) or (typed.isdecimal() and len(typed) <= 3)
+    usual = (*size_set.LETTERS, size_set.FREE, *known)
+    is_size = size_set.same(typed, usual) is not None or (typed.isdecimal() and len(typed) <= 3)
     return typed if typed and is_size else None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from backstitch.inventory.names import name_key, sku_key
 from backstitch.inventory.orders.commands import Line, OrderDetails
 from backstitch.inventory.paste.columns import Problem
 from backstitch.inventory.paste.entries import Entry
@@ -15,17 +16,17 @@ from backstitch.inventory.values import quote
 
 CUSTOMERS = text(
     "select id, store_name as name, is_active from inventory.customers "
-    "where lower(store_name) = any(cast(:names as text[])) order by id"
+    "where inventory.name_key(store_name) = any(cast(:keys as text[])) order by id"
 )
 AGENCIES = text(
     "select id, agency_name as name, is_active from inventory.agencies "
-    "where lower(agency_name) = any(cast(:names as text[])) order by id"
+    "where inventory.name_key(agency_name) = any(cast(:keys as text[])) order by id"
 )
 
 
 @dataclass(frozen=True)
 class Parties:
-    """Ids of active customers and agencies by name in lower case; `retired` are the names of inactive ones."""
+    """Ids of active customers and agencies by the key of their name; `retired` are the names of inactive ones."""
 
     customers: Mapping[str, tuple[int, ...]]
     agencies: Mapping[str, tuple[int, ...]]
@@ -35,9 +36,9 @@ class Parties:
 def read_parties(connection: Connection, *, entries: Iterable[Entry]) -> Parties:
     """The customers and agencies that the entries name."""
     listed = list(entries)
-    customers = connection.execute(CUSTOMERS, {"names": list({entry.party.lower() for entry in listed})}).all()
-    agencies = connection.execute(AGENCIES, {"names": list({entry.agency.lower() for entry in listed})}).all()
-    retired = frozenset(row.name.lower() for row in (*customers, *agencies) if not row.is_active)
+    customers = connection.execute(CUSTOMERS, {"keys": list({name_key(entry.party) for entry in listed})}).all()
+    agencies = connection.execute(AGENCIES, {"keys": list({name_key(entry.agency) for entry in listed})}).all()
+    retired = frozenset(name_key(row.name) for row in (*customers, *agencies) if not row.is_active)
     return Parties(_active_ids_by_name(customers), _active_ids_by_name(agencies), retired)
 
 
@@ -45,7 +46,7 @@ def _active_ids_by_name(rows: Iterable[Any]) -> dict[str, tuple[int, ...]]:
     ids_by_name: dict[str, tuple[int, ...]] = {}
     for row in rows:
         if row.is_active:
-            ids_by_name[row.name.lower()] = (*ids_by_name.get(row.name.lower(), ()), row.id)
+            ids_by_name[name_key(row.name)] = (*ids_by_name.get(name_key(row.name), ()), row.id)
     return ids_by_name
 
 
@@ -53,8 +54,8 @@ def group_by_order(entries: Iterable[Entry]) -> dict[tuple[str, ...], list[Entry
     """Groups entries into orders: by the text in the column Order, without one by customer, date and agency."""
     groups: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
-        unnamed = ("", entry.party.lower(), str(entry.date), entry.agency.lower())
-        groups.setdefault((entry.order.lower(),) if entry.order else unnamed, []).append(entry)
+        unnamed = ("", name_key(entry.party), str(entry.date), name_key(entry.agency))
+        groups.setdefault((sku_key(entry.order),) if entry.order else unnamed, []).append(entry)
     return groups
 
 
@@ -63,7 +64,7 @@ def problems(connection: Connection, *, entries: Sequence[Entry], layout: Layout
 
     At most one problem for a row and column.
     """
-    priced = {product.id for found in known.products.values() for product in found if product.unit_price is not None}
+    priced = {product.id for product in known.products if product.unit_price is not None}
     parties = read_parties(connection, entries=entries)
     found: list[Problem] = []
     for entry in entries:
@@ -98,7 +99,7 @@ def _disagreements(group: Sequence[Entry], layout: Layout) -> list[Problem]:
             ("party", entry.party, first.party),
             ("agency", entry.agency, first.agency),
         ):
-            if mine.lower() != others.lower():
+            if name_key(mine) != name_key(others):
                 heading = layout.heading(name)
                 sentence = f"Order {first.order} has another {heading.lower()} on row {first.row}: “{quote(others)}”."
                 found.append(Problem(entry.row, heading, quote(mine), sentence))
@@ -108,12 +109,12 @@ def _disagreements(group: Sequence[Entry], layout: Layout) -> list[Problem]:
 def _party_problem(
     what: str, page: str, name: str, known: Mapping[str, tuple[int, ...]], retired: frozenset[str]
 ) -> str:
-    ids = known.get(name.lower(), ())
+    ids = known.get(name_key(name), ())
     if len(ids) == 1:
         return ""
     if ids:
         return f"There are several {what}s called “{quote(name)}”. Rename one on the {page} page."
-    if name.lower() in retired:
+    if name_key(name) in retired:
         return f"The {what} “{quote(name)}” is deactivated. Take it back into use on the {page} page."
     return f"There is no {what} “{quote(name)}”. Add it on the {page} page, or correct the name."
 
@@ -126,8 +127,8 @@ def orders_to_create(connection: Connection, *, entries: Sequence[Entry]) -> lis
         first = group[0]
         notes = " · ".join(dict.fromkeys(entry.note for entry in group if entry.note))
         details = OrderDetails(
-            customer_id=parties.customers[first.party.lower()][0],
-            agency_id=parties.agencies[first.agency.lower()][0] if first.agency else None,
+            customer_id=parties.customers[name_key(first.party)][0],
+            agency_id=parties.agencies[name_key(first.agency)][0] if first.agency else None,
             date=first.date,
             note=" · ".join(filter(None, (first.order, notes))),
         )

@@ -1,14 +1,17 @@
 """Reads rows of products: a known SKU updates the product with the filled columns, a new SKU creates a product."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from backstitch import lengths
+from backstitch.errors import Refused
+from backstitch.india.gst import hsn_problem, normalise_hsn, slab_hint
 from backstitch.inventory import values as paste_values
-from backstitch.inventory.paste.columns import COLUMNS, Kind, Problem, spellings_of
+from backstitch.inventory.names import name_key, near_sku, sku_key
+from backstitch.inventory.paste.columns import COLUMNS, Kind, Problem
 from backstitch.inventory.paste.entries import LARGEST_PRICE, Row
 from backstitch.inventory.paste.lookup import Known
 from backstitch.inventory.products import sizes as size_set
@@ -16,8 +19,7 @@ from backstitch.inventory.products.commands import colour_code
 from backstitch.inventory.products.queries import Product
 from backstitch.inventory.values import CellError, quote
 
-RANGE = re.compile(r"(\w+)\s*(?:-|–|to)\s*(\w+)", re.IGNORECASE)
-SEPARATORS = re.compile(r"[,;/|\n]+")
+LONGEST_SIZES = 400  # characters of a part of a list of sizes, such as `S M L`
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,19 @@ def read_products(rows: Iterable[Row], *, known: Known, problems: list[Problem])
         sku = row.name("sku")
         if sku and len(sku) > lengths.SKU:
             row.add_problem(row.heading("sku"), sku, f"It is longer than {lengths.SKU} characters.")
-        if sku and (on := first.setdefault(sku.casefold(), row.number)) != row.number:
+        if sku and (on := first.setdefault(sku_key(sku), row.number)) != row.number:
             row.add_problem(row.heading("sku"), sku, f"{quote(sku)} stands on row {on} already.")
-        product = _find_product(known, sku or "")
+        # Names are ignored, as a new product may share the name of another.
+        product = known.stored(sku or "")
+        if product and product.sku != sku:
+            row.add_problem(row.heading("sku"), sku or "", f"This is {product.sku}.", blocks=False)
+        if sku and product is None and (meant := near_sku(sku, known.skus)):
+            sentence = f"Did you mean {' or '.join(meant)}? If not, a new product is made."
+            row.add_problem(row.heading("sku"), sku, sentence, blocks=False)
         values = _product_values(row)
         values["sizes"] = _sizes(row, product)
+        if hint := _slab_hint(values, product):
+            row.add_problem(row.heading("gst_rate"), row.field("gst_rate"), hint, blocks=False)
         colours = _colours(row, product, known)
         if product is None:
             _check_new(row, values)
@@ -94,12 +104,6 @@ def read_products(rows: Iterable[Row], *, known: Known, problems: list[Problem])
             }
             pastes.append(ProductPaste(row.number, product.sku if product else sku, product, changed_values, colours))
     return pastes
-
-
-def _find_product(known: Known, sku: str) -> Product | None:
-    """The stored product with this SKU; names are ignored, as a new product may share the name of another."""
-    alike = [one for one in known.products.get(sku.casefold(), ()) if one.sku.casefold() == sku.casefold()]
-    return next((one for one in alike if one.sku == sku), alike[0] if alike else None)
 
 
 def _product_values(row: Row) -> dict[str, Any]:
@@ -126,10 +130,21 @@ def _optional_quantity(text: str) -> int | None:
 
 
 def _hsn(text: str) -> str | None:
-    digits = paste_values.normalise(text).replace(" ", "").replace(".", "")
-    if digits and not re.fullmatch(r"[0-9]{4,8}", digits):
-        raise CellError(f"“{quote(text)}” is not an HSN code, which has 4 to 8 digits.")
-    return digits or None
+    hsn = normalise_hsn(paste_values.normalise(text))
+    if hsn and (problem := hsn_problem(hsn)):
+        raise CellError(problem)
+    return hsn or None
+
+
+def _slab_hint(values: dict[str, Any], product: Product | None) -> str | None:
+    """The hint for a row that sets what a slab depends on."""
+
+    def known(name: str) -> Any:
+        return values[name] if values[name] is not None else getattr(product, name, None)
+
+    if all(values[name] is None for name in ("hsn_code", "unit_price", "gst_rate")):
+        return None
+    return slab_hint(hsn=known("hsn_code"), price=known("unit_price"), rate=known("gst_rate"))
 
 
 def _check_new(row: Row, values: dict[str, Any]) -> None:
@@ -139,13 +154,13 @@ def _check_new(row: Row, values: dict[str, Any]) -> None:
 
 
 def _sizes(row: Row, product: Product | None) -> tuple[str, ...] | None:
-    typed = row.parse("sizes", _parse_sizes)
+    typed = row.parse("sizes", lambda text: _parse_sizes(text, product))
     if not typed:
         return None
     if product is None:
         return tuple(typed)
     stored = product.sizes
-    sizes = [next((size for size in spellings_of(size) if size in stored), size) for size in typed]
+    sizes = [size_set.same(size, stored) or size for size in typed]
     left_out = [size for size in stored if size not in sizes]
     if left_out:
         sentence = f"{', '.join(left_out)} of {product.sku} stays: a size is removed on the Stock matrix page."
@@ -154,41 +169,16 @@ def _sizes(row: Row, product: Product | None) -> tuple[str, ...] | None:
     all_sizes = [*stored, *added]
     if len(all_sizes) > lengths.SIZES:
         row.add_problem(row.heading("sizes"), row.field("sizes"), f"A product has at most {lengths.SIZES} sizes.")
-    return tuple(size_set.in_order(all_sizes) if list(stored) == size_set.in_order(stored) else all_sizes)
+    return tuple(size_set.in_order(all_sizes))
 
 
-def _parse_sizes(text: str) -> list[str]:
-    """The sizes of `S, M, L`, `S M L`, a preset such as `XS to 6XL` or a range such as `S-XXL`."""
-    typed = paste_values.normalise(text.replace("\n", ",")).upper()
-    if not typed:
-        return []
-    presets = {name.upper().replace(" TO ", "-"): sizes for name, sizes in size_set.PRESETS.items()}
-    if preset := presets.get(typed.replace(" TO ", "-").replace(" - ", "-")):
-        return list(preset)
-    parts = (
-        SEPARATORS.split(typed) if SEPARATORS.search(typed) else ([typed] if RANGE.fullmatch(typed) else typed.split())
-    )
-    sizes = [size for part in parts if part.strip() for size in _range(part.strip())]
-    for size in sizes:
-        paste_values.name(size, longest=lengths.SIZE)
-    if len(set(sizes)) < len(sizes):
-        raise CellError("A size stands there twice.")
-    if len(sizes) > lengths.SIZES:
-        raise CellError(f"A product has at most {lengths.SIZES} sizes.")
-    return sizes
-
-
-def _range(part: str) -> Sequence[str]:
-    ends = RANGE.fullmatch(part)
-    indexes = [
-        next((size_set.LETTERS.index(size) for size in spellings_of(end) if size in size_set.LETTERS), None)
-        for end in (ends.groups() if ends else ())
-    ]
-    if len(indexes) == 2 and indexes[0] is not None and indexes[1] is not None:
-        if indexes[0] > indexes[1]:
-            raise CellError(f"“{quote(part)}” runs backwards. Write the smaller size first.")
-        return size_set.LETTERS[indexes[0] : indexes[1] + 1]
-    return [part]
+def _parse_sizes(text: str, product: Product | None) -> list[str]:
+    for part in size_set.SEPARATORS.split(text):
+        paste_values.name(part, longest=LONGEST_SIZES)
+    try:
+        return size_set.expand(text, known=product.sizes if product else ()) if paste_values.normalise(text) else []
+    except Refused as refusal:
+        raise CellError(str(refusal)) from None
 
 
 def _colours(row: Row, product: Product | None, known: Known) -> tuple[tuple[str, str], ...]:
@@ -198,21 +188,27 @@ def _colours(row: Row, product: Product | None, known: Known) -> tuple[tuple[str
 
 def _parse_colours(text: str, product: Product | None, known: Known) -> tuple[tuple[str, str], ...]:
     stored = known.colours.get(product.id, ()) if product else ()
-    codes = {colour.code.casefold(): colour.color for colour in stored}
-    names = {colour.color.casefold(): colour.code for colour in stored}
+    codes = {name_key(colour.code): colour for colour in stored}
+    names = {name_key(colour.color): colour for colour in stored}
     colours: dict[str, tuple[str, str]] = {}
+    listed: set[str] = set()
     for part in filter(None, map(paste_values.normalise, re.split(r"[,;\n]+", text))):
         color, _, typed_code = (paste_values.name(piece, longest=lengths.COLOUR) for piece in part.partition(":"))
-        code = typed_code or names.get(color.casefold(), "") or colour_code(color)
+        by_name = names.get(name_key(color))
+        code = typed_code or (by_name.code if by_name else colour_code(color))
         if not color or not code:
             raise CellError(f"“{quote(part)}” is no colour. Write it as Navy or Navy:NV.")
         if len(code) > lengths.COLOUR_CODE:
             raise CellError(f"The code of {quote(color)} is longer than {lengths.COLOUR_CODE} characters.")
-        if code.casefold() in colours:
+        if name_key(code) in colours:
             raise CellError(f"The colour code {quote(code)} stands there twice.")
-        if codes.get(code.casefold(), color).casefold() != color.casefold():
-            raise CellError(f"The code {quote(code)} is {codes[code.casefold()]} already. Use another code.")
-        if names.get(color.casefold(), code).casefold() != code.casefold():
-            raise CellError(f"{quote(color)} has the code {names[color.casefold()]} already.")
-        colours[code.casefold()] = (color, code)
+        if name_key(color) in listed:
+            raise CellError(f"The colour {quote(color)} stands there twice.")
+        by_code = codes.get(name_key(code))
+        if by_code and name_key(by_code.color) != name_key(color):
+            raise CellError(f"The code {quote(code)} is {by_code.color} already. Use another code.")
+        if by_name and name_key(by_name.code) != name_key(code):
+            raise CellError(f"{quote(color)} has the code {by_name.code} already.")
+        listed.add(name_key(color))
+        colours[name_key(code)] = (color, code)
     return tuple(pair for key, pair in colours.items() if key not in codes)

@@ -10,6 +10,7 @@ from datetime import date
 
 from sqlalchemy import Connection, text
 
+from backstitch.inventory.names import name_key
 from backstitch.inventory.paste.columns import Kind
 from backstitch.inventory.paste.entries import Entry
 
@@ -21,7 +22,7 @@ INWARD = text(
     select distinct l.id, l.xmin::text as version, l.date, p.sku, c.color, l.product_id, l.colour_code, l.size,
            l.quantity, l.stakeholder_name as party, l.category, false as stays
     from inventory.inward_logs l
-    join {_KEYS} on k.product_id = l.product_id and k.day = l.date and k.party = lower(l.stakeholder_name)
+    join {_KEYS} on k.product_id = l.product_id and k.day = l.date and k.party = inventory.name_key(l.stakeholder_name)
     join inventory.products p on p.id = l.product_id
     join inventory.product_colors c on c.product_id = l.product_id and c.colour_code = l.colour_code
     order by l.id
@@ -32,7 +33,7 @@ SALES = text(
     select distinct l.id, l.xmin::text as version, l.date, p.sku, c.color, l.product_id, l.colour_code, l.size,
            l.quantity, l.store as party, '' as category, l.order_id is not null as stays
     from inventory.sales_logs l
-    join {_KEYS} on k.product_id = l.product_id and k.day = l.date and k.party = lower(l.store)
+    join {_KEYS} on k.product_id = l.product_id and k.day = l.date and k.party = inventory.name_key(l.store)
     join inventory.products p on p.id = l.product_id
     join inventory.product_colors c on c.product_id = l.product_id and c.colour_code = l.colour_code
     order by l.id
@@ -50,7 +51,7 @@ ORDERS = text(
     left join inventory.products p on p.id = l.product_id
     left join inventory.product_colors c on c.product_id = l.product_id and c.colour_code = l.colour_code
     where o.status <> 'cancelled'
-        and exists (select from {_KEYS} where k.day = o.date and k.party = lower(u.store_name))
+        and exists (select from {_KEYS} where k.day = o.date and k.party = inventory.name_key(u.store_name))
     order by o.id, l.id
     """
 )
@@ -94,7 +95,7 @@ def existing_rows(connection: Connection, *, kind: Kind, entries: Iterable[Entry
 
     For orders: all lines of orders with the customer and date of an entry, but for cancelled ones.
     """
-    keys = sorted({(entry.product_id, entry.date, entry.party.lower()) for entry in entries})
+    keys = sorted({(entry.product_id, entry.date, name_key(entry.party)) for entry in entries})
     if not keys:
         return []
     products, days, parties = (list(values) for values in zip(*keys, strict=True))
@@ -114,11 +115,11 @@ def repeated_entries(entries: Iterable[Entry], existing: Sequence[ExistingRow]) 
     """The entries that seem to be stored already. A stored row answers for one entry: two equal entries need two."""
     stored = defaultdict(list)
     for row in reversed(existing):
-        stored[row.date, row.party.lower(), row.cell, row.quantity, row.category].append(row)
+        stored[row.date, name_key(row.party), row.cell, row.quantity, row.category].append(row)
     found = []
     for entry in entries:
         category = entry.category if any(row.category for row in existing[:1]) else ""
-        alike = stored.get((entry.date, entry.party.lower(), entry.cell, entry.quantity, category))
+        alike = stored.get((entry.date, name_key(entry.party), entry.cell, entry.quantity, category))
         if alike:
             found.append(Repeated(entry, alike.pop()))
     return tuple(found)

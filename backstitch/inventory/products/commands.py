@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from backstitch import lengths
 from backstitch.errors import Refused, StaleEdit
+from backstitch.india.gst import hsn_problem, normalise_hsn
 from backstitch.inventory.names import name_key, tidy
 from backstitch.inventory.products import queries
 from backstitch.inventory.products import sizes as size_set
@@ -57,7 +58,6 @@ GRID_COLUMNS = (
     "reorder_level",
     "is_active",
 )
-NULLABLE_TEXT = ("hsn_code",)
 
 CREATE = text(
     """
@@ -172,8 +172,10 @@ def _update_fields(connection: Connection, change: ProductChange) -> None:
 
 
 def _normalised(name: str, value: object) -> object:
+    if name == "hsn_code" and isinstance(value, str):
+        return _hsn(value)
     if isinstance(value, str):
-        return _tidied(name, value) or (None if name in NULLABLE_TEXT else "")
+        return _tidied(name, value)
     if value is None and name in {"description", "category"}:
         return ""
     return value
@@ -212,6 +214,14 @@ def _colours_with_codes(colours: Sequence[str | NewColour]) -> list[NewColour]:
     return [(color, code or colour_code(color)) for color, code in named]
 
 
+def _hsn(typed: str) -> str | None:
+    """The code as it is stored. Raises Refused."""
+    hsn = normalise_hsn(typed)
+    if hsn and (problem := hsn_problem(hsn)):
+        raise Refused(f"{problem} Nothing was saved.", rule="hsn_code_digits")
+    return hsn or None
+
+
 def _sizes(details: ProductDetails) -> list[str]:
     return size_set.in_order(map(tidy, details.sizes))
 
@@ -223,7 +233,7 @@ def _parameters(details: ProductDetails) -> dict[str, object]:
         "description": details.description.strip(),
         "category": tidy(details.category),
         "unit_price": details.unit_price,
-        "hsn_code": (details.hsn_code or "").strip() or None,
+        "hsn_code": _hsn(details.hsn_code or ""),
         "gst_rate": details.gst_rate,
         "sizes": _sizes(details),
         "reorder_level": details.reorder_level,

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, TextClause, text
 
 from backstitch import lengths
 from backstitch.database import Actor, Database
+from backstitch.inventory.names import name_key, size_key, sku_key
 from backstitch.inventory.products import sizes as size_set
 from backstitch.inventory.stock_list.reader import Reject, StockList, StockRow
 from backstitch.request import Source
@@ -26,7 +27,13 @@ IMPORT_LOCK = 0x73746F63  # "stoc"
 
 LOCK = text("select pg_advisory_xact_lock(:key)")
 PRODUCTS = text(
-    "select id, sku, sizes, is_active from inventory.products where sku = any(:skus) order by id for update"
+    """
+    select p.id, p.sku, p.sizes, p.is_active
+    from runtime.name_keys k join inventory.products p on p.id = k.owner_id
+    where k.kind = 'sku' and k.scope = 0 and k.key = any(:keys)
+    order by k.place desc, p.id
+    for update of p
+    """
 )
 COLOURS = text(
     "select product_id, color, colour_code from inventory.product_colors where product_id = any(:ids) order by id"
@@ -72,8 +79,20 @@ INSERT_INWARD = text(
 
 
 @dataclass(frozen=True)
+class Spelling:
+    """A name that a row writes otherwise than the first row that has it, or than Backstitch: `written` is `name`."""
+
+    row: int
+    name: str
+    written: str
+
+
+@dataclass(frozen=True)
 class ImportResult:
-    """The result of an import. `rejects` are all rejected rows in the order of the file; `units` are pieces."""
+    """The result of an import. `rejects` are all rejected rows in the order of the file; `units` are pieces.
+
+    `spellings` has each other spelling of a design, a colour or a size once, with the first row that has it.
+    """
 
     file: str
     rows: int
@@ -81,6 +100,7 @@ class ImportResult:
     rejects: tuple[Reject, ...]
     products: int
     units: int
+    spellings: tuple[Spelling, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,11 +112,13 @@ class _Product:
 
 @dataclass(frozen=True)
 class _Known:
-    """Stored records of the designs in a list: products by SKU, colour codes, codes by casefolded colour, cells."""
+    """Stored records of the designs in a list: products by SKU, colours by product and key, cells.
+
+    `colours` has the name and the code of a colour by the key of its name, and of its code where no name has that.
+    """
 
     products: Mapping[str, _Product]
-    codes: frozenset[tuple[int, str]]
-    codes_by_name: Mapping[tuple[int, str], str]
+    colours: Mapping[tuple[int, str], tuple[str, str]]
     cells: frozenset[tuple[int, str, str]]
 
 
@@ -116,7 +138,8 @@ def load_stock_list(
         # A second import waits here until the first has committed, and then rejects the rows that it stored.
         connection.execute(LOCK, {"key": IMPORT_LOCK})
         known = _read_known(connection, stock_list.rows)
-        accepted, refused = _split_rows(stock_list.rows, known)
+        rows, spellings = _as_written(stock_list.rows, known)
+        accepted, refused = _split_rows(rows, known)
         result = ImportResult(
             file=stock_list.file,
             rows=stock_list.total,
@@ -124,6 +147,7 @@ def load_stock_list(
             rejects=tuple(sorted((*stock_list.rejects, *refused), key=lambda reject: reject.row)),
             products=len({row.design for row in accepted} - known.products.keys()),
             units=sum(row.stock for row in accepted),
+            spellings=tuple(spellings),
         )
         _record(connection, stock_list, result)
         _write_products(connection, accepted, known, progress)
@@ -134,29 +158,54 @@ def load_stock_list(
 def _read_known(connection: Connection, rows: Iterable[StockRow]) -> _Known:
     products = _read_products(connection, rows)
     ids = {"ids": [product.id for product in products.values()]}
-    colours = connection.execute(COLOURS, ids).all()
-    by_name: dict[tuple[int, str], str] = {}
-    for colour in colours:
-        by_name.setdefault((colour.product_id, colour.color.casefold()), colour.colour_code)
+    colours: dict[tuple[int, str], tuple[str, str]] = {}
+    stored = connection.execute(COLOURS, ids).all()
+    for key in ("color", "colour_code"):
+        for row in stored:
+            colours.setdefault((row.product_id, name_key(row._mapping[key])), (row.color, row.colour_code))
     cells = frozenset((row.product_id, row.colour_code, row.size) for row in connection.execute(CELLS, ids))
-    codes = frozenset((colour.product_id, colour.colour_code) for colour in colours)
-    return _Known(products, codes, by_name, cells)
+    return _Known(products, colours, cells)
 
 
 def _read_products(connection: Connection, rows: Iterable[StockRow]) -> dict[str, _Product]:
-    """The stored products of the rows by SKU; locks them until the import ends."""
-    found = connection.execute(PRODUCTS, {"skus": list({row.design for row in rows})})
+    """The stored products of the rows by SKU; locks them until the import ends.
+
+    Of two whose SKUs differ in writing only, the one that had its key first is the last, and so counts.
+    """
+    found = connection.execute(PRODUCTS, {"keys": list({sku_key(row.design) for row in rows})})
     return {row.sku: _Product(row.id, row.sizes, row.is_active) for row in found}
 
 
+def _as_written(rows: Iterable[StockRow], known: _Known) -> tuple[list[StockRow], list[Spelling]]:
+    """The rows with each design, colour and size as Backstitch writes it, or else the first row that has it."""
+    designs = {sku_key(sku): sku for sku in known.products}
+    ids = {sku: product.id for sku, product in known.products.items()}
+    colours: dict[tuple[str, str], tuple[str, str]] = {}
+    sizes: dict[tuple[str, str], str] = {
+        (sku, size_key(size)): size for sku, product in known.products.items() for size in reversed(product.sizes)
+    }
+    written: list[StockRow] = []
+    spellings: dict[tuple[str, str], Spelling] = {}
+    for row in rows:
+        design = designs.setdefault(sku_key(row.design), row.design)
+        product_id, code_key = ids.get(design, 0), name_key(row.colour_code)
+        stored = known.colours.get((product_id, name_key(row.color))) or known.colours.get((product_id, code_key))
+        color, code = colours.setdefault((design, code_key), stored or (row.color, row.colour_code))
+        size = sizes.setdefault((design, size_key(row.size)), row.size)
+        for name, typed in ((design, row.design), (color, row.color), (size, row.size)):
+            if name != typed:
+                spellings.setdefault((name, typed), Spelling(row.row, name, typed))
+        written.append(replace(row, design=design, color=color, colour_code=code, size=size))
+    return written, list(spellings.values())
+
+
 def _split_rows(rows: Iterable[StockRow], known: _Known) -> tuple[list[StockRow], list[Reject]]:
-    """The rows to load, each with the colour code that its product uses, and those that what is stored rules out."""
+    """The rows to load, and those that what is stored rules out."""
     accepted: list[StockRow] = []
     rejects: list[Reject] = []
     cells: set[tuple[str, str, str]] = set()
     sizes = {design: set(product.sizes) for design, product in known.products.items()}
-    for original in rows:
-        row = replace(original, colour_code=_stored_colour_code(original, known))
+    for row in rows:
         cell = (row.design, row.colour_code, row.size)
         sizes_of_design = sizes.setdefault(row.design, set())
         reason = _reject_reason(row, known, sizes_of_design, repeated=cell in cells)
@@ -167,14 +216,6 @@ def _split_rows(rows: Iterable[StockRow], known: _Known) -> tuple[list[StockRow]
             cells.add(cell)
             sizes_of_design.add(row.size)
     return accepted, rejects
-
-
-def _stored_colour_code(row: StockRow, known: _Known) -> str:
-    """The colour code of a row: that of the stored colour with this name, which a user may have chosen freely."""
-    product = known.products.get(row.design)
-    if product is None:
-        return row.colour_code
-    return known.codes_by_name.get((product.id, row.color.casefold()), row.colour_code)
 
 
 def _reject_reason(row: StockRow, known: _Known, sizes: set[str], *, repeated: bool) -> str | None:
@@ -208,7 +249,7 @@ def _write_products(connection: Connection, rows: Sequence[StockRow], known: _Kn
         by_design.setdefault(row.design, []).append(row)
     fresh = [_product(group) for design, group in by_design.items() if design not in known.products]
     extended = [
-        {"id": product.id, "sizes": _with_sizes(product.sizes, (row.size for row in by_design[design]))}
+        {"id": product.id, "sizes": size_set.in_order([*product.sizes, *(row.size for row in by_design[design])])}
         for design, product in known.products.items()
         if any(row.size not in product.sizes for row in by_design.get(design, ()))
     ]
@@ -227,12 +268,6 @@ def _product(rows: Sequence[StockRow]) -> dict[str, Any]:
     }
 
 
-def _with_sizes(sizes: Sequence[str], added: Iterable[str]) -> list[str]:
-    """The sizes and the added ones: sorted if `sizes` are sorted, else the added ones at the end."""
-    together = [*sizes, *size_set.in_order(size for size in added if size not in sizes)]
-    return size_set.in_order(together) if list(sizes) == size_set.in_order(sizes) else together
-
-
 def _write_matrix(
     connection: Connection, rows: Sequence[StockRow], known: _Known, on: date, progress: Progress
 ) -> None:
@@ -244,7 +279,7 @@ def _write_matrix(
     fresh = [
         {"product_id": product_id, "color": color, "colour_code": code}
         for (product_id, code), color in colours.items()
-        if (product_id, code) not in known.codes
+        if (product_id, name_key(code)) not in known.colours
     ]
     cells = [{"product_id": products[row.design].id, "colour_code": row.colour_code, "size": row.size} for row in rows]
     inward = [

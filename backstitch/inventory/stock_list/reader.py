@@ -14,6 +14,7 @@ from backstitch.files import csv_in
 from backstitch.files.csv_in import Table, heading_key
 from backstitch.files.csv_out import unescape_formula
 from backstitch.inventory.movements.commands import LARGEST_QUANTITY
+from backstitch.inventory.names import name_key, size_key, sku_key, tidy
 from backstitch.inventory.products.commands import colour_code
 from backstitch.inventory.values import SPREADSHEET_ERROR
 
@@ -141,7 +142,7 @@ def _find_columns(table: Table) -> dict[str, int]:
 
 
 def _normalise(value: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", unescape_formula(value)).split())
+    return tidy(unescape_formula(value))
 
 
 def _reasons(fields: Mapping[str, str], *, too_wide: bool) -> list[str]:
@@ -201,14 +202,14 @@ def _stock_row(number: int, fields: Mapping[str, str], values: tuple[str, ...]) 
 
 
 def _repeats(row: StockRow, taken: dict[tuple[str, ...], int]) -> list[str]:
-    """The reasons why a row repeats an earlier one; without any, marks its SKU code and cell as taken."""
-    sku_key = ("sku", row.sku_code.casefold())
-    cell_key = ("cell", row.design, row.colour_code, row.size)
+    """The reasons why a row repeats an earlier one, however that is written; without any, marks its cell as taken."""
+    code_key = ("code", sku_key(row.sku_code))
+    cell_key = ("cell", sku_key(row.design), name_key(row.color), size_key(row.size))
     reasons = []
-    if sku_key in taken:
-        reasons.append(f"SKU code {row.sku_code} is on row {taken[sku_key]} already.")
+    if code_key in taken:
+        reasons.append(f"SKU code {row.sku_code} is on row {taken[code_key]} already.")
     if cell_key in taken:
         reasons.append(f"{row.cell_in_words} is on row {taken[cell_key]} already.")
     if not reasons:
-        taken[sku_key] = taken[cell_key] = row.row
+        taken[code_key] = taken[cell_key] = row.row
     return reasons

@@ -3,7 +3,7 @@
 Why: zk-77, ZK-77 and ZK-77 with a mark that nobody sees were three products, NavyBlue and navy-blue two colours, 2XL
 and XXL two sizes, each with a part of the stock.
 Locks: ACCESS EXCLUSIVE on inward_logs and sales_logs while their indexes of parties are built anew (some seconds for a
-million entries). inventory.name_keys is filled from the names that stand; doubles among them stay, with a place above
+million entries). runtime.name_keys is filled from the names that stand; doubles among them stay, with a place above
 0.
 
 The functions are frozen with the indexes that are made of them. A change of one is a new function, and new indexes.
@@ -163,7 +163,7 @@ comment on function inventory.size_key(text) is
 )
 
 NAME_KEYS = r"""
-create table inventory.name_keys (
+create table runtime.name_keys (
     kind text not null
         constraint name_kind_known check (kind in ('sku', 'color', 'colour_code', 'store_name', 'agency_name')),
     scope bigint not null,
@@ -172,17 +172,18 @@ create table inventory.name_keys (
     owner_id bigint not null,
     constraint name_key_unique primary key (kind, scope, key, place)
 );
-create unique index name_key_of_owner on inventory.name_keys (kind, owner_id);
+create unique index name_key_of_owner on runtime.name_keys (kind, owner_id);
 
-comment on table inventory.name_keys is
-    'The key of each name: a name whose key is taken is refused. Written by triggers only (db/inventory/names.sql).';
-comment on column inventory.name_keys.kind is 'The column of the name.';
-comment on column inventory.name_keys.scope is 'Of colours and colour codes the product, otherwise 0.';
-comment on column inventory.name_keys.place is
+comment on table runtime.name_keys is
+    'The key of each name: a name whose key is taken is refused. Derived from the tables, so not on the record; written '
+    'by triggers only (db/inventory/names.sql).';
+comment on column runtime.name_keys.kind is 'The column of the name.';
+comment on column runtime.name_keys.scope is 'Of colours and colour codes the product, otherwise 0.';
+comment on column runtime.name_keys.place is
     '0; more for a name that stood beside another one with its key when keys became unique (version 0.11).';
-comment on column inventory.name_keys.owner_id is 'id of the row that has the name.';
+comment on column runtime.name_keys.owner_id is 'id of the row that has the name.';
 
-insert into inventory.name_keys (kind, scope, key, place, owner_id)
+insert into runtime.name_keys (kind, scope, key, place, owner_id)
 select n.kind, n.scope, n.key, row_number() over (partition by n.kind, n.scope, n.key order by n.id) - 1, n.id
 from (
     select 'sku', 0, inventory.sku_key(p.sku), p.id from inventory.products p
@@ -207,6 +208,55 @@ create index inward_logs_by_stakeholder
     on inventory.inward_logs (inventory.name_key(stakeholder_name), date desc, id desc);
 create index sales_logs_by_store on inventory.sales_logs (inventory.name_key(store), date desc, id desc);
 create index sales_logs_by_agency on inventory.sales_logs (inventory.name_key(agency)) where agency <> '';
+"""
+
+# Rules of the trade. A row that breaks one already stays, and is named by the doctor; it must be right at its next change.
+RULES = r"""
+create or replace function inventory.gstin_valid(gstin text) returns boolean
+language sql immutable strict parallel safe
+as $$
+    -- State code (97: other territory, 99: centre), PAN, or TAN of who deducts tax, number of the registration in the
+    -- state, one more character, and the check digit in base 36 (Luhn mod 36): values at even positions count twice, and
+    -- the two base-36 digits of each product are added.
+    select gstin ~ '^(0[1-9]|[12][0-9]|3[0-8]|97|99)[A-Z]{4}[A-Z0-9][0-9]{4}[A-Z][1-9A-Z][0-9A-Z]{2}$'
+        and substr(gstin, 15, 1) = substr(alphabet.all_36, (1 + (36 - total.digits % 36) % 36)::integer, 1)
+    from (values ('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ')) alphabet (all_36)
+    cross join lateral (
+        select sum(product / 36 + product % 36) as digits
+        from (select (strpos(alphabet.all_36, substr(gstin, n, 1)) - 1) * (2 - n % 2) as product
+              from generate_series(1, 14) n) products
+    ) total
+$$;
+
+alter table inventory.products drop constraint hsn_code_digits;
+alter table inventory.products add constraint hsn_code_digits
+    check (hsn_code ~ '^([0-9]{4}|[0-9]{6}|[0-9]{8})$') not valid;
+alter table inventory.inward_logs add constraint inward_date_finite check (isfinite(date)) not valid;
+alter table inventory.sales_logs add constraint sale_date_finite check (isfinite(date)) not valid;
+alter table inventory.stock_adjustments add constraint adjustment_date_finite check (isfinite(date)) not valid;
+alter table inventory.orders
+    add constraint order_date_finite check (isfinite(date)) not valid,
+    add constraint dispatch_date_finite check (isfinite(dispatch_date)) not valid;
+
+do $$
+begin
+    if not exists (select from inventory.products where hsn_code !~ '^([0-9]{4}|[0-9]{6}|[0-9]{8})$') then
+        alter table inventory.products validate constraint hsn_code_digits;
+    end if;
+    if not exists (select from inventory.inward_logs where not isfinite(date)) then
+        alter table inventory.inward_logs validate constraint inward_date_finite;
+    end if;
+    if not exists (select from inventory.sales_logs where not isfinite(date)) then
+        alter table inventory.sales_logs validate constraint sale_date_finite;
+    end if;
+    if not exists (select from inventory.stock_adjustments where not isfinite(date)) then
+        alter table inventory.stock_adjustments validate constraint adjustment_date_finite;
+    end if;
+    if not exists (select from inventory.orders where not isfinite(date) or not isfinite(dispatch_date)) then
+        alter table inventory.orders validate constraint order_date_finite, validate constraint dispatch_date_finite;
+    end if;
+end
+$$;
 """
 
 
@@ -241,3 +291,4 @@ def upgrade() -> None:
     run_as_owner(NAME_KEYS)
     run_as_owner(PARTY_INDEXES)
     run_as_owner(SHEET_LAYOUTS)
+    run_as_owner(RULES)

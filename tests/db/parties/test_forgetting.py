@@ -146,6 +146,7 @@ def test_of_a_forgotten_party_nothing_is_left_and_the_trail_holds(clone: Clone, 
         assert {table for table, _ in mentions(psql, "Asha", "9820012345", "Chandan", GSTIN)} == {
             f"inventory.{kind.table}",
             "audit.personal_values",
+            "runtime.name_keys",
         }
         stored = "select md5(string_agg(r::text, '|' order by id)) from audit.records r where id <= %s"
         last = psql.execute("select max(id) from audit.records").fetchone()

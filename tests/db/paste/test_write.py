@@ -21,6 +21,7 @@ from backstitch.inventory.paste.columns import Kind
 from backstitch.inventory.paste.write import Written
 from backstitch.inventory.products import queries as product_queries
 from tests.conftest import Clone
+from tests.db.names.doubles import add_double
 from tests.ui.shop import Shop
 
 TODAY = date(2026, 11, 23)
@@ -42,6 +43,8 @@ def shop(clone: Clone) -> Shop:
         "update inventory.products set allowed_stores = '{Bandra}', allowed_agencies = '{Kapoor}' where sku = 'KT-9'"
     )
     made.run("insert into inventory.customers (store_name) values ('Bandra'), ('Gone')")
+    with made.clone.superuser() as psql:
+        add_double(psql, "customers", "store_name", "Twice", "TWICE")
     made.run("update inventory.customers set is_active = false where store_name = 'Gone'")
     made.run("insert into inventory.agencies (agency_name) values ('Kapoor')")
     return made
@@ -86,6 +89,7 @@ NO_DATE = " is not a date. Write it as 31/12/2026, day first, or as 2026-12-31."
 FORMULA = "“=1+1” looks like a formula. Copy the value, not the formula."
 CONTROL = "It holds a character that cannot be stored (NUL or another control character)."
 TURNED = "It holds an invisible mark that turns the direction of the text. Type it anew."
+CUSTOMERS = "Rename one on the Customers page."
 BACK = "Take it back into use on the Customers page."
 ADD_CUSTOMER = "Add it on the Customers page, or correct the name."
 ADD_AGENCY = "Add it on the Agencies page, or correct the name."
@@ -134,6 +138,7 @@ WRONG: list[tuple[Kind, dict[str, str], str]] = [
     (Kind.SALES, {"Store": "@cmd"}, "“@cmd” looks like a formula. Copy the value, not the formula."),
     (Kind.SALES, {"Colour": "Green"}, "AN201 does not come in “Green”."),
     (Kind.ORDERS, {"Customer": "Nobody"}, "There is no customer “Nobody”. " + ADD_CUSTOMER),
+    (Kind.ORDERS, {"Customer": "twice"}, "There are several customers called “twice”. " + CUSTOMERS),
     (Kind.ORDERS, {"Customer": "Gone"}, "The customer “Gone” is deactivated. " + BACK),
     (Kind.ORDERS, {"Agency": "Nobody"}, "There is no agency “Nobody”. " + ADD_AGENCY),
     (Kind.ORDERS, {"Price": "-1"}, "A price cannot be negative."),
@@ -181,7 +186,7 @@ def test_each_wrong_value_is_marked_by_row_and_column_with_its_sentence_and_noth
             write(shop, result)
         assert refused.value.rule == "paste_has_problems"
     assert found == expected
-    assert len(WRONG) >= 59 and shop.trail() == before
+    assert len(WRONG) >= 60 and shop.trail() == before
 
 
 def test_problems_between_rows_are_found(shop: Shop) -> None:
