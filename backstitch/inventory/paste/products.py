@@ -176,9 +176,12 @@ def _parse_sizes(text: str, product: Product | None) -> list[str]:
     for part in size_set.SEPARATORS.split(text):
         paste_values.name(part, longest=LONGEST_SIZES)
     try:
-        return size_set.expand(text, known=product.sizes if product else ()) if paste_values.normalise(text) else []
+        sizes = size_set.expand(text, known=product.sizes if product else ()) if paste_values.normalise(text) else []
     except Refused as refusal:
         raise CellError(str(refusal)) from None
+    if len(sizes) > lengths.SIZES:
+        raise CellError(f"A product has at most {lengths.SIZES} sizes.")
+    return sizes
 
 
 def _colours(row: Row, product: Product | None, known: Known) -> tuple[tuple[str, str], ...]:
