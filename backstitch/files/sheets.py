@@ -37,9 +37,14 @@ class Sheet:
 def cell_name(place: Place) -> str:
     """The name of a cell as a spreadsheet has it: (4, 27) is AB4."""
     row, column = place
+    return f"{column_name(column)}{row}"
+
+
+def column_name(column: int) -> str:
+    """The letters of a column: that of the index 27 is AB."""
     letters = ""
     column += 1
     while column:
         column, rest = divmod(column - 1, 26)
         letters = chr(ord("A") + rest) + letters
-    return f"{letters}{row}"
+    return letters

@@ -1,9 +1,14 @@
 """Reads a workbook from standard input, in a process of its own: `python -m backstitch.files.workbook_reader`.
 
-A workbook is a ZIP archive of XML files: a small one can unpack to gigabytes, name entities that double each other, or
-refer to files of the server. So this process has little memory, little time and no files, imports nothing else of
-Backstitch, and gives back nothing but text: a line of JSON for each row of the first visible sheet, and one that says
-how it ended, {"rows": 12} or {"refused": "workbook_too_large"}. `backstitch.files.workbooks` starts it.
+A workbook is a ZIP archive of XML files, or a file system of its own: a small one can unpack to gigabytes, name
+entities that double each other, or refer to files of the server. So this process has little memory, little time and no
+files, imports nothing of Backstitch but what reads workbooks, and gives back nothing but text, a line of JSON for each
+
+- row of a visible sheet that is shown: [its number, its texts, {column: day}, {column: sentence of what is unknown}],
+- sheet, after its rows: {"sheet": its name, "remarks": sentences, "hidden": whether it has rows that are not shown},
+- end: {"end": true}, or {"refused": the rule, "words": what its sentence needs}.
+
+`backstitch.files.workbooks` starts it.
 """
 
 import gc
@@ -17,78 +22,81 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import date, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 from xml.parsers import expat
 
 if __name__ == "__main__":
     # openpyxl would import them, for arrays and pictures that are of no use here: most of the time of the start.
     sys.modules["numpy"] = sys.modules["PIL"] = None  # type: ignore[assignment]
 
-import openpyxl
+from backstitch.files import grids, ods_grids, xls_grids, xlsx_grids
+from backstitch.files.grids import Grid, Unreadable
 
-MOST_ROWS = 20_000
-MOST_COLUMNS = 60
 LARGEST_UNPACKED = 64 * 1024 * 1024  # bytes
 MOST_PARTS = 500  # files in the archive
-LONGEST_CELL = 100_000  # characters
-MOST_CHARACTERS = 20_000_000  # of all cells
+COMPOUND_FILE = b"\xd0\xcf\x11\xe0"  # of .xls, and of what is encrypted
+# Parts of an archive, by which it is known.
+OTHER_ARCHIVES = {
+    "xl/workbook.bin": "a binary workbook (.xlsb)",
+    "word/document.xml": "a Word document",
+    "ppt/presentation.xml": "a presentation",
+    "Index/Document.iwa": "a Numbers document",
+    "Index.zip": "a Numbers document",
+}
+SPREADSHEET = b"application/vnd.oasis.opendocument.spreadsheet"
 
 MEMORY = 256 * 1024 * 1024  # bytes; a workbook of 20,000 rows and 60 columns takes 60 MB
 ADDRESSES = 2 * MEMORY  # bytes of address space, behind which the system does not let it go
 TOO_MUCH_MEMORY = 3  # the exit code
 LOOK = 0.02  # seconds between two looks at the memory
-CPU_SECONDS = 20
+CPU_SECONDS = 30
 ENCRYPTED = 0x1
 CHUNK = 64 * 1024  # bytes
-
-
-class _Refused(Exception):
-    """The workbook is refused; the argument is the rule."""
 
 
 class _Stop(Exception):
     """A part has shown whether it has a document type."""
 
 
-def rows(data: bytes) -> Iterator[tuple[str, ...]]:
-    """All rows of the first visible sheet, blank ones too, without blank cells at their ends.
-
-    A formula gives the value that Excel last computed. Reads more rows and columns than are allowed, so that the caller
-    can report that there are too many: at most twice as many rows, and one cell beyond the last column.
-    """
-    _check_archive(data)
-    book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
-    sheet = next(sheet for sheet in book.worksheets if sheet.sheet_state == "visible")
-    # The size that the file states may be wrong; openpyxl would fill the sheet up to it with blank cells.
-    sheet.reset_dimensions()
-    characters = 0
-    for row in sheet.iter_rows(max_row=2 * MOST_ROWS):
-        cells = [_text(cell) for cell in row]
-        while cells and not cells[-1].strip():
-            cells.pop()
-        cells[MOST_COLUMNS:-1] = []
-        if any(len(cell) > LONGEST_CELL for cell in cells):
-            raise _Refused("cell_too_long")
-        characters += sum(map(len, cells))
-        if characters > MOST_CHARACTERS:
-            raise _Refused("workbook_too_large")
-        yield tuple(cells)
-
-
-def _check_archive(data: bytes) -> None:
+def sheets(data: bytes) -> Iterator[Grid]:
+    """The visible sheets in their order. Raises Unreadable, and whatever a broken workbook makes of the libraries."""
+    if data.startswith(COMPOUND_FILE):
+        yield from xls_grids.read(data)
+        return
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        parts = archive.infolist()
-        # zipfile unpacks no more of a part than the size that is stated, whatever is in it.
-        if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > LARGEST_UNPACKED:
-            raise _Refused("workbook_too_large")
-        names = {part.filename for part in parts}
-        if "xl/workbook.xml" not in names or any(part.flag_bits & ENCRYPTED for part in parts):
-            raise _Refused("workbook_unreadable")
-        # Any part, since the workbook decides which of them are read, and how they are named.
-        if any(_has_document_type(archive, part) for part in parts):
-            raise _Refused("workbook_unreadable")
+        _check_archive(archive)
+        if xlsx_grids.WORKBOOK in archive.namelist():
+            yield from xlsx_grids.read(archive, data)
+        else:
+            yield from ods_grids.read(archive)
+
+
+def _check_archive(archive: zipfile.ZipFile) -> None:
+    parts = archive.infolist()
+    # zipfile unpacks no more of a part than the size that is stated, whatever is in it.
+    if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > LARGEST_UNPACKED:
+        raise Unreadable("workbook_too_large")
+    if any(part.flag_bits & ENCRYPTED for part in parts):
+        raise Unreadable("workbook_protected")
+    _check_kind(archive)
+    # Any part, since the workbook decides which of them are read, and how they are named.
+    if any(_has_document_type(archive, part) for part in parts):
+        raise Unreadable("workbook_unreadable")
+
+
+def _check_kind(archive: zipfile.ZipFile) -> None:
+    names = set(archive.namelist())
+    if xlsx_grids.WORKBOOK in names:
+        return
+    for name, what in OTHER_ARCHIVES.items():
+        if name in names:
+            raise Unreadable("not_a_table", what)
+    kind = archive.read("mimetype") if "mimetype" in names else b""
+    if not kind.startswith(SPREADSHEET) or ods_grids.CONTENT not in names:
+        raise Unreadable("not_a_table", "an OpenDocument of another kind" if kind else "a compressed file")
+    if b"encryption-data" in archive.read("META-INF/manifest.xml"):
+        raise Unreadable("workbook_protected")
 
 
 def _has_document_type(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bool:
@@ -113,24 +121,6 @@ def _has_document_type(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bool:
     return bool(found)
 
 
-def _text(cell: Any) -> str:
-    """A cell as text: a day as 2026-10-31, a whole number without `.0`, a percentage as the spreadsheet shows it."""
-    value = cell.value
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ") if value.time() != datetime.min.time() else value.date().isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, bool):
-        return str(value).upper()
-    if isinstance(value, int | float) and "%" in cell.number_format:
-        return f"{round(value * 100, 6):g}%"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 10**15:
-        return str(int(value))
-    return str(value)
-
-
 def main() -> None:
     """Reads the workbook within limits, and writes its rows."""
     for limit, value in (
@@ -143,19 +133,26 @@ def main() -> None:
         resource.setrlimit(limit, (value, value + 1))
     gc.disable()  # nothing here lives long enough to be looked for
     threading.Thread(target=_watch_memory, daemon=True).start()
-    count = 0
+    end: dict[str, object] = {"end": True}
     try:
-        for row in rows(sys.stdin.buffer.read()):
-            _write(row)
-            count += 1
-        end: dict[str, object] = {"rows": count}
-    except _Refused as refused:
-        end = {"refused": str(refused)}
+        for grid in sheets(sys.stdin.buffer.read()):
+            _write_sheet(grid)
+    except Unreadable as unreadable:
+        end = {"refused": unreadable.rule, "words": unreadable.words}
     except MemoryError:
         end = {"refused": "workbook_too_large"}
-    except Exception:  # a broken workbook fails in openpyxl, zipfile, zlib or expat, each in its own way
+    except Exception:  # a broken workbook fails in openpyxl, xlrd, zipfile, zlib or expat, each in its own way
         end = {"refused": "workbook_unreadable"}
     _write(end)
+
+
+def _write_sheet(grid: Grid) -> None:
+    lines = []
+    for line in grids.shown_lines(grid):
+        days = {column: day.isoformat() for column, day in line.dates.items()}
+        _write((line.number, line.cells, days, line.unknown))
+        lines.append(line)
+    _write({"sheet": grid.tab, "remarks": grids.remarks(grid, lines), "hidden": bool(grid.hidden_rows)})
 
 
 def _watch_memory() -> None:

@@ -28,6 +28,7 @@ FORM_NUMBER = "paste_round"  # counts the pastes written: the next form has new 
 READ_NUMBER = "paste_read"  # counts the sheets read: the questions about one have keys of their own
 ASK_NUMBER = "paste_asked"  # counts the tries to write: each asks anew about what is there already
 REPLACE = "replace"
+FILE_TYPES = ["xlsx", "xlsm", "xltx", "xltm", "xls", "ods", "csv", "tsv", "txt"]
 NOUNS = {Kind.INWARD: "inward entry", Kind.SALES: "sales entry", Kind.ORDERS: "draft order", Kind.PRODUCTS: "product"}
 
 
@@ -42,9 +43,7 @@ def entry(headings: Sequence[str]) -> None:
             key=f"paste_block_{number}",
             help="With or without the header. Without it the columns are those of the template, in its order.",
         )
-        file = st.file_uploader(
-            "or a file", type=["xlsx", "csv", "tsv", "txt"], max_upload_size=10, key=f"paste_file_{number}"
-        )
+        file = st.file_uploader("or a file", type=FILE_TYPES, max_upload_size=10, key=f"paste_file_{number}")
         size_note = " A column for each size may stand for Size and Quantity." if "Quantity" in headings else ""
         st.caption(formats.plain(f"Columns: {', '.join(headings)}. Other spellings are understood.{size_note}"))
         submitted = st.form_submit_button("Check", type="primary", icon=":material/fact_check:", key="paste_check")

@@ -11,10 +11,13 @@ from datetime import date, datetime
 import openpyxl
 import pytest
 import xlsxwriter
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from backstitch.errors import Refused
 from backstitch.files import tables, workbook_reader, workbooks
 from backstitch.files.sheets import Line, Sheet
+from tests.unit.files.books import archive, ods, ods_cell, ods_row, ods_sheet, xls, xlsx
 
 
 def workbook(*rows: list[object], percent: str = "") -> bytes:
@@ -28,14 +31,6 @@ def workbook(*rows: list[object], percent: str = "") -> bytes:
     return file.getvalue()
 
 
-def archive(**parts: str) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
-        for name, text in parts.items():
-            made.writestr(name.replace("__", "/").replace("_xml", ".xml"), text)
-    return file.getvalue()
-
-
 def with_part(data: bytes, name: str, text: str | bytes) -> bytes:
     """The workbook with one part of it replaced."""
     file = io.BytesIO()
@@ -45,6 +40,9 @@ def with_part(data: bytes, name: str, text: str | bytes) -> bytes:
     return file.getvalue()
 
 
+ODS = "application/vnd.oasis.opendocument.spreadsheet"
+MANIFEST = {"META-INF__manifest_xml": "<a/>"}
+MERGES = '<mergeCells><mergeCell ref="A1:BH1048576"/></mergeCells>'
 DOCTYPE = '<!DOCTYPE a [<!ENTITY b "bbbbbbbbbb"><!ENTITY c "&b;&b;&b;">]>'
 ENTITIES = '<?xml version="1.0" encoding="{}"?>{}' + DOCTYPE + "<a>&c;</a>"
 ROWS = (
@@ -150,7 +148,7 @@ def test_a_workbook_is_read_as_text_with_its_days_percentages_and_whole_numbers(
     )
     assert tables.read("goods.xlsx", data)[0].lines == (
         Line(1, ("Date", "SKU", "GST", "S", "Note")),
-        Line(2, ("2026-11-05", "104", "5%", "3")),
+        Line(2, ("2026-11-05 0:00:00", "104", "5%", "3")),
         Line(4, ("2026-11-06", "0104", "0.12", "2.5", "TRUE")),
     )
 
@@ -175,10 +173,10 @@ WRONG_FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty": (lambda: b"", "block_empty"),
     "pdf": (lambda: b"%PDF-1.7 ...", "not_a_table"),
     "picture": (lambda: b"\x89PNG\r\n\x1a\n", "not_a_table"),
-    "old workbook": (lambda: b"\xd0\xcf\x11\xe0 ...", "not_a_table"),
+    "old workbook": (lambda: b"\xd0\xcf\x11\xe0 ...", "workbook_unreadable"),
     "bytes": (lambda: b"\x81\x8d\x8f\x90\x9d", "encoding_unknown"),
     "broken archive": (lambda: workbook(["a"])[:200], "workbook_unreadable"),
-    "no workbook": (lambda: archive(hello_xml="<a/>"), "workbook_unreadable"),
+    "no workbook": (lambda: archive(hello_xml="<a/>"), "not_a_table"),
     "broken inside": (lambda: with_part(workbook(["a"]), SHEET, "<worksheet><not closed"), "workbook_unreadable"),
     "no sheets": (lambda: archive(xl__workbook_xml="<workbook/>"), "workbook_unreadable"),
     "entities": (
@@ -230,6 +228,37 @@ WRONG_FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     "sizes that lie": (lambda: lying(workbook(["a"])), "workbook_unreadable"),
     "overlapping parts": (lambda: overlapping(100), "workbook_too_large"),
     "many cells": (lambda: b"1,2\n" * 700_000, "too_many_cells"),
+    "a broken old workbook": (lambda: xls(["a"])[:1200], "workbook_unreadable"),
+    "a broken OpenDocument": (lambda: archive(mimetype=ODS, content_xml="<a", **MANIFEST), "workbook_unreadable"),
+    "an OpenDocument with entities": (
+        lambda: archive(mimetype=ODS, content_xml=ENTITIES.format("UTF-8", ""), **MANIFEST),
+        "workbook_unreadable",
+    ),
+    "an OpenDocument that unpacks to gigabytes": (
+        lambda: archive(mimetype=ODS, content_xml=" " * (workbook_reader.LARGEST_UNPACKED + 1)),
+        "workbook_too_large",
+    ),
+    "a deep OpenDocument": (
+        lambda: archive(mimetype=ODS, content_xml="<table>" * 3_000_000, **MANIFEST),
+        "workbook_too_large",
+    ),
+    "an OpenDocument row a million times": (lambda: ods(ods_row("a", number_rows_repeated="1000000")), "too_many_rows"),
+    "an OpenDocument cell a billion times": (
+        lambda: ods(ods_row(ods_cell("a", number_columns_repeated="1000000000"))),
+        "too_many_columns",
+    ),
+    "a billion blanks in an OpenDocument": (
+        lambda: ods(ods_row(ods_cell("", inside='<text:s text:c="1000000000"/>' * 3 + "a"))),
+        "cell_too_long",
+    ),
+    "sheets that are too much together": (
+        lambda: ods(*(ods_sheet(f"S{n}", ods_row(*["abcdefgh" * 1000] * 60, number_rows_repeated="30")) for n in "12")),
+        "workbook_too_large",
+    ),
+    "a merge over all rows, a thousand times": (
+        lambda: with_sheet("<row><c><v>1</v></c></row>" * 20_001 + "</sheetData>" + MERGES * 1000 + "<sheetData>"),
+        "workbook_too_large",
+    ),
 }
 
 
@@ -263,7 +292,7 @@ def test_a_workbook_is_read_by_a_process_that_cannot_take_much_memory_or_time(
 def test_the_process_that_reads_a_workbook_ends_when_it_takes_too_much_memory(
     monkeypatch: pytest.MonkeyPatch, act: str
 ) -> None:
-    program = f"from backstitch.files import workbook_reader as r; r.rows = lambda data: {act}; r.main()"
+    program = f"from backstitch.files import workbook_reader as r; r.sheets = lambda data: {act}; r.main()"
     monkeypatch.setattr(workbooks, "COMMAND", [sys.executable, "-c", program])
     with pytest.raises(Refused) as refused:
         tables.read("goods.xlsx", workbook(["a"]))
@@ -291,3 +320,24 @@ def test_a_workbook_that_says_it_has_a_million_rows_is_read_as_far_as_it_goes() 
     claimed = sheet.replace('<dimension ref="A1:B2"', '<dimension ref="A1:XFD1048576"')
     assert claimed != sheet
     assert cells(*tables.read("goods.xlsx", with_part(data, SHEET, claimed))) == [("Date", "SKU"), ("1", "2")]
+
+
+MADE = [xlsx(["SKU", "Qty"], [(118, '"KT-"000'), 5]), xls(["SKU"], ["KT"]), ods(ods_row("SKU"), ods_row("KT"))]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.sampled_from(MADE), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=20), st.booleans()
+)
+def test_any_damage_to_a_workbook_gives_sheets_or_a_refusal(
+    data: bytes, damage: list[tuple[int, int]], cut: bool
+) -> None:
+    broken = bytearray(data)
+    for at, byte in damage:
+        broken[at % len(broken)] = byte
+    try:
+        sheets = tables.read("goods", bytes(broken[: len(broken) // 2 if cut else None]))
+    except Refused as refused:
+        assert str(refused).endswith(".")
+    else:
+        assert all(sheet.lines for sheet in sheets)
