@@ -228,9 +228,9 @@ declare
     key constant text := inventory.size_key(size);
     parts text[];
 begin
-    parts := regexp_match(key, '^([0-9]{0,2})(x?)([sml])$');
+    parts := regexp_match(key, '^(?:([0-9]{0,2})(x))?([sml])$');
     if parts is not null then
-        return '0' || 100 + case parts[3]
+        return '0' || 500 + case parts[3]
             when 's' then -case parts[2] when 'x' then coalesce(nullif(parts[1], '')::integer, 1) else 0 end
             when 'm' then 1
             else 2 + case parts[2] when 'x' then coalesce(nullif(parts[1], '')::integer, 1) else 0 end end;

@@ -85,7 +85,7 @@ def read_products(rows: Iterable[Row], *, known: Known, problems: list[Problem])
         # Names are ignored, as a new product may share the name of another.
         product = known.stored(sku or "")
         if product and product.sku != sku:
-            row.add_problem(row.heading("sku"), sku or "", f"This is {product.sku}.", blocks=False)
+            row.add_problem(row.heading("sku"), sku or "", f"{product.sku}, written {sku} here.", blocks=False)
         if sku and product is None and (meant := near_sku(sku, known.skus)):
             sentence = f"Did you mean {' or '.join(meant)}? If not, a new product is made."
             row.add_problem(row.heading("sku"), sku, sentence, blocks=False)
@@ -173,12 +173,17 @@ def _sizes(row: Row, product: Product | None) -> tuple[str, ...] | None:
 
 
 def _parse_sizes(text: str, product: Product | None) -> list[str]:
+    if not paste_values.normalise(text):
+        return []
     for part in size_set.SEPARATORS.split(text):
+        # As it was typed: 2-Apr, in small letters, is what a spreadsheet makes of 2-4.
         paste_values.name(part, longest=LONGEST_SIZES)
     try:
-        sizes = size_set.expand(text, known=product.sizes if product else ()) if paste_values.normalise(text) else []
+        sizes = size_set.expand(text, known=product.sizes if product else ())
     except Refused as refusal:
         raise CellError(str(refusal)) from None
+    if not sizes:
+        raise CellError("There is no size in it.")
     if len(sizes) > lengths.SIZES:
         raise CellError(f"A product has at most {lengths.SIZES} sizes.")
     return sizes

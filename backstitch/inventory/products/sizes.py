@@ -31,7 +31,7 @@ AS_LETTERS = re.compile(r"[0-9]*X*[SML]")
 AGES = re.compile(r"([0-9]+)-([0-9]+)([my])")
 LEAST_EVEN = 20  # numbers below may be ages: 2-4 is a size of its own as often as two
 
-_LETTER = re.compile(r"([0-9]{0,2})(x?)([sml])")
+_LETTER = re.compile(r"(?:([0-9]{0,2})(x))?([sml])")
 _NUMBERS = re.compile(r"([0-9]{1,9})([.][0-9]+)?(?:[-x]([0-9]{1,9}))?([my]?)")
 _RANKS = {size_key(size): rank for rank, size in enumerate(LETTERS)}
 
@@ -42,7 +42,7 @@ def order(size: str) -> str:
     if letters := _LETTER.fullmatch(key):
         number, cross, letter = letters.groups()
         times = int(number or 1) if cross else 0
-        return f"0{100 + {'s': -times, 'm': 1, 'l': 2 + times}[letter]}"
+        return f"0{500 + {'s': -times, 'm': 1, 'l': 2 + times}[letter]}"
     if numbers := _NUMBERS.fullmatch(key):
         first, decimals, second, unit = numbers.groups()
         group = {"m": "1", "y": "2"}.get(unit) or ("4" if "x" in key else "3")
@@ -89,7 +89,7 @@ def expand(text: str, *, known: Sequence[str] = ()) -> list[str]:
 
 def _words(typed: str, known: Sequence[str]) -> Sequence[str]:
     """`S M L` and `28 30 32` are several sizes, `Free Size`, `2-4 Yrs`, `28 to 36` and `Extra Large` are not."""
-    words = typed.split()
+    words = [] if same(typed, known) else typed.split()
     usual = all(_usual(word) or same(word, known) for word in words)
     return words if len(words) > 1 and usual and (DIGITS_APART.search(typed) or not _usual(typed)) else [typed]
 

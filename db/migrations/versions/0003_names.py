@@ -175,8 +175,8 @@ create table runtime.name_keys (
 create unique index name_key_of_owner on runtime.name_keys (kind, owner_id);
 
 comment on table runtime.name_keys is
-    'The key of each name: a name whose key is taken is refused. Derived from the tables, so not on the record; written '
-    'by triggers only (db/inventory/names.sql).';
+    'The key of each name: a name whose key is taken is refused. Derived from the tables, so not on the record. '
+    'Written by triggers only (db/inventory/names.sql).';
 comment on column runtime.name_keys.kind is 'The column of the name.';
 comment on column runtime.name_keys.scope is 'Of colours and colour codes the product, otherwise 0.';
 comment on column runtime.name_keys.place is
@@ -210,14 +210,14 @@ create index sales_logs_by_store on inventory.sales_logs (inventory.name_key(sto
 create index sales_logs_by_agency on inventory.sales_logs (inventory.name_key(agency)) where agency <> '';
 """
 
-# Rules of the trade. A row that breaks one already stays, and is named by the doctor; it must be right at its next change.
+# Rules of the trade. A row that breaks one already stays and is named by the doctor; its next change must put it right.
 RULES = r"""
 create or replace function inventory.gstin_valid(gstin text) returns boolean
 language sql immutable strict parallel safe
 as $$
     -- State code (97: other territory, 99: centre), PAN, or TAN of who deducts tax, number of the registration in the
-    -- state, one more character, and the check digit in base 36 (Luhn mod 36): values at even positions count twice, and
-    -- the two base-36 digits of each product are added.
+    -- state, one more character, and the check digit in base 36 (Luhn mod 36): values at even positions count twice,
+    -- and the two base-36 digits of each product are added.
     select gstin ~ '^(0[1-9]|[12][0-9]|3[0-8]|97|99)[A-Z]{4}[A-Z0-9][0-9]{4}[A-Z][1-9A-Z][0-9A-Z]{2}$'
         and substr(gstin, 15, 1) = substr(alphabet.all_36, (1 + (36 - total.digits % 36) % 36)::integer, 1)
     from (values ('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ')) alphabet (all_36)

@@ -6,6 +6,7 @@ import unicodedata
 import pytest
 
 from backstitch.inventory import names
+from backstitch.inventory.products import sizes
 from tests.conftest import Clone
 
 MIRRORED = {
@@ -13,6 +14,7 @@ MIRRORED = {
     "name_key": names.name_key,
     "sku_key": names.sku_key,
     "size_key": names.size_key,
+    "size_order": sizes.order,
 }
 ALIKE = {
     "sku_key": (

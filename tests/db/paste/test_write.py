@@ -377,7 +377,10 @@ def test_a_known_sku_changes_the_filled_columns_only_and_a_new_one_is_added(shop
         ),
         ("KT-9", []),
     ]
-    assert remarks(found) == [(2, "M, L of AN201 stays: a size is removed on the Stock matrix page.")]
+    assert remarks(found) == [
+        (2, "AN201, written an201 here."),
+        (2, "M, L of AN201 stays: a size is removed on the Stock matrix page."),
+    ]
     with pytest.raises(Refused) as refused:
         write(shop, found)
     assert refused.value.rule == "reason_required"

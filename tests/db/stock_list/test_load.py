@@ -206,7 +206,7 @@ def test_a_known_design_gets_missing_records_and_keeps_stored_ones(clone: Clone,
     )
     result = load(clone, stock_list(tmp_path, *SMALL[:3]))
     assert (result.accepted, result.products, result.units) == (2, 0, 6)
-    assert reasons(result.rejects) == [(3, ("Design AN201 in Red, size S, is in Backstitch already.",))]
+    assert reasons(result.rejects) == [(3, ("Design AN201 in red, size S, is in Backstitch already.",))]
     assert read(clone.owner, "select sku, name, category, sizes from inventory.products") == [
         ("AN201", "My own", "Mine", ["S", "L", "XL", "FREE"])
     ]
@@ -217,11 +217,11 @@ def test_a_known_design_gets_missing_records_and_keeps_stored_ones(clone: Clone,
     assert stock(clone) == [("AN201", "R1", "S", 0), ("AN201", "R1", "XL", 6), ("AN201", "TEAL-GREEN", "FREE", 0)]
 
 
-def test_sizes_in_an_order_of_somebodys_own_are_extended_at_the_end(clone: Clone, tmp_path: Path) -> None:
+def test_new_sizes_of_a_known_design_stand_in_the_order_of_the_trade(clone: Clone, tmp_path: Path) -> None:
     prepare(clone, "insert into inventory.products (sku, name, sizes) values ('AN201', 'x', '{XL,L}')")
     load(clone, stock_list(tmp_path, *SMALL))
     assert read(clone.owner, "select sizes from inventory.products where sku = 'AN201'") == [
-        (["XL", "L", "S", "FREE"],)
+        (["S", "L", "XL", "FREE"],)
     ]
 
 
@@ -234,7 +234,7 @@ def test_two_rows_that_meet_in_one_stored_cell_are_not_both_taken(clone: Clone, 
     )
     result = load(clone, stock_list(tmp_path, "0,A1,A,2,,S,Red", "1,A2,A,5,,S,R1"))
     assert stock(clone) == [("A", "R1", "S", 2)]
-    assert reasons(result.rejects) == [(3, ("Design A in R1, size S, is in Backstitch already.",))]
+    assert reasons(result.rejects) == [(3, ("Design A in Red, size S, is in Backstitch already.",))]
 
 
 def test_rows_of_a_deactivated_design_are_rejected(clone: Clone, tmp_path: Path) -> None:

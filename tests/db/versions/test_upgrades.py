@@ -111,7 +111,7 @@ Why: to show that a database gets from one version to the next.
 from db.migrations.sql import run_as_owner
 
 revision = "9999"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
