@@ -159,6 +159,15 @@ SENTENCES = {
     "policy_entity_known": "No reason can be asked for changes of this record type. Choose one that people enter.",
     "policy_field_not_blank": "Say which field needs a reason, in at most 63 characters, or * for all.",
     "policy_unique": "There is a rule for this record type and field already.",
+    "layout_kind_known": "Columns are matched for inward, sales, orders or products.",
+    "layout_headings_short": "A sheet whose columns are remembered has at most 60 headings, each of at most 100 "
+    "characters.",
+    "layout_headings_fit": "The headings of this sheet are too long to be remembered, or all blank.",
+    "layout_columns_short": "A sheet whose columns are remembered has at most 60 columns, each matched by a word of at "
+    "most 40 characters.",
+    "layout_columns_match": "Each heading of a sheet is matched to one column.",
+    "layout_date_order_known": "Dates are read day first or month first.",
+    "layout_unique": "The columns of a sheet with these headings are matched already.",
     "undo_own_changes": "Somebody else did this. An admin can undo it.",
     "nothing_to_undo": "Nothing is left to undo: it was undone already, changed since, or has no way back.",
     "undo_every_row": "Some of these records changed meanwhile, or a rule keeps them. Nothing was undone; try again.",

@@ -96,6 +96,8 @@ grant insert (product_id, colour_code, size), update (is_active), delete on inve
 to backstitch_admin, backstitch_manager;
 grant insert, delete, update (date, customer_id, agency_id, status, dispatch_date, note) on inventory.orders
 to backstitch_admin, backstitch_manager;
+grant insert, delete, update (columns, date_order) on inventory.sheet_layouts
+to backstitch_admin, backstitch_manager;
 -- Constraints and invoker triggers call functions with the rights of whoever writes the row.
 grant execute on function
     inventory.gstin_valid(text), inventory.financial_year(date), inventory.cell_used(bigint, text, text),

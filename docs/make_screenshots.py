@@ -65,6 +65,8 @@ def main(stock_list: Path) -> None:
         stock_matrix(page)
         stock_take(page)
         paste(page)
+        paste_columns(page)
+        paste_again(page)
         order(page)
         audit_report(page)
         diff(page)
@@ -185,6 +187,50 @@ def paste(page: Page) -> None:
     press(page, "Check")
     rows(page.get_by_test_id("stDataFrame").nth(1))
     take(page, "paste", 1100)
+
+
+REGISTER = (
+    "Meera Textiles, Surat",
+    "Sales register, November 2026",
+    "Tarikh\tMaal\tShade\tSize\tQty (Pcs)\tParty A/c Name",
+    "03/11/2026\tLG-301\tBeige\tM\t3 pcs\tBandra",
+    "03/11/2026\tLG-301\tBeige\tL\t2 pcs\tBandra",
+    "04/11/2026\tLG-301\tBeige\tS\t1 pc\tPune",
+    "Grand Total\t\t\t\t6\t",
+)
+
+
+def check_register(page: Page) -> None:
+    """Pastes and checks a register of sales with a title, a total and headings that Backstitch does not know."""
+    page.get_by_role("radio", name="Sales", exact=True).click()
+    done(page)
+    page.get_by_role("textbox", name="Rows copied from Excel").fill("\n".join(REGISTER))
+    press(page, "Check")
+    done(page)
+
+
+def paste_columns(page: Page) -> None:
+    """The columns of a register, matched by hand."""
+    page.goto("/paste")
+    sees(page, "Paste from Excel")
+    check_register(page)
+    choose(page, "paste_column_2_0_", "Date")
+    choose(page, "paste_column_2_1_", "SKU")
+    expect(page.get_by_role("button", name="Use these columns")).to_be_visible()
+    take(page, "paste-columns", 1560)
+
+
+def paste_again(page: Page) -> None:
+    """The same register, pasted again."""
+    press(page, "Use these columns")
+    expect(page.get_by_text("Columns as matched by")).to_be_visible()
+    press(page, "Write 3 sales entries")
+    says(page, "3 sales entries written, 6 pieces.")
+    page.goto("/paste")
+    sees(page, "Paste from Excel")
+    check_register(page)
+    expect(page.get_by_text("These 3 rows seem to be there already")).to_be_visible()
+    take(page, "paste-again", 1480)
 
 
 def order(page: Page) -> None:

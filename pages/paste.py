@@ -11,6 +11,7 @@ from backstitch.inventory.products import queries as product_queries
 from backstitch.request import Source
 from ui import feedback
 from ui.paste import forms as paste_forms
+from ui.paste import matching as paste_matching
 from ui.paste import preview as paste_preview
 from ui.shared import formats, session
 
@@ -62,6 +63,11 @@ with feedback.refusals():
         st.stop()
 
     st.subheader("Preview")
+    paste_forms.ask_about_repeated(checked)
+    paste_preview.remarks(checked)
+    if paste_forms.date_switch(checked):
+        paste_matching.remember_order(checked)
+    paste_matching.columns(checked, sizes)
     paste_preview.problems(checked)
     paste_preview.rows(checked)
     if checked.blocked:

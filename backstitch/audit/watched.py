@@ -47,4 +47,5 @@ TABLES = (
     _watched("inventory.orders", "Order", parent="customer_id"),
     _watched("inventory.order_lines", "OrderLine", parent="order_id"),
     _watched("inventory.reason_policies", "ReasonPolicy"),
+    _watched("inventory.sheet_layouts", "SheetLayout"),
 )

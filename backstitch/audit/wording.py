@@ -76,6 +76,7 @@ ENTITIES = {
     "Agency": "Agency",
     "OrderCounter": "Order counter",
     "ReasonPolicy": "Reason policy",
+    "SheetLayout": "Sheet layout",
     "User": "User",
     "Session": "Session",
     "StockList": "Stock list",

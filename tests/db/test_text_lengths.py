@@ -82,12 +82,15 @@ LONGEST: dict[str, dict[str, tuple[int, str]]] = {
     },
     "inventory.stock_adjustments": {**CELL, "note": (LONGEST_NOTE, "adjustment_note_short")},
     "inventory.reason_policies": {"field": (63, "policy_field_not_blank")},  # a name of PostgreSQL
+    "inventory.sheet_layouts": {"headings": (100, "layout_headings_short"), "columns": (40, "layout_columns_short")},
 }
 COLUMNS = {f"{table}.{column}": limit for table, columns in LONGEST.items() for column, limit in columns.items()}
 LISTS = {
     "inventory.products.sizes": (lengths.SIZES, "sizes_short"),
     "inventory.products.allowed_stores": (lengths.ALLOWED_PARTIES, "allowed_stores_short"),
     "inventory.products.allowed_agencies": (lengths.ALLOWED_PARTIES, "allowed_agencies_short"),
+    "inventory.sheet_layouts.headings": (60, "layout_headings_short"),
+    "inventory.sheet_layouts.columns": (60, "layout_columns_short"),
 }
 # Texts of the greatest length where a form is prescribed; elsewhere letters do.
 FITTING = {

@@ -70,7 +70,7 @@ def test_the_arrows_point_one_way(path: str, never: tuple[str, ...]) -> None:
             {"settings", "database", "startup", "migrations", "errors", "company", "installation"}
             | {"lengths", "log_format", "queues", "request", "__main__"},
         ),
-        ("backstitch/inventory", {"doubles", "names", "optimistic", "reasons"}),
+        ("backstitch/inventory", {"doubles", "names", "optimistic", "reasons", "values"}),
         ("tests/ui", {"conftest", "shop"}),
     ],
 )

@@ -1,6 +1,8 @@
 """The preview of a checked sheet: its problems, its rows with marks, the changes and the replaced entries."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -9,7 +11,9 @@ from pandas.io.formats.style import Styler
 
 from backstitch.inventory.paste.check import Checked
 from backstitch.inventory.paste.columns import Kind, Problem
+from backstitch.inventory.paste.entries import Entry
 from backstitch.inventory.paste.replace import ExistingRow
+from ui.paste import history
 from ui.shared import formats
 
 PREVIEW_ROWS = 200
@@ -18,7 +22,64 @@ ROW = "Row"
 BLOCKING_STYLE = "background-color: rgba(214, 69, 65, 0.22); font-weight: 600"
 WARNING_STYLE = "background-color: rgba(224, 146, 109, 0.28)"
 MARKS = {True: "✗ ", False: "! "}
+ENTITIES = {Kind.INWARD: "InwardLog", Kind.SALES: "SalesLog", Kind.ORDERS: "Order"}  # in the trail
 PARTIES = {Kind.INWARD: "stakeholder", Kind.SALES: "store"}
+
+
+def repeated(checked: Checked) -> None:
+    """Draws which pasted rows are stored already: who recorded them and when, and the pieces by day and party."""
+    found, kind = checked.repeated, checked.pasted.kind
+    rows = len({one.entry.row for one in found})
+    days = sorted({one.entry.date for one in found})
+    parties = sorted({one.entry.party for one in found})
+    what = [
+        history.day(days[0]) + (f" to {history.day(days[-1])}" if len(days) > 1 else ""),
+        parties[0] if len(parties) == 1 else formats.counted(len(parties), _party_word(kind)),
+        formats.counted(sum(one.stored.quantity for one in found), "piece"),
+        history.recorded(ENTITIES[kind], [one.stored.id for one in found]),
+    ]
+    these = "This row seems" if rows == 1 else f"These {rows:,} rows seem"
+    st.warning(
+        formats.plain(f"{these} to be there already: {', '.join(filter(None, what))}."),
+        icon=":material/content_copy:",
+    )
+    there: Counter[tuple[date, str]] = Counter()
+    pasted: Counter[tuple[date, str]] = Counter()
+    for one in found:
+        there[one.entry.date, one.entry.party] += one.stored.quantity
+    for entry in all_entries(checked):
+        pasted[entry.date, entry.party] += entry.quantity
+    _table(
+        [
+            {
+                "Date": day,
+                _party_word(kind).capitalize(): party,
+                "Pieces there": there[day, party],
+                "Pieces pasted": pasted[day, party],
+            }
+            for day, party in sorted(there)[:LIST_LIMIT]
+        ],
+        len(there),
+        key="paste_repeated",
+        alt="What is there already, and what is pasted",
+        numbers={"Pieces there", "Pieces pasted"},
+    )
+
+
+def all_entries(checked: Checked) -> list[Entry]:
+    """The entries of the sheet, with those that are left out because they are stored already."""
+    written = set(checked.entries)
+    return [*checked.entries, *(one.entry for one in checked.repeated if one.entry not in written)]
+
+
+def _party_word(kind: Kind) -> str:
+    return "customer" if kind is Kind.ORDERS else PARTIES[kind]
+
+
+def remarks(checked: Checked) -> None:
+    """Draws how the sheet was read: the order of its dates, and what was left out."""
+    if checked.remarks:
+        st.info("  \n".join(map(formats.plain, checked.remarks)), icon=":material/visibility:")
 
 
 def problems(checked: Checked) -> None:
@@ -57,7 +118,7 @@ def problems(checked: Checked) -> None:
 
 def rows(checked: Checked) -> None:
     """Draws the rows as they were pasted, those with problems first; a wrong cell is tinted and begins with a mark."""
-    lines = checked.pasted.sheet.lines[checked.layout.first :]
+    lines = checked.layout.lines
     by_row: dict[int | None, list[Problem]] = {}
     for problem in checked.problems:
         by_row.setdefault(problem.row, []).append(problem)
@@ -142,7 +203,7 @@ def matching_criteria(kind: Kind) -> str:
 def replaced(entries: Iterable[ExistingRow], kind: Kind) -> None:
     """Draws the entries that the pasted rows replace."""
     rows = list(entries)
-    party = "Customer" if kind is Kind.ORDERS else PARTIES[kind].capitalize()
+    party = _party_word(kind).capitalize()
     _table(
         [
             {
@@ -163,14 +224,20 @@ def replaced(entries: Iterable[ExistingRow], kind: Kind) -> None:
 
 
 def _table(
-    records: Sequence[Mapping[str, object]], total: int, *, key: str, alt: str, widths: Mapping[str, Any] | None = None
+    records: Sequence[Mapping[str, object]],
+    total: int,
+    *,
+    key: str,
+    alt: str,
+    widths: Mapping[str, Any] | None = None,
+    numbers: Collection[str] = ("Quantity",),
 ) -> None:
     if not records:
         return
     columns = {
         name: st.column_config.TextColumn(name, width=(widths or {}).get(name))
         for name in records[0]
-        if name not in {"Date", "Quantity"}
+        if name != "Date" and name not in numbers
     }
     st.dataframe(
         pd.DataFrame(records),

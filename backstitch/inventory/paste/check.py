@@ -2,24 +2,38 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
+from enum import StrEnum
 
 from sqlalchemy import Connection
 
 from backstitch.files.sheets import Sheet
+from backstitch.inventory import values
 from backstitch.inventory.names import name_key
-from backstitch.inventory.paste import columns, lookup, orders, values
 from backstitch.inventory.paste import entries as paste_entries
+from backstitch.inventory.paste import layout as paste_layout
+from backstitch.inventory.paste import layouts, lookup, orders, readings
 from backstitch.inventory.paste import products as paste_products
 from backstitch.inventory.paste import replace as paste_replace
-from backstitch.inventory.paste.columns import Kind, Layout, Problem
-from backstitch.inventory.paste.entries import Entry, Row
+from backstitch.inventory.paste.columns import Kind, Problem, sheet_problem
+from backstitch.inventory.paste.entries import Entry, Reading
+from backstitch.inventory.paste.layout import Layout, Matching
+from backstitch.inventory.paste.layouts import Remembered
 from backstitch.inventory.paste.lookup import Known
 from backstitch.inventory.paste.products import ProductPaste
-from backstitch.inventory.paste.replace import ExistingRow
+from backstitch.inventory.paste.readings import DateReading
+from backstitch.inventory.paste.replace import ExistingRow, Repeated
 from backstitch.inventory.products import queries as product_queries
 from backstitch.inventory.products.queries import Product
+from backstitch.inventory.values import DateOrder
+
+
+class Again(StrEnum):
+    """What to do with rows that seem to be stored already."""
+
+    LEAVE = "leave"
+    ADD = "add"
 
 
 @dataclass(frozen=True)
@@ -27,13 +41,17 @@ class Pasted:
     """A sheet and how to read it.
 
     `product_id` is the product chosen on the page; None: the rows name their products. `replace` deletes stored rows
-    with the same product, date and party.
+    with the same product, date and party. `matching` has the columns as a person matched them, `date_order` the order
+    of dates that a person chose, and `again` the answer about rows that seem to be stored already.
     """
 
     sheet: Sheet
     kind: Kind
     product_id: int | None = None
     replace: bool = False
+    matching: Matching | None = None
+    date_order: DateOrder | None = None
+    again: Again | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +59,8 @@ class Checked:
     """The result of a check: `entries` of inward, sales and orders, or `products`, and all problems.
 
     `replaceable` are the stored rows that `pasted.replace` deletes; without it they stay beside the new entries.
+    `repeated` are pasted entries that seem to be stored already; `again` says what becomes of them. `remembered` is
+    the layout by which the columns were read, if it is one that was matched by hand before.
     """
 
     pasted: Pasted
@@ -49,6 +69,9 @@ class Checked:
     entries: tuple[Entry, ...] = ()
     products: tuple[ProductPaste, ...] = ()
     replaceable: tuple[ExistingRow, ...] = ()
+    repeated: tuple[Repeated, ...] = ()
+    dates: DateReading = field(default_factory=DateReading)
+    remembered: Remembered | None = None
 
     @property
     def blocked(self) -> bool:
@@ -56,9 +79,19 @@ class Checked:
         return any(problem.blocks for problem in self.problems)
 
     @property
+    def asks(self) -> bool:
+        """Whether a person has to say first what becomes of rows that seem to be stored already."""
+        return bool(self.repeated) and not self.pasted.replace and self.pasted.again is None
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
         return not self.entries and not any(product.changes for product in self.products)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences about how the sheet was read: what was left out of it, and the order of its dates."""
+        return (*self.pasted.sheet.remarks, *self.layout.remarks, *self.dates.sentences)
 
 
 def check(connection: Connection, *, pasted: Pasted, today: date) -> Checked:
@@ -66,46 +99,63 @@ def check(connection: Connection, *, pasted: Pasted, today: date) -> Checked:
     sizes: Sequence[str] = ()
     if pasted.product_id is not None:
         sizes = product_queries.product(connection, product_id=pasted.product_id).sizes
-    layout = columns.detect_columns(
-        pasted.sheet, kind=pasted.kind, sizes=sizes, known_sizes=lookup.sizes_in_use(connection)
+    known_sizes = lookup.sizes_in_use(connection)
+    remembered = None if pasted.matching else _remembered(connection, pasted, known_sizes | set(sizes))
+    matching = remembered.matching if remembered else pasted.matching
+    layout = paste_layout.detect(
+        pasted.sheet, kind=pasted.kind, sizes=sizes, known_sizes=known_sizes, matching=matching
     )
     if any(problem.blocks for problem in layout.problems):
-        return Checked(pasted, layout, layout.problems)
-    known = lookup.read_known(connection, names=_sku_names(pasted.sheet, layout), product_id=pasted.product_id)
-    problems = list(layout.problems)
-    rows = [Row(line, layout, problems) for line in pasted.sheet.lines[layout.first :]]
-    if not rows:
-        problems.append(Problem(None, "", "", "There are no rows under the header."))
+        return Checked(pasted, layout, _sorted_problems(layout.problems), remembered=remembered)
+    dates = readings.read_dates(
+        pasted.sheet, layout, chosen=pasted.date_order, remembered=remembered.date_order if remembered else None
+    )
+    known = lookup.read_known(connection, names=_sku_names(layout), product_id=pasted.product_id)
+    problems = [*layout.problems, *dates.problems, *readings.rate_problems(layout)]
+    reading = Reading(pasted.sheet, layout, dates.order, problems)
+    if not layout.lines:
+        problems.append(sheet_problem("", "There are no rows under the header."))
     if pasted.kind is Kind.PRODUCTS:
-        products = paste_products.read_products(rows, known=known, problems=problems)
-        return Checked(pasted, layout, _sorted_problems(problems), products=tuple(products))
-    return _check_entries(connection, pasted, layout, rows, known, problems, today)
+        products = paste_products.read_products(reading.rows(), known=known, problems=problems)
+        problems += reading.nothing_problems()
+        return Checked(
+            pasted, layout, _sorted_problems(problems), products=tuple(products), dates=dates, remembered=remembered
+        )
+    checked = _check_entries(connection, pasted, reading, known, today)
+    return replace(checked, dates=dates, remembered=remembered)
 
 
-def _sku_names(sheet: Sheet, layout: Layout) -> set[str]:
+def _remembered(connection: Connection, pasted: Pasted, known_sizes: frozenset[str]) -> Remembered | None:
+    headers = paste_layout.possible_headers(pasted.sheet, kind=pasted.kind, known_sizes=known_sizes)
+    numbered = [(pasted.sheet.lines[header.index].number, header) for header in headers]
+    return layouts.find(connection, kind=pasted.kind, headers=numbered)
+
+
+def _sku_names(layout: Layout) -> set[str]:
     index = layout.fields.get("sku")
     if index is None:
         return set()
-    named = {line.cells[index] for line in sheet.lines[layout.first :] if index < len(line.cells)}
+    named = {line.cells[index] for line in layout.lines if index < len(line.cells)}
     # PostgreSQL takes no NUL in a parameter; the check of the row reports it.
     return {values.normalise(name) for name in named if name.isprintable() and len(name) <= 300}
 
 
-def _check_entries(
-    connection: Connection,
-    pasted: Pasted,
-    layout: Layout,
-    rows: Sequence[Row],
-    known: Known,
-    problems: list[Problem],
-    today: date,
-) -> Checked:
+def _check_entries(connection: Connection, pasted: Pasted, reading: Reading, known: Known, today: date) -> Checked:
     chosen = _chosen_product(known, pasted.product_id)
+    layout, problems = reading.layout, reading.problems
     entries: list[Entry] = []
-    for row in rows:
+    for row in reading.rows():
         entries += paste_entries.read_row(row, kind=pasted.kind, known=known, chosen=chosen, today=today)
     existing = paste_replace.existing_rows(connection, kind=pasted.kind, entries=entries)
-    replaceable = [row for row in existing if not row.from_order]
+    replaceable = [row for row in existing if not row.stays]
+    repeated = paste_replace.repeated_entries(entries, existing)
+    if 2 * len(repeated) < len(entries):
+        # Some are alike by chance: two sales of a piece to a store on one day.
+        problems += _alike_warnings(repeated)
+        repeated = ()
+    if pasted.again is Again.LEAVE:
+        left = {id(one.entry) for one in repeated}
+        entries = [entry for entry in entries if id(entry) not in left]
     if pasted.kind is Kind.ORDERS:
         problems += orders.problems(connection, entries=entries, layout=layout, known=known)
     else:
@@ -113,9 +163,31 @@ def _check_entries(
         problems += _stock_problems(entries, known, replaceable if pasted.replace else (), pasted.kind)
     if pasted.kind is not Kind.INWARD:
         problems += _party_problems(entries, known, layout)
-    if pasted.replace and len(replaceable) < len(existing):
+    if pasted.replace and pasted.kind is Kind.SALES and len(replaceable) < len(existing):
         problems.append(_kept_sales_warning(len(existing) - len(replaceable)))
-    return Checked(pasted, layout, _sorted_problems(problems), entries=tuple(entries), replaceable=tuple(replaceable))
+    problems += reading.nothing_problems()
+    return Checked(
+        pasted,
+        layout,
+        _sorted_problems(problems),
+        entries=tuple(entries),
+        replaceable=tuple(replaceable),
+        repeated=repeated,
+    )
+
+
+def _alike_warnings(repeated: Iterable[Repeated]) -> list[Problem]:
+    return [
+        Problem(
+            one.entry.row,
+            one.entry.column,
+            str(one.entry.quantity),
+            f"{one.entry.quantity:,} of {one.entry.cell_words} are stored already for the same date and party. These "
+            "are added.",
+            blocks=False,
+        )
+        for one in repeated
+    ]
 
 
 def _kept_sales_warning(kept: int) -> Problem:

@@ -1,14 +1,14 @@
-"""Detects the columns of a sheet: by headings in their common spellings, or by the template without a header."""
+"""The kinds of records that can be pasted, and the columns of each with the headings that sellers give them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from backstitch import lengths
 from backstitch.files.csv_in import heading_key
-from backstitch.files.sheets import Sheet
-from backstitch.inventory.paste import values as paste_values
-from backstitch.inventory.products import sizes as size_set
+from backstitch.inventory import values
 
 
 class Kind(StrEnum):
@@ -22,12 +22,18 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a kind: its heading in the template, and all its spellings as `heading_key` returns them."""
+    """A column of a kind: its heading in the template, and all its spellings as `heading_key` returns them.
+
+    `weaker` are headings that mean it only where no other column does. A column that `is_name` holds names, so 0 or
+    TRUE in it is refused.
+    """
 
     heading: str
     spellings: frozenset[str]
+    weaker: frozenset[str] = frozenset()
     longest: int = lengths.NAME
     required: bool = False
+    is_name: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,39 +50,67 @@ class Problem:
     blocks: bool = True
 
 
-@dataclass(frozen=True)
-class Layout:
-    """The columns of a sheet: index by field, index by size, the headings, and the index of the first row of data."""
-
-    kind: Kind
-    fields: Mapping[str, int] = field(default_factory=dict)
-    sizes: Mapping[str, int] = field(default_factory=dict)
-    headings: tuple[str, ...] = ()
-    first: int = 0
-    problems: tuple[Problem, ...] = ()
-
-    def heading(self, name: str) -> str:
-        """The sheet's heading of a field; the template's heading where the sheet has no such column."""
-        index = self.fields.get(name)
-        return COLUMNS[self.kind][name].heading if index is None else self.headings[index]
+def sheet_problem(heading: str, sentence: str, *, blocks: bool = True) -> Problem:
+    """A problem of a column, or with '' of the whole sheet."""
+    return Problem(None, values.quote(heading), "", sentence, blocks)
 
 
-def _column(heading: str, *spellings: str, longest: int = lengths.NAME, required: bool = False) -> Column:
-    return Column(heading, frozenset(map(heading_key, (heading, *spellings))), longest, required)
+def _column(
+    heading: str,
+    *spellings: str,
+    weaker: Sequence[str] = (),
+    longest: int = lengths.NAME,
+    required: bool = False,
+    is_name: bool = False,
+) -> Column:
+    return Column(
+        heading,
+        frozenset(map(heading_key, (heading, *spellings))),
+        frozenset(map(heading_key, weaker)),
+        longest,
+        required,
+        is_name,
+    )
 
 
-_DATE = _column("Date", "day", "entry date", "bill date", "invoice date", "order date", "dt", required=True)
+# Headings of Tally, Shopify, Amazon, Flipkart, Myntra, Unicommerce and of sheets that people make by hand.
+_DATE = _column(
+    "Date", "day", "dt", "dated", "entry date", "bill date", "bill dt", "inv date", "inv dt", "invoice dt", "sale dt",
+    "order dt", "vch dt", "doc date", "posting date", "invoice date", "order date", "sale date", "sales date",
+    "date of sale", "purchase date", "voucher date", "vch date", "transaction date", "challan date", "dispatch date",
+    "dispatched on", "received date", "receipt date", "inward date", "grn date", "po date", "ordered on",
+    "order created date", "created at", "packed on", required=True,
+)  # fmt: skip
+_SKU_CODES = (
+    "sku code", "sku id", "sku no", "sku number", "seller sku", "seller sku code", "seller sku id", "item sku",
+    "item sku code", "product sku", "variant sku", "lineitem sku", "merchant sku", "product", "product code", "style",
+    "style no", "style number", "style code", "design", "design no", "design number", "design code", "item",
+    "item code", "item no", "article", "article no", "article number", "article code", "art no", "model no",
+)  # fmt: skip
 _SKU = _column(
-    "SKU", "sku code", "product", "product code", "style", "style no", "style code", "design", "design no",
-    "design code", "item", "item code", "article", "article no", required=True,
+    "SKU", *_SKU_CODES, required=True, is_name=True,
+    weaker=("product name", "item name", "name of item", "stock item", "style name", "lineitem name"),
 )  # fmt: skip
 _CELL = {
-    "color": _column("Colour", "colour name", "shade", "shade name", longest=lengths.COLOUR),
-    "colour_code": _column("Colour Code", "code", "shade code", "col code", longest=lengths.COLOUR_CODE),
-    "size": _column("Size", longest=lengths.SIZE),
-    "quantity": _column("Quantity", "qty", "pcs", "pieces", "nos", "units", "count"),
-}
-_AGENCY = _column("Agency", "agent", "agency name", "broker")
+    "color": _column(
+        "Colour", "colour name", "shade", "shade name", "clr", "item type color", "item color", "variant color",
+        longest=lengths.COLOUR, is_name=True,
+    ),
+    "colour_code": _column(
+        "Colour Code", "code", "shade code", "shade no", "col code", longest=lengths.COLOUR_CODE, is_name=True
+    ),
+    "size": _column(
+        "Size", "size name", "item type size", "item size", "variant size", longest=lengths.SIZE, is_name=True
+    ),
+    "quantity": _column(
+        "Quantity", "qty", "pcs", "pieces", "nos", "units", "count", "quantity purchased", "quantity ordered",
+        "quantity shipped", "qty sold", "sold qty", "sale qty", "order qty", "ordered qty", "received qty",
+        "inward qty", "billed quantity", "billed qty", "actual quantity", "lineitem quantity", "item quantity",
+        "no of pcs", "no of pieces",
+    ),
+}  # fmt: skip
+_AGENCY = _column("Agency", "agent", "agency name", "agent name", "broker", "broker name", "sales agent", is_name=True)
+_TALLY_PARTY = ("particulars", "party a/c name", "party ledger", "name of party", "ledger name", "account name")
 COLUMNS: dict[Kind, dict[str, Column]] = {
     Kind.INWARD: {
         "date": _DATE,
@@ -85,49 +119,88 @@ COLUMNS: dict[Kind, dict[str, Column]] = {
         "category": _column("Category", "type", "inward type"),
         "party": _column(
             "Stakeholder", "stakeholder name", "party", "party name", "supplier", "supplier name", "vendor",
-            "received from", "from", required=True,
+            "vendor name", "received from", "purchased from", "from", "mill", "mill name", "consignor", *_TALLY_PARTY,
+            required=True, is_name=True,
         ),
     },
     Kind.SALES: {
         "date": _DATE,
         "sku": _SKU,
         **_CELL,
-        "party": _column("Store", "store name", "shop", "outlet", "party", "party name", "sold to", required=True),
+        "party": _column(
+            "Store", "store name", "shop", "shop name", "outlet", "outlet name", "branch", "party", "party name",
+            "sold to", "buyer", "buyer name", "customer", "customer name", "channel", "channel name", "sales channel",
+            "marketplace", "consignee", "billing name", *_TALLY_PARTY, required=True, is_name=True,
+        ),
         "agency": _AGENCY,
     },
     Kind.ORDERS: {
-        "order": _column("Order", "order no", "order number", "order ref", "po", "po no", "reference", longest=60),
+        "order": _column(
+            "Order", "order no", "order number", "order ref", "order id", "amazon order id", "seller order id",
+            "sales order", "sale order code", "so no", "po", "po no", "po number", "reference", longest=60,
+        ),
         "date": _DATE,
         "party": _column(
-            "Customer", "customer name", "party", "party name", "buyer", "store", "store name", "stakeholder",
-            required=True,
+            "Customer", "customer name", "party", "party name", "buyer", "buyer name", "client", "client name",
+            "retailer", "store", "store name", "stakeholder", "billing name", "consignee", *_TALLY_PARTY,
+            required=True, is_name=True,
         ),
         "agency": _AGENCY,
         "sku": _SKU,
         **_CELL,
-        "price": _column("Price", "unit price", "rate", "price per piece"),
-        "note": _column("Note", "remarks", "remark", "notes", longest=lengths.ORDER_NOTE),
+        "price": _column(
+            "Price", "unit price", "rate", "price per piece", "rate per pc", "rate/pc", "selling price", "sale price",
+            "lineitem price", "wholesale price", "wsp", "basic rate",
+        ),
+        "note": _column("Note", "remarks", "remark", "notes", "narration", "comments", longest=lengths.ORDER_NOTE),
     },
     Kind.PRODUCTS: {
-        "sku": _SKU,
-        "name": _column("Name", "product name", "item name", "style name", "title"),
-        "category": _column("Category", "product category", "type", longest=lengths.CATEGORY),
-        "unit_price": _column("Price", "unit price", "mrp", "rate", "selling price"),
-        "hsn_code": _column("HSN Code", "hsn", "hsn sac", "hsn no"),
-        "gst_rate": _column("GST Rate", "gst", "gst %", "gst rate %", "tax", "tax rate"),
-        "sizes": _column("Sizes", "size", "size set", "size range", longest=400),
-        "colours": _column("Colours", "colour", "color", "colors", "shades", longest=4000),
-        "reorder_level": _column("Reorder Level", "reorder", "min stock", "minimum stock"),
-        "description": _column("Description", "details", longest=lengths.DESCRIPTION),
+        "sku": _column("SKU", *_SKU_CODES, required=True, is_name=True),
+        "name": _column(
+            "Name", "product name", "item name", "name of item", "stock item", "style name", "title", "product title",
+            "item type name", is_name=True,
+        ),
+        "category": _column(
+            "Category", "product category", "item category", "type", "product type", "article type", "stock group",
+            longest=lengths.CATEGORY, is_name=True,
+        ),
+        "unit_price": _column(
+            "Price", "unit price", "mrp", "rate", "selling price", "sale price", "list price", "retail price",
+            "wholesale price", "wsp", "variant price",
+        ),
+        "hsn_code": _column("HSN Code", "hsn", "hsn sac", "hsn sac code", "hsn no"),
+        "gst_rate": _column(
+            "GST Rate", "gst", "gst percent", "gst percentage", "gst slab", "gst rate percent", "igst rate", "tax",
+            "tax rate", "tax percent",
+        ),
+        "sizes": _column("Sizes", "size", "size set", "size range", "available sizes", longest=400),
+        "colours": _column(
+            "Colours", "colour", "color", "colors", "colour name", "shade", "shades", "available colours", longest=4000
+        ),
+        "reorder_level": _column(
+            "Reorder Level", "reorder", "reorder point", "min stock", "minimum stock", "min qty", "low stock level"
+        ),
+        "description": _column(
+            "Description", "details", "product description", "item description", longest=lengths.DESCRIPTION
+        ),
     },
 }  # fmt: skip
-# Common columns of the trade's sheets that Backstitch does not need.
+# Common columns of the trade's sheets that Backstitch does not need, though they hold numbers.
 IGNORED_COLUMNS = frozenset(
     map(
         heading_key,
-        ("Total", "Grand Total", "S No", "Sr No", "Sl No", "No", "Row", "Amount", "Value", "Line Total", "Image"),
+        (
+            "Total", "Grand Total", "Total Qty", "Total Pcs", "Total Quantity", "S No", "Sr No", "Sl No", "No",
+            "Serial No", "Row", "Amount", "Net Amount", "Gross Amount", "Value", "Gross Value", "Line Total", "Image",
+            "Taxable Value", "Taxable Amount", "CGST", "SGST", "IGST", "Discount", "Round Off", "Debit", "Credit",
+            "Balance", "Invoice No", "Invoice Number", "Bill No", "Vch No", "Voucher No", "Voucher Number",
+            "Challan No", "LR No", "AWB No", "Phone", "Mobile", "Mobile No", "Pincode", "Pin Code", "GSTIN", "GST No",
+            "GST Number", "Barcode", "EAN", "Order Item ID", "MRP", "HSN", "HSN Code", "HSN/SAC", "Rate", "Price",
+            "Unit Price", "Selling Price", "Item Price", "GST", "GST Rate",
+        ),
     )
-)
+)  # fmt: skip
+BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 
 
 def template(kind: Kind, *, sizes: Sequence[str] = ()) -> list[str]:
@@ -141,125 +214,36 @@ def template(kind: Kind, *, sizes: Sequence[str] = ()) -> list[str]:
     return headings
 
 
-def detect_columns(sheet: Sheet, *, kind: Kind, sizes: Sequence[str], known_sizes: frozenset[str]) -> Layout:
-    """The layout of a sheet. `sizes` are those of the product chosen on the page; `known_sizes` are all sizes in use.
-
-    A first row with two or more known headings is a header; without a header the columns are those of the template.
-    """
-    first = sheet.lines[0].cells
-    named = [_field_of(heading, kind) for heading in first]
-    if sum(name is not None for name in named) < 2:
-        return _layout_by_position(sheet, kind, sizes)
-    size_columns: dict[str, int] = {}
-    problems: list[Problem] = []
-    fields: dict[str, int] = {}
-    for index, (heading, name) in enumerate(zip(first, named, strict=True)):
-        columns: Mapping[str, int] = fields
-        key = name or ""
-        if name is None and kind is not Kind.PRODUCTS and (size := _size_of(heading, known_sizes | set(sizes))):
-            columns, key = size_columns, size
-        elif name is None:
-            problems += _unknown_column_problems(sheet, index, heading)
-            continue
-        if key in columns:
-            problems.append(
-                _sheet_problem(heading, "The column stands in the header twice. Remove or rename one of them.")
-            )
-        elif columns is fields:
-            fields[key] = index
-        else:
-            size_columns[key] = index
-    layout = Layout(kind, fields, size_columns, _headings(sheet, first), first=1, problems=tuple(problems))
-    return _with_missing_columns(layout, product_chosen=bool(sizes))
+def heading_keys(heading: str) -> tuple[str, ...]:
+    """The keys under which a heading may be known: as it stands, then without its unit: `Qty (Pcs)` is Qty."""
+    keys = (heading_key(heading), heading_key(BRACKETS.sub(" ", heading)))
+    return tuple(dict.fromkeys(filter(None, keys)))
 
 
-def _field_of(heading: str, kind: Kind) -> str | None:
-    key = heading_key(heading)
-    return next((name for name, column in COLUMNS[kind].items() if key and key in column.spellings), None)
+@lru_cache(maxsize=4096)
+def field_of(heading: str, kind: Kind) -> str | None:
+    """The field that a heading names; None for a heading that is not known."""
+    return next(
+        (
+            name
+            for key in heading_keys(heading)
+            for name, column in COLUMNS[kind].items()
+            if key in column.spellings or key in column.weaker
+        ),
+        None,
+    )
 
 
-def _size_of(heading: str, known: frozenset[str]) -> str | None:
-    typed = heading.strip().upper().removeprefix("SIZE ").strip()
-    usual = (*size_set.LETTERS, size_set.FREE, *known)
-    is_size = size_set.same(typed, usual) is not None or (typed.isdecimal() and len(typed) <= 3)
-    return typed if typed and is_size else None
+def is_weaker(heading: str, field: str, kind: Kind) -> bool:
+    """Whether a heading names the field only where no other column does."""
+    return not COLUMNS[kind][field].spellings.intersection(heading_keys(heading))
 
 
-def _unknown_column_problems(sheet: Sheet, index: int, heading: str) -> list[Problem]:
-    """An error for an unknown column of numbers, which may be a size; a warning for one of other text."""
-    values = [line.cells[index] for line in sheet.lines[1:] if index < len(line.cells) and line.cells[index].strip()]
-    if not values:
-        return []
-    if heading_key(heading) not in IGNORED_COLUMNS and (
-        not heading.strip() or any(map(paste_values.is_number, values))
-    ):
-        called = f"“{paste_values.quote(heading)}” is no column or size" if heading.strip() else "It has no heading"
-        return [_sheet_problem(heading, f"{called} that Backstitch knows. Rename the column, or remove it.")]
-    return [_sheet_problem(heading, "The column is not used, and is left out.", blocks=False)]
+def is_template_heading(heading: str, field: str, kind: Kind) -> bool:
+    """Whether a heading is that of the template."""
+    return heading_key(COLUMNS[kind][field].heading) in heading_keys(heading)
 
 
-def _sheet_problem(heading: str, sentence: str, *, blocks: bool = True) -> Problem:
-    return Problem(None, paste_values.quote(heading), "", sentence, blocks)
-
-
-def _headings(sheet: Sheet, first: Sequence[str]) -> tuple[str, ...]:
-    """A distinct heading for each column of the widest row; the table on the page needs distinct ones."""
-    widest = max(len(first), *(len(line.cells) for line in sheet.lines))
-    headings: list[str] = []
-    for index in range(widest):
-        heading = paste_values.quote(paste_values.normalise(first[index])) if index < len(first) else ""
-        heading = heading or f"Column {index + 1}"
-        headings.append(heading if heading not in headings else f"{heading} ({index + 1})")
-    return tuple(headings)
-
-
-def _layout_by_position(sheet: Sheet, kind: Kind, sizes: Sequence[str]) -> Layout:
-    """The layout of a sheet without a header: its columns are those of the template."""
-    expected = template(kind, sizes=sizes)
-    widest = max(len(line.cells) for line in sheet.lines)
-    if widest > len(expected) or widest < 3:
-        sentence = (
-            f"The first row is no header, and the rows have {widest} columns where the template has {len(expected)}: "
-            f"{', '.join(expected)}. Copy the header too."
-        )
-        return Layout(kind, headings=_headings(sheet, ()), problems=(_sheet_problem("", sentence),))
-    fields = {
-        name: expected.index(column.heading)
-        for name, column in COLUMNS[kind].items()
-        if column.heading in expected and not (sizes and name in {"size", "quantity", "sku"})
-    }
-    size_columns = {
-        size: expected.index(size) for size in sizes if size not in {"", *(c.heading for c in _CELL.values())}
-    }
-    return Layout(kind, fields, size_columns, _headings(sheet, expected))
-
-
-def _with_missing_columns(layout: Layout, *, product_chosen: bool) -> Layout:
-    missing = [
-        column.heading
-        for name, column in COLUMNS[layout.kind].items()
-        if column.required and name not in layout.fields and not (name == "sku" and product_chosen)
-    ]
-    problems = [
-        _sheet_problem(heading, f"There is no column {heading}. Add it, or use the template.") for heading in missing
-    ]
-    if layout.kind is not Kind.PRODUCTS:
-        problems += _quantity_column_problems(layout)
-        if not layout.fields.keys() & {"color", "colour_code"}:
-            problems.append(_sheet_problem("Colour", "There is no column Colour or Colour Code. Add one of them."))
-    return replace(layout, problems=(*layout.problems, *problems))
-
-
-def _quantity_column_problems(layout: Layout) -> list[Problem]:
-    single = layout.fields.keys() & {"size", "quantity"}
-    if layout.sizes and single:
-        return [
-            _sheet_problem("Size", "There are columns of sizes and a column Size or Quantity. Keep one or the other.")
-        ]
-    if not layout.sizes and len(single) < 2:
-        return [
-            _sheet_problem(
-                "Size", "There are no quantities: add a column for each size, or the columns Size and Quantity."
-            )
-        ]
-    return []
+def is_ignored(heading: str) -> bool:
+    """Whether a column with this heading is left out even if it holds numbers."""
+    return not IGNORED_COLUMNS.isdisjoint(heading_keys(heading))

@@ -1,20 +1,24 @@
 """Reads rows of inward, sales and orders: an entry per size of each row, and all problems of a row."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from typing import Literal, TypeVar
 
-from backstitch.files.sheets import Line
-from backstitch.inventory.paste import values
-from backstitch.inventory.paste.columns import COLUMNS, Kind, Layout, Problem
+from backstitch.files.sheets import Line, Sheet, cell_name
+from backstitch.inventory import values
+from backstitch.inventory.paste.columns import COLUMNS, Kind, Problem, sheet_problem
+from backstitch.inventory.paste.layout import Layout
 from backstitch.inventory.paste.lookup import Known, KnownColour
-from backstitch.inventory.paste.values import CellError
 from backstitch.inventory.products.queries import Product
+from backstitch.inventory.values import CellError, DateOrder
 
 LARGEST_PRICE = Decimal("9999999999.99")
+DATED_FIELDS = {"date", "note", "description"}  # in which a date of the spreadsheet may stand
+MISSING = date.min
 Category = Literal["Supply", "Return"]
 CATEGORIES: dict[str, Category] = {
     "supply": "Supply",
@@ -62,22 +66,53 @@ class Entry:
         return f"{self.sku} {self.color} {self.size}"
 
 
-class Row:
-    """Reads the fields of a row, and adds its problems to a list."""
+@dataclass(frozen=True)
+class Reading:
+    """What the rows of a sheet are read by, and the lists to which they add.
 
-    def __init__(self, line: Line, layout: Layout, problems: list[Problem]) -> None:
+    `nothing` has the words for nothing that were read as blank: by heading, the text of each row's number.
+    """
+
+    sheet: Sheet
+    layout: Layout
+    order: DateOrder = DateOrder.DAY_FIRST
+    problems: list[Problem] = field(default_factory=list)
+    nothing: dict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
+
+    def rows(self) -> Iterator["Row"]:
+        """The rows of the table."""
+        return (Row(line, self) for line in self.layout.lines)
+
+    def nothing_problems(self) -> list[Problem]:
+        """A warning for each column in which a word was read as blank."""
+        return [
+            sheet_problem(heading, _nothing_sentence(texts), blocks=False) for heading, texts in self.nothing.items()
+        ]
+
+
+def _nothing_sentence(texts: Mapping[int, str]) -> str:
+    quoted = ", ".join(f"“{text}”" for text in sorted({values.quote(text) for text in texts.values()})[:3])
+    rows = f"row {next(iter(texts))}" if len(texts) == 1 else f"{len(texts):,} rows"
+    return f"{quoted} stands for nothing, and is read as blank ({rows})."
+
+
+class Row:
+    """Reads the fields of a row, and adds its problems to those of the reading."""
+
+    def __init__(self, line: Line, reading: Reading) -> None:
         self.number = line.number
         self._cells = line.cells
-        self._layout = layout
-        self._problems = problems
+        self._reading = reading
+        self._layout = reading.layout
 
     def cell(self, index: int | None) -> str:
         """The text of a cell; '' where the row or the sheet has no such column."""
         return self._cells[index] if index is not None and index < len(self._cells) else ""
 
     def field(self, name: str) -> str:
-        """The text of a field."""
-        return self.cell(self._layout.fields.get(name))
+        """The text of a field; '' for a dash or a word for nothing too."""
+        text = self.cell(self._layout.fields.get(name))
+        return "" if values.is_blank(text) else text
 
     def heading(self, name: str) -> str:
         """The sheet's heading of a field."""
@@ -85,20 +120,44 @@ class Row:
 
     def add_problem(self, column: str, value: str, sentence: str, *, blocks: bool = True) -> None:
         """Adds a problem of this row."""
-        self._problems.append(Problem(self.number, column, values.quote(value), sentence, blocks))
+        self._reading.problems.append(Problem(self.number, column, values.quote(value), sentence, blocks))
 
     def parse(self, name: str, read: Callable[[str], Value]) -> Value | None:
         """The value that `read` returns for a field's text; on CellError adds the problem and returns None."""
+        index = self._layout.fields.get(name)
+        text = self.cell(index)
         try:
+            self._check_known(index, dates=name in DATED_FIELDS)
+            if values.is_nothing_word(text):
+                self._reading.nothing[self.heading(name)][self.number] = values.normalise(text)
             return read(self.field(name))
         except CellError as error:
-            self.add_problem(self.heading(name), self.field(name), str(error))
+            self.add_problem(self.heading(name), text, str(error))
             return None
+
+    def _check_known(self, index: int | None, *, dates: bool = False) -> None:
+        """Raises CellError if what a cell shows cannot be known: the reader said so, or it is an error or a date."""
+        if index is None:
+            return
+        place = (self.number, index)
+        if sentence := self._reading.sheet.unknown.get(place):
+            raise CellError(sentence)
+        text = self.cell(index)
+        if not dates and place in self._reading.sheet.dates:
+            raise CellError(
+                f"{cell_name(place)} shows {values.quote(text)}: the spreadsheet has made a date of what was typed. "
+                "Type it again as text."
+            )
+        if text.lstrip()[:1] == "#" and values.is_spreadsheet_error(text):
+            raise CellError(
+                f"{cell_name(place)} is a spreadsheet error ({values.normalise(text)}). Correct its formula, or type "
+                "the value."
+            )
 
     def name(self, name: str) -> str | None:
         """The text of a field to store; None where it is invalid, or missing and required."""
         column = COLUMNS[self._layout.kind][name]
-        text = self.parse(name, lambda value: _name(value, column.longest))
+        text = self.parse(name, lambda value: _text(value, column.longest, column.is_name, name != "size"))
         if text == "" and column.required:
             called = column.heading if column.heading.isupper() else column.heading.lower()
             self.add_problem(self.heading(name), "", f"The {called} is missing.")
@@ -107,14 +166,28 @@ class Row:
 
     def day(self, today: date) -> date | None:
         """The row's date; None where it is invalid or missing."""
-        if not values.normalise(self.field("date")):
+        index = self._layout.fields.get("date")
+        known = None if index is None else self._reading.sheet.dates.get((self.number, index))
+        if known is not None:
+            return self.parse("date", lambda _: values.allowed_day(known, today=today))
+        found = self.parse("date", lambda value: _day(value, today, self._reading.order) if value else MISSING)
+        if found is MISSING:
             self.add_problem(self.heading("date"), "", "The date is missing.")
             return None
-        return self.parse("date", lambda value: _day(value, today))
+        return found
 
-    def size_cells(self) -> Mapping[str, str]:
-        """The texts of the size columns, by size."""
-        return {size: self.cell(index) for size, index in self._layout.sizes.items()}
+    def sizes(self) -> Iterator[str]:
+        """The sizes that have a column."""
+        return iter(self._layout.sizes)
+
+    def size_cell(self, size: str) -> str:
+        """The text of a size column."""
+        return self.cell(self._layout.sizes[size])
+
+    def size_quantity(self, size: str) -> int:
+        """The quantity in a size column, 0 for a blank cell. Raises CellError."""
+        self._check_known(self._layout.sizes[size])
+        return values.quantity(self.size_cell(size))
 
     def size_heading(self, size: str) -> str:
         """The sheet's heading of a size column."""
@@ -122,13 +195,15 @@ class Row:
 
 
 @lru_cache(maxsize=4096)
-def _name(value: str, longest: int) -> str:
-    return values.name(value, longest=longest)
+def _text(value: str, longest: int, is_name: bool, zero_is_refused: bool) -> str:
+    if is_name:
+        return values.name(value, longest=longest, zero=not zero_is_refused)
+    return values.words(value, longest=longest)
 
 
 @lru_cache(maxsize=4096)
-def _day(value: str, today: date) -> date:
-    return values.day(value, today=today)
+def _day(value: str, today: date, order: DateOrder) -> date:
+    return values.day(value, today=today, order=order)
 
 
 def read_row(row: Row, *, kind: Kind, known: Known, chosen: Product | None, today: date) -> list[Entry]:
@@ -215,15 +290,15 @@ def _quantities(
     row: Row, known: Known, product: Product | None, colour: KnownColour | None
 ) -> dict[str, tuple[int, str]]:
     """Size -> (quantity, heading); adds problems for unknown sizes and invalid quantities."""
-    cells = row.size_cells()
-    if not cells:
+    sizes = list(row.sizes())
+    if not sizes:
         return _single_quantity(row, known, product, colour)
     found: dict[str, tuple[int, str]] = {}
     problem = False
-    for typed, value in cells.items():
+    for typed in sizes:
         heading = row.size_heading(typed)
         try:
-            if not (quantity := values.quantity(value)):
+            if not (quantity := row.size_quantity(typed)):
                 continue
             size = known.size(product, colour, typed) if product and colour else typed
             if size in found:
@@ -231,7 +306,7 @@ def _quantities(
             found[size] = (quantity, heading)
         except CellError as error:
             problem = True
-            row.add_problem(heading, value, str(error))
+            row.add_problem(heading, row.size_cell(typed), str(error))
     if not found and not problem:
         row.add_problem("", "", "The row has no quantity, and is left out.", blocks=False)
     return found

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from backstitch.inventory.names import name_key, near, near_sku, sku_key
-from backstitch.inventory.paste.values import CellError, quote
 from backstitch.inventory.products import sizes as size_set
 from backstitch.inventory.products.queries import SELECT_PRODUCT, Product, product_from_row
+from backstitch.inventory.values import CellError, quote
 
 SIZES = text("select distinct unnest(sizes) from inventory.products")
 SKUS = text("select sku from inventory.products")

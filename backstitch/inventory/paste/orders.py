@@ -8,10 +8,11 @@ from sqlalchemy import Connection, text
 
 from backstitch.inventory.names import name_key, sku_key
 from backstitch.inventory.orders.commands import Line, OrderDetails
-from backstitch.inventory.paste.columns import Layout, Problem
+from backstitch.inventory.paste.columns import Problem
 from backstitch.inventory.paste.entries import Entry
+from backstitch.inventory.paste.layout import Layout
 from backstitch.inventory.paste.lookup import Known
-from backstitch.inventory.paste.values import quote
+from backstitch.inventory.values import quote
 
 CUSTOMERS = text(
     "select id, store_name as name, is_active from inventory.customers "

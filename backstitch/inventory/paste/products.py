@@ -9,15 +9,17 @@ from typing import Any
 from backstitch import lengths
 from backstitch.errors import Refused
 from backstitch.india.gst import hsn_problem, normalise_hsn, slab_hint
+from backstitch.inventory import values as paste_values
 from backstitch.inventory.names import name_key, near_sku, sku_key
-from backstitch.inventory.paste import values as paste_values
 from backstitch.inventory.paste.columns import COLUMNS, Kind, Problem
 from backstitch.inventory.paste.entries import LARGEST_PRICE, Row
 from backstitch.inventory.paste.lookup import Known
-from backstitch.inventory.paste.values import CellError, quote
 from backstitch.inventory.products import sizes as size_set
 from backstitch.inventory.products.commands import colour_code
 from backstitch.inventory.products.queries import Product
+from backstitch.inventory.values import CellError, quote
+
+LONGEST_SIZES = 400  # characters of a part of a list of sizes, such as `S M L`
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,9 @@ def _product_values(row: Row) -> dict[str, Any]:
         "category": row.name("category") or None,
         "unit_price": row.parse("unit_price", lambda text: _optional_amount(text, LARGEST_PRICE, "A price")),
         "hsn_code": row.parse("hsn_code", _hsn),
-        "gst_rate": row.parse("gst_rate", lambda text: _optional_amount(text, Decimal(100), "A GST rate")),
+        "gst_rate": row.parse(
+            "gst_rate", lambda text: paste_values.percentage(text, what="A GST rate") if text else None
+        ),
         "reorder_level": row.parse("reorder_level", _optional_quantity),
         "description": row.name("description") or None,
     }
@@ -171,14 +175,15 @@ def _sizes(row: Row, product: Product | None) -> tuple[str, ...] | None:
 def _parse_sizes(text: str, product: Product | None) -> list[str]:
     if not paste_values.normalise(text):
         return []
+    for part in size_set.SEPARATORS.split(text):
+        # As it was typed: 2-Apr, in small letters, is what a spreadsheet makes of 2-4.
+        paste_values.name(part, longest=LONGEST_SIZES)
     try:
         sizes = size_set.expand(text, known=product.sizes if product else ())
     except Refused as refusal:
         raise CellError(str(refusal)) from None
     if not sizes:
         raise CellError("There is no size in it.")
-    for size in sizes:
-        paste_values.name(size, longest=lengths.SIZE)
     if len(sizes) > lengths.SIZES:
         raise CellError(f"A product has at most {lengths.SIZES} sizes.")
     return sizes

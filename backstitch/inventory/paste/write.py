@@ -92,21 +92,33 @@ def _no_progress(done: int, total: int) -> None:
 def write(connection: Connection, *, checked: Checked, today: date, progress: Progress = _no_progress) -> Written:
     """Writes the entries or products of `checked`.
 
-    Raises Refused: paste_has_problems, paste_empty, paste_outdated, and what the tables' rules refuse.
+    Raises Refused: paste_has_problems, paste_unanswered, paste_empty, paste_outdated, and what the tables' rules
+    refuse.
     """
     if checked.blocked:
         raise Refused(
             "There are problems still. Correct them and check again; nothing was saved.", rule="paste_has_problems"
+        )
+    if checked.asks:
+        raise Refused(
+            "Rows like these are there already. Say first what is to become of them; nothing was saved.",
+            rule="paste_unanswered",
         )
     if checked.is_empty:
         raise Refused("There is nothing to write in these rows.", rule="paste_empty")
     # A second paste waits here until the first has committed, and then sees its rows.
     connection.execute(LOCK, {"key": PASTE_LOCK})
     rechecked = check.check(connection, pasted=checked.pasted, today=today)
-    if rechecked.blocked or (rechecked.entries, rechecked.products, rechecked.replaceable) != (
+    if rechecked.blocked or (
+        rechecked.entries,
+        rechecked.products,
+        rechecked.replaceable,
+        rechecked.repeated,
+    ) != (
         checked.entries,
         checked.products,
         checked.replaceable,
+        checked.repeated,
     ):
         raise _outdated()
     try:

@@ -16,6 +16,7 @@ from backstitch.files.csv_out import unescape_formula
 from backstitch.inventory.movements.commands import LARGEST_QUANTITY
 from backstitch.inventory.names import name_key, size_key, sku_key, tidy
 from backstitch.inventory.products.commands import colour_code
+from backstitch.inventory.values import SPREADSHEET_ERROR
 
 # By field of StockRow: the heading in the file, the name in a reason, and the greatest length.
 HEADINGS = {
@@ -43,8 +44,6 @@ LONGEST = {
     "color": lengths.COLOUR,
 }
 OPTIONAL = {"category"}
-
-SPREADSHEET_ERROR = re.compile(r"#(N/A|[A-Z0-9/]+[!?])", re.IGNORECASE)
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(E[+-]?\d{1,3})?", re.IGNORECASE)
 
 

@@ -89,29 +89,29 @@ NO_DATE = " is not a date. Write it as 31/12/2026, day first, or as 2026-12-31."
 FORMULA = "“=1+1” looks like a formula. Copy the value, not the formula."
 CONTROL = "It holds a character that cannot be stored (NUL or another control character)."
 TURNED = "It holds an invisible mark that turns the direction of the text. Type it anew."
-BACK = "Take it back into use on the Customers page."
 CUSTOMERS = "Rename one on the Customers page."
+BACK = "Take it back into use on the Customers page."
 ADD_CUSTOMER = "Add it on the Customers page, or correct the name."
 ADD_AGENCY = "Add it on the Agencies page, or correct the name."
 # kind, what is put wrong, the column that is marked (the one put wrong unless named), the sentence
 WRONG: list[tuple[Kind, dict[str, str], str]] = [
     (Kind.INWARD, {"Date": ""}, "The date is missing."),
     (Kind.INWARD, {"Date": "31/02/2026"}, "“31/02/2026”" + NO_DATE),
-    (Kind.INWARD, {"Date": "11/25/2026"}, "“11/25/2026”" + NO_DATE),
+    (Kind.SALES, {"Date": "2026-25-11"}, "“2026-25-11”" + NO_DATE),
     (Kind.INWARD, {"Date": "Monday"}, "“Monday”" + NO_DATE),
     (Kind.INWARD, {"Date": "5-Foo-26"}, "“5-Foo-26”" + NO_DATE),
     (Kind.INWARD, {"Date": "24/11/2026"}, "24 Nov 2026 is in the future."),
     (Kind.INWARD, {"Date": "01/01/1999"}, "01 Jan 1999 is before the year 2000."),
     (Kind.INWARD, {"Date": "=TODAY()"}, "“=TODAY()”" + NO_DATE),
     (Kind.INWARD, {"SKU": ""}, "The SKU is missing."),
-    (Kind.INWARD, {"SKU": "KT-999"}, "There is no product “KT-999”. Add it on the Products page, or correct the SKU."),
+    (Kind.INWARD, {"SKU": "KT-999"}, "There is no product “KT-999”. Did you mean KT-9?"),
     (Kind.INWARD, {"SKU": "OLD"}, "OLD is deactivated. Take it back into use first."),
-    (Kind.INWARD, {"SKU": "#REF!"}, "It is a spreadsheet error (#REF!)."),
+    (Kind.INWARD, {"SKU": "#REF!"}, "B3 is a spreadsheet error (#REF!). Correct its formula, or type the value."),
     (Kind.INWARD, {"SKU": "x" * 121}, "It is longer than 120 characters."),
     (Kind.INWARD, {"Colour_Code": "NOPE"}, "AN201 has no colour with the code “NOPE”."),
     (Kind.INWARD, {"Colour": "Navy Blue", "Colour_Code": "RED"}, "The code RED of AN201 is Red, not “Navy Blue”."),
     (Kind.INWARD, {"Size": ""}, "The size is missing."),
-    (Kind.INWARD, {"Size": "7XL"}, "AN201 does not come in size “7XL”."),
+    (Kind.INWARD, {"Size": "7XL"}, "AN201 does not come in size “7XL”. It has S, M, L."),
     (Kind.INWARD, {"Size": "L"}, "AN201 does not come in Red size L."),
     (Kind.INWARD, {"Quantity": ""}, "The quantity is missing."),
     (Kind.INWARD, {"Quantity": "0"}, "A quantity is a whole number above 0."),
@@ -121,8 +121,8 @@ WRONG: list[tuple[Kind, dict[str, str], str]] = [
     (Kind.INWARD, {"Quantity": "2.5"}, "“2.5” is not a whole number."),
     (Kind.INWARD, {"Quantity": "three"}, "“three” is not a number in plain digits."),
     (Kind.INWARD, {"Quantity": "=1+1"}, "“=1+1” is not a number in plain digits."),
-    (Kind.INWARD, {"Quantity": "1.2E+05"}, "“1.2E+05” is not a number in plain digits."),
-    (Kind.INWARD, {"Quantity": "१२"}, "“१२” is not a number in plain digits."),
+    (Kind.INWARD, {"Quantity": "1.2E+05"}, "“1.2E+05” is how a spreadsheet shows a long number. Write it in full."),
+    (Kind.INWARD, {"Quantity": "१२"}, "“१२” is written in Devanagari digits. Write it in the digits 0 to 9."),
     (Kind.INWARD, {"Quantity": "Infinity"}, "“Infinity” is not a number in plain digits."),
     (Kind.INWARD, {"Quantity": "99999999999"}, "“99999999999” is larger than 2,147,483,647."),
     (Kind.INWARD, {"Quantity": "9" * 400}, "“" + "9" * 39 + "…” is not a number in plain digits."),
@@ -142,14 +142,14 @@ WRONG: list[tuple[Kind, dict[str, str], str]] = [
     (Kind.ORDERS, {"Customer": "Gone"}, "The customer “Gone” is deactivated. " + BACK),
     (Kind.ORDERS, {"Agency": "Nobody"}, "There is no agency “Nobody”. " + ADD_AGENCY),
     (Kind.ORDERS, {"Price": "-1"}, "A price cannot be negative."),
-    (Kind.ORDERS, {"Price": "1.234"}, "“1.234” has more than two decimals."),
+    (Kind.ORDERS, {"Price": "1234.567"}, "“1234.567” has more than two decimals."),
     (Kind.ORDERS, {"SKU": "KT-9", "Price": ""}, "KT-9 has no price. Give one in a column Price."),
     (Kind.PRODUCTS, {"SKU": ""}, "The SKU is missing."),
     (Kind.PRODUCTS, {"SKU": "x" * 61}, "It is longer than 60 characters."),
     (Kind.PRODUCTS, {"Name": ""}, "A new product needs a name."),
     (Kind.PRODUCTS, {"Price": "cheap"}, "“cheap” is not a number."),
     (Kind.PRODUCTS, {"Price": "99999999999"}, "A price cannot be more than 9,999,999,999.99."),
-    (Kind.PRODUCTS, {"HSN_Code": "62"}, "“62” is not an HSN code, which has 4 to 8 digits."),
+    (Kind.PRODUCTS, {"HSN_Code": "62"}, "“62” is not an HSN code, which has 4, 6 or 8 digits."),
     (Kind.PRODUCTS, {"GST_Rate": "101"}, "A GST rate cannot be more than 100."),
     (Kind.PRODUCTS, {"Sizes": ""}, "A new product needs sizes."),
     (Kind.PRODUCTS, {"Sizes": "S, M, S"}, "A size stands there twice."),

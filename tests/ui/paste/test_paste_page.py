@@ -9,6 +9,8 @@ from sqlalchemy import Connection
 from streamlit.testing.v1 import AppTest
 
 from backstitch.accounts.permissions import Role
+from backstitch.files import tables
+from backstitch.files.sheets import Line, Sheet
 from backstitch.inventory.paste import template as paste_template
 from backstitch.inventory.paste import write as paste_write
 from backstitch.inventory.paste.columns import Kind
@@ -196,3 +198,187 @@ def test_a_fault_while_writing_leaves_nothing_behind_and_shows_no_traceback(
     monkeypatch.setattr(paste_write, "write", fails_at_the_end)
     assert len(sentences(click(tab, "paste_write").error)) == 1
     assert not tab.success and shop.trail() == [] and shop.stock(product) == {}
+
+
+# --- what is asked before anything is written --------------------------------------------------------------
+
+SALES = "Date\tSKU\tColour\tSize\tQty\tStore"
+
+
+def infos(tab: AppTest) -> list[str]:
+    return [line for text in sentences(tab.info) for line in text.split("  \n")]
+
+
+def captions(tab: AppTest) -> list[str]:
+    return [caption.value.replace("\\", "") for caption in tab.caption]
+
+
+def choose_sales(tab: AppTest) -> AppTest:
+    tab.segmented_control(key="paste_kind").set_value(Kind.SALES)
+    return run(tab)
+
+
+def test_rows_that_are_there_already_are_asked_about_first_with_who_recorded_them(open_page: Open, shop: Shop) -> None:
+    product = shop.product()
+    rows = (HEADER, f"{day()}\tRed\t4\t2\t\t\tMill", f"{day(1)}\tRed\t9\t\t\t\tMill")
+    tab = pasted(open_page("paste", Role.MANAGER), *rows, product=product)
+    click(tab, "paste_write")
+    tab = pasted(tab, *rows)
+    today, yesterday = formats.today(), formats.today() - timedelta(days=1)
+    span = f"{yesterday.day} {yesterday:%b}" + (f" {yesterday.year}" if yesterday.year != today.year else "")
+    (question,) = sentences(tab.warning)
+    recorded = shop.run("select recorded_at from audit.trail where entity = 'InwardLog' limit 1")[0][0]
+    at = f"{recorded.astimezone(formats.timezone()):%H:%M}"
+    assert question == (
+        f"These 2 rows seem to be there already: {span} to {today.day} {today:%b}, Mill, 15 pieces, recorded by "
+        f"Manager Rao today at {at}."
+    )
+    (table_of_days,) = [frame.value for frame in tab.dataframe if "Pieces there" in frame.value.columns]
+    assert [tuple(one) for one in table_of_days.itertuples(index=False, name=None)] == [
+        (yesterday, "Mill", 9, 9),
+        (today, "Mill", 6, 6),
+    ]
+    (answers,) = tab.radio
+    assert answers.value is None and answers.options == [
+        "Leave what is there, and write nothing",
+        "Replace what is there by these rows",
+        "Add them again: 15 pieces more",
+    ]
+    assert not can_write(tab) and not tab.checkbox
+
+    answers.set_value("leave")
+    run(tab)
+    assert "paste_write" not in [button.key for button in tab.button]
+    tab.radio[0].set_value("add")
+    run(tab)
+    assert can_write(tab)
+    click(tab, "paste_write")
+    assert shop.stock(product) == {("RED", "S"): 26, ("RED", "M"): 4}
+
+
+def test_rows_that_are_there_already_are_replaced_after_a_second_yes(open_page: Open, shop: Shop) -> None:
+    product = shop.product()
+    rows = (HEADER, f"{day()}\tRed\t4\t2\t\t\tMill")
+    click(pasted(open_page("paste", Role.MANAGER), *rows, product=product), "paste_write")
+    tab = pasted(open_page("paste", Role.MANAGER), *rows, f"{day()}\tRed\t\t\t3\t\tMill", product=product)
+    assert tab.radio[0].options[0] == "Leave them, and write only the other 1"
+    tab.radio[0].set_value("replace")
+    run(tab)
+    assert not can_write(tab)
+    (yes,) = tab.checkbox
+    yes.check()
+    run(tab)
+    assert sentences(click(tab, "paste_write").success) == [
+        "3 inward entries written, 9 pieces. 2 inward entries before them deleted."
+    ]
+    assert shop.stock(product) == {("RED", "S"): 4, ("RED", "M"): 2, ("RED", "L"): 3}
+
+
+def test_sales_pasted_again_are_asked_about_before_their_stock_is_said_to_be_too_small(
+    open_page: Open, shop: Shop
+) -> None:
+    product = shop.product()
+    shop.receive(product, S=5)
+    rows = (SALES, f"{day()}\tAN201\tRed\tS\t4\tBandra")
+    click(pasted(open_page("paste", Role.MANAGER), *rows, kind=Kind.SALES), "paste_write")
+    tab = pasted(open_page("paste", Role.MANAGER), *rows, kind=Kind.SALES)
+    assert len(sentences(tab.warning)) == 1 and len(table(tab, "paste_problems")) == 1
+    tab.radio[0].set_value("leave")
+    run(tab)
+    assert not tab.error and not table(tab, "paste_problems")
+    assert shop.stock(product) == {("RED", "S"): 1}
+
+
+def test_the_order_of_dates_is_said_switched_and_remembered(open_page: Open, shop: Shop) -> None:
+    product = shop.product()
+    shop.receive(product, S=50)
+    rows = (SALES, "03/04/2026\tAN201\tRed\tS\t1\tBandra", "02/05/2026\tAN201\tRed\tS\t2\tBandra")
+    tab = pasted(open_page("paste", Role.MANAGER), *rows, kind=Kind.SALES)
+    assert infos(tab)[:1] == [
+        "03/04/2026 in column Date is read as 3 April 2026, day first; 2 dates could be read the other way."
+    ]
+    (switch,) = [one for one in tab.segmented_control if one.label == "Dates in this sheet are"]
+    assert switch.value == "day first"
+    switch.set_value("month first")
+    run(tab)
+    assert "03/04/2026 in column Date is read as 4 March 2026, month first, as chosen." in infos(tab)
+    click(tab, "paste_write")
+    assert sorted(sale.date.isoformat() for sale in shop.sales()) == ["2026-02-05", "2026-03-04"]
+
+    next_month = (SALES, "04/06/2026\tAN201\tRed\tS\t1\tBandra")
+    tab = pasted(open_page("paste", Role.ADMIN), *next_month, kind=Kind.SALES)
+    assert infos(tab) == [
+        "04/06/2026 in column Date is read as 6 April 2026, month first, as last time; 1 date could be read the other "
+        "way."
+    ]
+
+
+def test_columns_are_matched_by_hand_once_for_everybody(open_page: Open, shop: Shop) -> None:
+    product = shop.product()
+    shop.receive(product, S=9)
+    rows = ("Wann\tArtikel\tFarbe\tGr\tStk\tLaden", f"{day()}\tAN201\tRed\tS\t4\tBandra")
+    tab = pasted(open_page("paste", Role.MANAGER), *rows, kind=Kind.SALES)
+    assert not can_write(tab)
+    chosen = ("date", "sku", "color", "size", "quantity", "party")
+    boxes = [one for one in tab.selectbox if one.label in rows[0].split("\t")]
+    assert [one.label for one in boxes] == rows[0].split("\t") and {one.value for one in boxes} == {""}
+    assert day() in captions(tab)
+
+    for box, target in zip(boxes, ("date", "sku", "color", "size", "quantity", "date"), strict=True):
+        box.set_value(target)
+    tab = submit(tab, "Use these columns")
+    assert "Date is chosen for two columns. Choose it for one of them." in sentences(tab.error)
+    for box, target in zip([one for one in tab.selectbox if one.label in rows[0].split("\t")], chosen, strict=True):
+        box.set_value(target)
+    tab = submit(tab, "Use these columns")
+    assert not tab.error and can_write(tab)
+    assert any(one.startswith("Columns as matched by Manager Rao today at ") for one in captions(tab))
+
+    tab = pasted(open_page("paste", Role.ADMIN), *rows, kind=Kind.SALES)
+    assert can_write(tab)
+    assert any(one.startswith("Columns as matched by Manager Rao today at ") for one in captions(tab))
+    tab = submit(tab, "Forget these columns")
+    assert not can_write(tab)
+    assert shop.run("select count(*) from inventory.sheet_layouts") == [(0,)]
+
+
+def submit(tab: AppTest, label: str) -> AppTest:
+    (button,) = [one for one in tab.button if one.label == label]
+    button.click()
+    return run(tab)
+
+
+def test_of_a_workbook_with_several_sheets_the_one_with_a_header_is_offered(
+    open_page: Open, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.receive(shop.product(), S=9)
+    notes = Sheet("sales.xlsx", (Line(1, ("Prices are without GST",)),), tab="Notes")
+    cells = (day(), "AN201", "Red", "S", "4", "Bandra")
+    november = Sheet("sales.xlsx", (Line(1, tuple(SALES.split("\t"))), Line(2, cells)), tab="November")
+    monkeypatch.setattr(tables, "read", lambda *_, **__: (notes, november))
+    tab = choose_sales(open_page("paste", Role.MANAGER))
+    tab.file_uploader[0].set_value(("sales.xlsx", b"PK", "application/octet-stream"))
+    click(tab, "paste_check")
+    (which,) = [one for one in tab.selectbox if one.label == "Sheet of sales.xlsx"]
+    assert which.options == ["Notes (1 row)", "November (2 rows)"] and which.index == 1
+    assert can_write(tab)
+    which.set_value(notes)
+    run(tab)
+    assert not can_write(tab) and len(table(tab, "paste_problems")) == 1
+
+
+def test_a_register_with_a_title_and_a_total_says_what_it_leaves_out(open_page: Open, shop: Shop) -> None:
+    shop.receive(shop.product(), S=9)
+    register = (
+        "Meera Textiles",
+        "Sale Date\tItem SKU\tShade\tSize\tQty (Pcs)\tParty A/c Name",
+        f"{day()}\tAN201\tRed\tS\t4\tBandra",
+        "Total\t\t\t\t4\t",
+    )
+    tab = pasted(open_page("paste", Role.MANAGER), *register, kind=Kind.SALES)
+    assert infos(tab)[:2] == [
+        "Row 1 (“Meera Textiles”) stands above the header, and is left out.",
+        "Row 4 is a total, and is left out.",
+    ]
+    click(tab, "paste_write")
+    assert [(sale.quantity, sale.store) for sale in shop.sales()] == [(4, "Bandra")]

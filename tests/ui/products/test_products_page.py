@@ -210,7 +210,7 @@ REFUSED_NEW = {
     "no size": ({"sizes": " , "}, "A product needs at least one size, and at most 40."),
     "a colour twice": (
         {"colours": "Red, red"},
-        "This product has that colour already, written Red. Use it, or name this one differently.",
+        "This product has that colour code already. Use another code.",
     ),
     "a colour of signs only": ({"colours": "!!!"}, "“!!!” has no letter or digit to make a colour code of."),
     "a fractional reorder level": ({"reorder": "1.5"}, "The reorder level is a whole number. Nothing was saved."),
@@ -295,7 +295,7 @@ REFUSED_EDIT = {
     ),
     "a colour it has": (
         {"colours": "Red"},
-        "This product has that colour already, written Red. Use it, or name this one differently.",
+        "This product has that colour code already. Use another code.",
     ),
     "a new price without a reason": (
         {"price": "599"},
