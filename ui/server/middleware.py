@@ -40,6 +40,7 @@ PAGE_FILES = {
     "backstitch.js": ("text/javascript", '<script src="./backstitch.js" defer></script>'),
     "backstitch.css": ("text/css", '<link rel="stylesheet" href="./backstitch.css">'),
 }
+STREAMLITS_PAGE = b"<title>Streamlit</title>"
 
 Authenticate = Callable[[Request], Awaitable[bool]]
 
@@ -341,8 +342,10 @@ class _Extended:
                 await self._send_page(self._start)
 
     async def _send_page(self, start: Message) -> None:
-        elements = "".join(element for _, element in PAGE_FILES.values()).encode()
-        page = self._page.replace(b"</head>", elements + b"</head>", 1)
+        page = self._page
+        if STREAMLITS_PAGE in page:  # the frame of the cookie's component is a page, too
+            elements = "".join(element for _, element in PAGE_FILES.values())
+            page = page.replace(b"</head>", f"{elements}</head>".encode(), 1)
         headers = MutableHeaders(raw=list(start["headers"]))
         headers["content-length"] = str(len(page))
         # They are those of Streamlit's file.

@@ -16,8 +16,10 @@ import re
 import tempfile
 import time
 from datetime import timedelta
+from enum import Enum
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
@@ -38,29 +40,35 @@ FORMS = re.compile(
 )
 # Users' forms; the time of a click on this server; what the Paste page reads again from the block.
 LEFT_OUT = re.compile(r"(edit|new)_user_.*|.*_saved_at|paste_(sheet|checked)")
-PLAIN = {"datetime": {"date", "datetime", "time", "timedelta", "timezone"}, "decimal": {"Decimal"}}
-ZONE = ("zoneinfo", "ZoneInfo._unpickle")
+PLAIN = {
+    "datetime": {"date", "datetime", "time", "timedelta", "timezone"},
+    "decimal": {"Decimal"},
+    "zoneinfo": {"ZoneInfo"},
+}
 OURS = {"backstitch", "ui"}
 DIGEST = "unsaved_digest"  # in the session state: of what the file holds, so that it is written only when that changes
 
 
-def keep(token: str) -> bool:
-    """Writes what is typed into the forms of this tab to its file; returns whether there is any.
+def keep(token: str) -> None:
+    """Writes what is typed into the forms of this tab to its file, which a tab without a form does not have.
 
     `token` is that of the session (backstitch.accounts.sessions.actor).
     """
     typed_grid.settle()
-    content = pickle.dumps((backstitch.__version__, _values()))
+    values = _values()
+    content = pickle.dumps((backstitch.__version__, values))
     digest = hashlib.sha256(content).hexdigest()
-    if st.session_state.get(DIGEST) != digest:
-        st.session_state[DIGEST] = digest
-        path = _path(token, library_patches.tab_ids()[0])
-        try:
+    if st.session_state.get(DIGEST) == digest:
+        return
+    st.session_state[DIGEST] = digest
+    path = _path(token, library_patches.tab_ids()[0])
+    try:
+        if values.keys() <= {"page"}:
+            path.unlink(missing_ok=True)
+        else:
             _replace(path, content)
-        except OSError as error:
-            log.warning("what was typed cannot be kept in %s: %s", path.parent, error.strerror)
-            return False
-    return True
+    except OSError as error:
+        log.warning("what was typed cannot be kept in %s: %s", path.parent, error.strerror)
 
 
 def _values() -> dict[str, bytes]:
@@ -71,7 +79,7 @@ def _values() -> dict[str, bytes]:
             continue
         # A value of a library's own class is left out: it would not be read again.
         with contextlib.suppress(pickle.PickleError, TypeError, AttributeError):
-            written = pickle.dumps(value)
+            written = _written(value)
             if len(written) <= LARGEST:
                 _read(written, same_version=True)
                 found[key] = written
@@ -118,12 +126,28 @@ def _load(path: Path) -> dict[str, object]:
     values = {}
     try:
         version, written = _read(path.read_bytes(), same_version=False)
-    except (OSError, pickle.PickleError, ValueError, EOFError):
+    except (OSError, pickle.PickleError, ValueError, TypeError, EOFError):
         return {}
     for key, value in written.items():
         with contextlib.suppress(Exception):  # a class of another version; the value is then not put back
             values[key] = _read(value, same_version=version == backstitch.__version__)
     return values
+
+
+class _Writer(pickle.Pickler):
+    """Writes zones and enumerations by their classes, where Python writes a call of `getattr`, which is not read."""
+
+    def reducer_override(self, value: object) -> Any:
+        """The class and the arguments that make such a value again."""
+        if isinstance(value, ZoneInfo):
+            return ZoneInfo, (value.key,)
+        return (type(value), (value.value,)) if isinstance(value, Enum) else NotImplemented
+
+
+def _written(value: object) -> bytes:
+    place = io.BytesIO()
+    _Writer(place).dump(value)
+    return place.getvalue()
 
 
 class _Reader(pickle.Unpickler):
@@ -135,7 +159,7 @@ class _Reader(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """The class of a value. Raises UnpicklingError for any but those."""
-        if name in PLAIN.get(module, ()) or (module, name) == ZONE:
+        if name in PLAIN.get(module, ()):
             return super().find_class(module, name)
         if self._same_version and module.partition(".")[0] in OURS:
             found = super().find_class(module, name)
