@@ -181,7 +181,6 @@ def end(email: str, session_id: int | None = None) -> None:
     actor = sessions.actor(_browser().secret, email, was.session_id if isinstance(was, Person) else session_id)
     cause = sessions.why_ended(startup.current().database, actor)
     if isinstance(was, Person):
-        unsaved.keep(actor.token)
         unsaved.end(actor.token)
     forget()
     why = f"You were signed out because {WHY_ENDED[cause]}" if cause else "Your session has ended."

@@ -54,7 +54,6 @@ def keep(token: str) -> None:
 
     `token` is that of the session (backstitch.accounts.sessions.actor).
     """
-    typed_grid.settle()
     values = _values()
     content = pickle.dumps((backstitch.__version__, values))
     digest = hashlib.sha256(content).hexdigest()
@@ -87,7 +86,9 @@ def _values() -> dict[str, bytes]:
 
 
 def end(token: str) -> None:
-    """Marks what this tab holds as left behind by a session that has ended: any tab of this browser may take it."""
+    """Keeps what this tab holds as left behind by a session that has ended: any tab of this browser may take it."""
+    typed_grid.settle()  # this run may not have drawn a grid whose edit it has brought
+    keep(token)
     path = _path(token, library_patches.tab_ids()[0])
     with contextlib.suppress(FileNotFoundError):
         path.rename(path.with_suffix(".ended"))
