@@ -25,7 +25,7 @@ from backstitch.errors import StartError
 from backstitch.request import Source, door
 from backstitch.startup import Service
 from ui.server import downloads, errors, hardening, script_runs
-from ui.server.middleware import BrowserCookie, Door, Gate, SecurityHeaders
+from ui.server.middleware import BrowserCookie, Door, Gate, PageFiles, SecurityHeaders
 from ui.shared import single_sign_on
 
 log = logging.getLogger("backstitch")
@@ -102,6 +102,7 @@ app = st.App(
             Gate, hosts=hardening.hosts, authenticate=downloads.is_live, has_sign_on=single_sign_on.is_configured
         ),
         Middleware(BrowserCookie),
+        Middleware(PageFiles),
     ],
     on_script_error=errors.show,
 )

@@ -49,6 +49,7 @@ grant execute on function
     accounts.sign_in_by_provider(text, text, text, timestamptz, text, inet, text, interval, interval),
     accounts.begin(text, text, text, text, text),
     accounts.seen(text),
+    accounts.why_ended(text, bigint),
     audit.seal(),
     audit.note_interruptions(text)
 to backstitch_app;

@@ -37,8 +37,7 @@ def refusals() -> Iterator[None]:
     except StaleEdit:
         raise  # the page shows both versions
     except SignedOut:
-        session.forget()
-        st.rerun()
+        session.end_current()
     except Refused as refusal:
         log.info("refused by %s: %s", refusal.rule, refusal)
         st.error(formats.plain(str(refusal)), icon=":material/block:")

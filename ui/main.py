@@ -9,11 +9,13 @@ from ui import HERE, feedback, navigation
 from ui.accounts import own_forms as account_forms
 from ui.audit import filters as audit_filters
 from ui.audit import undo
+from ui.server import script_runs
 from ui.shared import dialogs, links, session, single_sign_on
 
 st.set_page_config(page_title="Backstitch", page_icon=str(HERE / "icon.svg"), layout="wide")
 st.logo(str(HERE / "logo.svg"), icon_image=str(HERE / "icon.svg"), size="large")
 
+script_runs.AFTER_EACH.add(session.keep_typed)
 authenticator = session.authenticator()
 person = session.resume()
 
@@ -23,6 +25,8 @@ if person is None:
     with st.empty().container(horizontal_alignment="center"), st.container(width=420):
         st.title("Backstitch")
         st.caption("Inventory in which every change is on the record.")
+        if ended := session.why_ended():
+            st.warning(ended, icon=":material/logout:")
         signed_in = session.sign_in(authenticator)
         if single_sign_on.is_configured():
             signed_in = single_sign_on.offer(session.sign_in_as) or signed_in

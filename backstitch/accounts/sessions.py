@@ -103,6 +103,7 @@ SIGN_IN_BY_PROVIDER = text(
     "cast(:address as inet), :user_agent, :lifetime, :idle_limit)"
 )
 SEEN = text("select accounts.seen(:token)")
+WHY_ENDED = text("select accounts.why_ended(:token, :session_id)")
 SIGN_OUT = text("select accounts.sign_out()")
 ME = text("select id, email, name, role, must_change_password from accounts.me()")
 # The current session first, then the others by the time they were last seen.
@@ -203,6 +204,13 @@ def mark_seen(database: Database, signed_in: SignedIn) -> bool:
     """Marks the session as in use, which keeps it alive; returns False when it has ended. Call it once a minute."""
     with database.anonymous() as connection:
         return bool(connection.execute(SEEN, {"token": signed_in.token}).scalar_one())
+
+
+def why_ended(database: Database, signed_in: SignedIn) -> str | None:
+    """The cause for which the session has ended, as accounts.why_ended names it; None where no record explains it."""
+    with database.anonymous() as connection:
+        parameters = {"token": signed_in.token, "session_id": signed_in.session_id}
+        return connection.execute(WHY_ENDED, parameters).scalar_one()  # type: ignore[no-any-return]
 
 
 def sign_out(database: Database, signed_in: SignedIn) -> None:

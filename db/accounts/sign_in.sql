@@ -422,6 +422,47 @@ comment on function accounts.seen(text) is
     'Notes, to the minute, that a session is in use. Returns false if it has ended. Also ends expired sessions of all '
     'users.';
 
+create or replace function accounts.why_ended(token text, session_id bigint default null) returns text
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    with last as (
+        select s.id, s.user_id, s.ends_at, u.is_active
+        from runtime.sessions s join accounts.users u on u.id = s.user_id
+        where s.token_hash = sha256(convert_to(token, 'UTF8'))
+            and (why_ended.session_id is null or s.id = why_ended.session_id)
+        order by s.id desc limit 1),
+    ending as (
+        select r.recorded_at, r.transaction_id, r.user_id = l.user_id as is_own, r.session_id = l.id as is_here
+        from last l join audit.records r on r.entity = 'Session' and r.entity_id = l.id
+        where r.action = 'UPDATE' and r.new_values ? 'revoked_at'
+        order by r.id desc limit 1),
+    -- What else its transaction did to the user says why.
+    causes as (
+        select 1 as rank, 'deactivated' as cause from last l where not l.is_active
+        union all
+        select case r.action when 'PASSWORD_CHANGE' then 2 when 'UPDATE' then 3 else 4 end,
+               case r.action when 'PASSWORD_CHANGE' then 'password'
+                             when 'UPDATE' then 'role'
+                             when 'SESSION_EXPIRED' then 'expired'
+                             when 'LOGIN' then 'signed in again'
+                             else case when e.is_here then 'signed out'
+                                       when e.is_own then 'signed out elsewhere'
+                                       else 'signed out by an admin' end end
+        from last l, ending e, audit.records r
+        where r.entity = 'User' and r.entity_id = l.user_id and r.transaction_id = e.transaction_id
+            -- The number of a transaction names it within one era of the server only.
+            and r.recorded_at between e.recorded_at - interval '1 hour' and e.recorded_at + interval '1 hour'
+            and (r.action in ('PASSWORD_CHANGE', 'SESSION_EXPIRED', 'LOGIN', 'LOGOUT')
+                 or r.action = 'UPDATE' and r.new_values ? 'role')
+        union all
+        select 5, 'expired' from last l where l.ends_at <= now())
+    select c.cause from causes c order by c.rank limit 1
+$$;
+comment on function accounts.why_ended(text, bigint) is
+    'Returns why a session has ended, or the last one of this token: deactivated, password, role, expired, signed in '
+    'again, signed out, signed out elsewhere, signed out by an admin. Null for a live session, an unknown token, and an '
+    'end that no record explains.';
+
 create or replace function accounts.me()
 returns table (id bigint, email text, name text, role text, must_change_password boolean)
 language sql stable security definer set search_path = pg_catalog, pg_temp

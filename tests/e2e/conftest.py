@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, StorageState, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Page,
+    StorageState,
+    expect,
+    sync_playwright,
+)
 
 from tests import homes
 from tests.e2e import goods, reruns
@@ -95,7 +104,8 @@ def cookies_of(shop: Shop, browser: Browser) -> Callable[[str], StorageState]:
 def open_page(shop: Shop, browser: Browser, cookies_of: Callable[[str], StorageState]) -> Iterator[OpenPage]:
     """Opens an address, signed in as `who`, or in a browser that has never been here.
 
-    Fails at the end if the console of the browser has an error.
+    A question of the browser is dismissed, and its text or kind goes to the list `asked`. Fails at the end if the
+    console of the browser has an error, or the browser asked something for which there is no list.
     """
     contexts: list[BrowserContext] = []
     wrong: list[str] = []
@@ -105,7 +115,11 @@ def open_page(shop: Shop, browser: Browser, cookies_of: Callable[[str], StorageS
         if message.type == "error" and not PROBE.search(message.location["url"]):
             wrong.append(f"{message.text} ({message.location['url']})")
 
-    def opened(path: str = "/", who: str = "", **options: Any) -> Page:
+    def opened(path: str = "/", who: str = "", asked: list[str] | None = None, **options: Any) -> Page:
+        def dismiss(dialog: Dialog) -> None:
+            (wrong if asked is None else asked).append(dialog.message or dialog.type)
+            dialog.dismiss()
+
         if who:
             options["storage_state"] = cookies_of(who)
         context = browser.new_context(
@@ -117,7 +131,7 @@ def open_page(shop: Shop, browser: Browser, cookies_of: Callable[[str], StorageS
         page = context.new_page()
         page.on("console", note)
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
+        page.on("dialog", dismiss)
         page.goto(path)
         return page
 

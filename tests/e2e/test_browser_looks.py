@@ -48,7 +48,7 @@ def test_pages_follow_the_dark_or_light_colour_scheme(open_page: OpenPage, produ
     for page in (dark, light):
         expect(page.get_by_label("Email")).to_be_visible()
     assert colours(dark) == ("rgb(23, 26, 31)", "rgb(230, 227, 221)")
-    assert colours(light) == ("rgb(253, 252, 250)", "rgb(35, 39, 46)")
+    assert colours(light) == ("rgb(253, 252, 250)", "rgb(13, 17, 22)")
     sign_in(dark)
     dark.goto("/audit?period=Last+30+days")
     sees(dark, "Audit report")

@@ -62,7 +62,7 @@ def _form(movement: Movement, choices: Mapping[int, str]) -> None:
     if colour is None:
         return
     typed = matrices.entry_grid(matrix, colour.colour_code, key=_key(movement.prefix, "grid"))
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, key=f"unsaved_{movement.prefix}"):
         day = days.entry_day("Date", key=f"{movement.prefix}_date", button=_key(movement.prefix, "save"))
         record = movement.fields(matrix, day)
         reason = reason_field.for_entity(movement.entity, key=f"{movement.prefix}_reason")

@@ -167,7 +167,7 @@ def _choose_products(order: Order | None, products: Mapping[int, str]) -> list[i
 
 def _details_fields(order: Order | None, customers: Mapping[int, str], agencies: Mapping[int, str]) -> _DetailsFields:
     customer_ids = list(customers)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="unsaved_order"):
         customer_id = st.selectbox(
             "Party",
             customer_ids,
@@ -212,7 +212,7 @@ def _product_fields(order: Order | None, product_id: int) -> _ProductTexts:
     lines = [line for line in order.lines if line.product_id == product_id] if order else []
     price = _shared_value([line.unit_price for line in lines], product.unit_price)
     rate = _shared_value([line.gst_rate for line in lines], product.gst_rate)
-    with st.container(border=True):
+    with st.container(border=True, key=f"unsaved_order_{product_id}"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.text(product_queries.choice_label(product.sku, product.name), width=260)
             unit_price = st.text_input(

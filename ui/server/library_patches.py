@@ -8,7 +8,7 @@ sets the cookie, only if its package is imported while Streamlit runs.
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,6 +18,7 @@ import streamlit_authenticator as stauth
 from extra_streamlit_components import CookieManager
 from streamlit.runtime.scriptrunner import StopException, get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests, ScriptRequestType
+from streamlit.runtime.state.common import is_element_id, user_key_from_element_id
 from streamlit_authenticator.models import AuthenticationModel
 
 from ui import SIGN_IN_COOKIE
@@ -72,6 +73,42 @@ def abandonment() -> Callable[[], bool]:
         return requests._state is ScriptRequestType.STOP
 
     return is_abandoned
+
+
+# Streamlit: the session state
+
+
+def settable_values() -> dict[str, object]:
+    """The session state of this tab by key, without that of buttons, uploads and tables, which no script may set."""
+    context = get_script_run_ctx()
+    if context is None:
+        return {}
+    state = context.session_state._state
+
+    def is_settable(key: str, value: object) -> bool:
+        widget = state.get_widget_id_from_key(key)
+        metadata = state.get_widget_metadata(widget) if widget else None
+        if metadata is None:
+            return True
+        kind = metadata.value_type or ""
+        return not ("trigger" in kind or "file" in kind or isinstance(value, Mapping))
+
+    return {key: value for key, value in state.filtered_state.items() if is_settable(key, value)}
+
+
+def keys_from_browser() -> set[str]:
+    """The keys of the widgets whose values this tab has sent: all that are on its screen when it connects again."""
+    context = get_script_run_ctx()
+    ids = context.session_state._state._keys() if context else ()
+    return {key for known in ids if is_element_id(known) and (key := user_key_from_element_id(known))}
+
+
+def tab_ids() -> list[str]:
+    """The id of this tab, and the one that it had before the server forgot it; the browser sends that with its request
+    to connect again, behind the name of the protocol and a token."""
+    context = get_script_run_ctx()
+    protocols = (st.context.headers.get("Sec-WebSocket-Protocol") or "").split(",")
+    return [*([context.session_id] if context else []), *(part.strip() for part in protocols[2:3] if part.strip())]
 
 
 class _DeferredRequests:

@@ -1,4 +1,5 @@
-"""Middleware for every page, download and connection: the request, the browser's cookie, the gate, security headers.
+"""Middleware for every page, download and connection: the request, the browser's cookie, the gate, security headers,
+and the script and the styles of the page.
 
 Streamlit by itself accepts any host name, connections from any page on this machine, and resumes a live session for
 any client that knows its id.
@@ -18,11 +19,11 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backstitch.request import Source, door
-from ui import BROWSER_COOKIE, BROWSER_HEADER
+from ui import BROWSER_COOKIE, BROWSER_HEADER, HERE
 
 HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
 LONGEST_BODY = 64 * 1024  # bytes
@@ -32,6 +33,14 @@ PAGES_WITH_SCRIPTS = {
     "streamlit": "static/index.html",
     "extra_streamlit_components": "CookieManager/frontend/build/index.html",
 }
+
+# The files that are added to Streamlit's page, with their media types and the elements that load them. The addresses
+# are relative like those of Streamlit's own files, so they hold under server.baseUrlPath too.
+PAGE_FILES = {
+    "backstitch.js": ("text/javascript", '<script src="./backstitch.js" defer></script>'),
+    "backstitch.css": ("text/css", '<link rel="stylesheet" href="./backstitch.css">'),
+}
+STREAMLITS_PAGE = b"<title>Streamlit</title>"
 
 Authenticate = Callable[[Request], Awaitable[bool]]
 
@@ -280,3 +289,68 @@ def _headers(host: str) -> dict[str, str]:
         "Cross-Origin-Resource-Policy": "same-origin",
         "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
     }
+
+
+class PageFiles:
+    """Serves the page's own script and styles (`ui/server/page/`), and adds them to Streamlit's page, which has no
+    setting for it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers with a file, or passes the request on and adds the files to a page."""
+        if scope["type"] != "http" or scope["method"] != "GET":
+            await self.app(scope, receive, send)
+            return
+        name = scope["path"].rpartition("/")[2]
+        if name in PAGE_FILES:
+            text = (HERE / "server" / "page" / name).read_text(encoding="utf-8")
+            answer = Response(text, media_type=PAGE_FILES[name][0], headers={"cache-control": "no-cache"})
+            await answer(scope, receive, send)
+        elif "text/html" in Headers(scope=scope).get("accept", ""):
+            await self.app(_plain_and_whole(scope), receive, _Extended(send))
+        else:
+            await self.app(scope, receive, send)
+
+
+def _plain_and_whole(scope: Scope) -> Scope:
+    """The request, for an answer that is not compressed, and not "unchanged" of a page without the files."""
+    dropped = {b"accept-encoding", b"if-none-match", b"if-modified-since", b"range"}
+    return {**scope, "headers": [(key, value) for key, value in scope["headers"] if key.lower() not in dropped]}
+
+
+class _Extended:
+    """Sends an answer on; a page only when it is complete, with the elements of PAGE_FILES at the end of its head."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._start: Message | None = None
+        self._page = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            if not Headers(raw=message["headers"]).get("content-type", "").startswith("text/html"):
+                await self._send(message)
+                return
+            self._start = message
+        elif self._start is None:
+            await self._send(message)
+        else:
+            self._page += message.get("body", b"")
+            if not message.get("more_body"):
+                await self._send_page(self._start)
+
+    async def _send_page(self, start: Message) -> None:
+        page = self._page
+        if STREAMLITS_PAGE in page:  # the frame of the cookie's component is a page, too
+            elements = "".join(element for _, element in PAGE_FILES.values())
+            page = page.replace(b"</head>", f"{elements}</head>".encode(), 1)
+        headers = MutableHeaders(raw=list(start["headers"]))
+        headers["content-length"] = str(len(page))
+        # They are those of Streamlit's file.
+        for name in ("etag", "last-modified", "accept-ranges"):
+            if name in headers:
+                del headers[name]
+        await self._send({**start, "headers": headers.raw})
+        await self._send({"type": "http.response.body", "body": page})

@@ -5,6 +5,7 @@ script can do this itself. It is a patch like those of `library_patches.py`, and
 because `app.py` installs it before the first run, and must not import that module.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,11 @@ from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunCon
 
 from backstitch.request import Source, door
 
+log = logging.getLogger(__name__)
+
+# Work for the end of each run, while its session state is as the run has left it.
+AFTER_EACH: set[Callable[[], None]] = set()
+
 
 def install() -> None:
     """Opens a door around each run from now on, with its callbacks and the display of its errors."""
@@ -22,4 +28,10 @@ def install() -> None:
 
 def _run_in_door(func: Callable[[], Any], ctx: ScriptRunContext) -> Any:
     with door(Source.PAGE):
-        return exec_func_with_error_handling(func, ctx)
+        result = exec_func_with_error_handling(func, ctx)
+        for work in AFTER_EACH:
+            try:
+                work()
+            except Exception:  # the run has done its work, whatever becomes of this
+                log.exception("after a run: %s failed", work.__name__)
+        return result

@@ -34,7 +34,7 @@ def decode(token: object) -> SignIn | None:
     name, session, until = claims.get("username"), claims.get("session"), claims.get("exp_date")
     if not (isinstance(name, str) and name and isinstance(until, int | float) and until > time.time()):
         return None
-    return SignIn(name, session) if type(session) is int else None
+    return SignIn(name, session) if type(session) is int and 0 < session < 2**63 else None
 
 
 def _key() -> str:

@@ -31,7 +31,7 @@ from backstitch.errors import Abandoned, Refused, SignedOut
 from backstitch.request import Source
 from ui import BROWSER_COOKIE, SIGN_IN_COOKIE
 from ui.server import library_patches
-from ui.shared import cookies
+from ui.shared import cookies, unsaved
 
 NOTE_USE = 60  # seconds after which a tab that is in use notes that in the database again
 # Keys of st.session_state. A rule can want a reason for a change whose form does not ask for one; then the person types
@@ -41,6 +41,18 @@ CHANGE_WITHOUT_REASON = "change_without_reason"
 PENDING_REASON = "pending_reason"
 CURRENT_REASON = "current_reason"
 LAST_WRITE = "last_write"
+ENDED = "ended"  # on the sign-in page: the sentence that says why the session ended
+# By the causes of accounts.why_ended. A user who has signed out is told nothing.
+WHY_ENDED = {
+    "deactivated": "your account was deactivated. Ask an admin if you need it.",
+    "password": "your password was changed.",
+    "role": "your role was changed.",
+    "expired": "your session had expired.",
+    "signed out": "you signed out in another tab.",
+    "signed out elsewhere": "you ended this session elsewhere.",
+    "signed out by an admin": "an admin ended this session.",
+    "signed in again": "you signed in again in another tab.",
+}
 WRONG_PASSWORD = "Email or password is not right. Check both and try again."
 
 
@@ -121,7 +133,7 @@ def resume() -> Person | None:
         return None
     person = _find_person(email, session_id)
     if person is None:
-        forget()
+        end(email, session_id)
         return None
     st.session_state["username"] = email
     st.session_state["authentication_status"] = True
@@ -163,6 +175,38 @@ def drop_cookie(library: stauth.Authenticate, then: Callable[[], None]) -> None:
         then()
 
 
+def end(email: str, session_id: int | None = None) -> None:
+    """Removes a user whose session has ended from this tab; keeps what was typed, and the sentence that says why."""
+    was = st.session_state.get("person")
+    actor = sessions.actor(_browser().secret, email, was.session_id if isinstance(was, Person) else session_id)
+    cause = sessions.why_ended(startup.current().database, actor)
+    if isinstance(was, Person):
+        unsaved.end(actor.token)
+    forget()
+    why = f"You were signed out because {WHY_ENDED[cause]}" if cause else "Your session has ended."
+    offer = "Sign in again, and what you typed is there." if unsaved.is_left_behind(actor.token) else "Sign in again."
+    st.session_state[ENDED] = why if cause == "deactivated" else f"{why} {offer}"
+
+
+def end_current() -> NoReturn:
+    """Ends this run for a user whose session turned out to have ended: the next one shows the sign-in."""
+    end(current().user.email)
+    st.rerun()
+
+
+def why_ended() -> str | None:
+    """The sentence for the sign-in page that says why the session ended; None if there was none."""
+    sentence: str | None = st.session_state.get(ENDED)
+    return sentence
+
+
+def keep_typed() -> None:
+    """At the end of each run: keeps what was typed, for when the session ends or the server starts again."""
+    person = st.session_state.get("person")
+    if isinstance(person, Person):
+        unsaved.keep(person.actor.token)
+
+
 def forget() -> None:
     """Removes the user from the state of this tab, which does not read the cookie again."""
     for key in list(st.session_state):
@@ -172,7 +216,8 @@ def forget() -> None:
 
 
 def leave() -> NoReturn:
-    """Removes a user who has just signed out from this tab, with the cookie, and ends this run."""
+    """Removes a user who has just signed out from this tab, with the cookie and what was typed, and ends this run."""
+    unsaved.discard(current().actor.token)
     forget()
     st.session_state["cookie_over"] = True
     st.rerun()
@@ -216,8 +261,12 @@ def sign_out() -> None:
 
 
 def establish(person: Person) -> None:
-    """Sets the person whom this run of the script serves."""
+    """Sets the person whom this run of the script serves, and puts back what they had typed in an earlier session."""
+    is_new = "person" not in st.session_state
     st.session_state["person"] = person
+    st.session_state.pop(ENDED, None)
+    if is_new:
+        unsaved.restore(person.actor.token)
 
 
 def current() -> Person:

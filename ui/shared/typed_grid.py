@@ -53,18 +53,20 @@ def show(
     grid = _grid(name, shape, subject)
     if grid.changed:
         st.info("The sizes or colours were changed meanwhile. What you typed is still there.", icon=":material/sync:")
-    edited = st.data_editor(
-        _frame(grid, text, heading),
-        key=_key(name, grid),
-        height="content",
-        placeholder="",
-        alt=alt,
-        # Text columns: a number column would silently drop a minus sign or a letter.
-        column_config={
-            **({heading: st.column_config.TextColumn(heading, pinned=True)} if heading else {}),
-            **{column: st.column_config.TextColumn(column, width="small") for column in grid.drawn.columns},
-        },
-    )
+    # The script of the page asks before it loses what is typed in a place of such a name.
+    with st.container(key=f"unsaved_{name}"):
+        edited = st.data_editor(
+            _frame(grid, text, heading),
+            key=_key(name, grid),
+            height="content",
+            placeholder="",
+            alt=alt,
+            # Text columns: a number column would silently drop a minus sign or a letter.
+            column_config={
+                **({heading: st.column_config.TextColumn(heading, pinned=True)} if heading else {}),
+                **{column: st.column_config.TextColumn(column, width="small") for column in grid.drawn.columns},
+            },
+        )
     texts = {
         (row, str(column)): "" if pd.isna(value) else str(value).strip()
         for row, values in zip(grid.drawn.rows, edited.to_dict("records"), strict=True)
@@ -78,6 +80,12 @@ def typed_into(name: str) -> dict[Cell, str]:
     """The texts typed into the grid up to this run, without those that its caller gave it."""
     grid = st.session_state.get(_GRIDS, {}).get(name)
     return _with_pending_edits(name, grid) if grid else {}
+
+
+def settle() -> None:
+    """Takes the browser's latest edits into the grids, whether this run draws them or not."""
+    for name, grid in st.session_state.get(_GRIDS, {}).items():
+        grid.typed = _with_pending_edits(name, grid)
 
 
 def forget(prefix: str) -> None:

@@ -18,6 +18,7 @@ from streamlit.runtime import websocket_session_manager
 from streamlit.runtime.scriptrunner import exec_code, script_runner
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests, ScriptRequestType
+from streamlit.runtime.state.session_state import SessionState
 from streamlit_authenticator.models import AuthenticationModel, CookieModel
 
 from backstitch import log_format, request
@@ -29,6 +30,9 @@ KEY = "a key of thirty-two characters or more"
 PARTS: list[tuple[str, type, str, list[str]]] = [
     ("streamlit", ScriptRequests, "request_rerun", ["self", "new_data"]),
     ("streamlit", ScriptRequests, "request_stop", ["self"]),
+    ("streamlit", SessionState, "get_widget_id_from_key", ["self", "user_key"]),
+    ("streamlit", SessionState, "get_widget_metadata", ["self", "widget_id"]),
+    ("streamlit", SessionState, "_keys", ["self"]),
     ("streamlit-authenticator", AuthenticationModel, "check_credentials", ["self", "username", "password"]),
     (
         "extra-streamlit-components",

@@ -14,10 +14,11 @@ from starlette.types import Message, Receive, Scope, Send
 import app as entry
 from backstitch import log_format, request, startup
 from backstitch.errors import StartError
+from backstitch.settings import PROJECT
 from tests.asynchronous import complete
 from ui import BROWSER_COOKIE, BROWSER_HEADER
 from ui.server import hardening
-from ui.server.middleware import BrowserCookie, Door, Gate, SecurityHeaders, is_allowed
+from ui.server.middleware import BrowserCookie, Door, Gate, PageFiles, SecurityHeaders, is_allowed
 from ui.shared import single_sign_on
 
 Headers = dict[str, str]
@@ -437,3 +438,55 @@ def test_each_setting_that_is_weakened_gets_a_sentence(name: str) -> None:
 def test_without_the_browsers_header_the_app_does_not_start(trusted: dict[str, str]) -> None:
     with pytest.raises(StartError, match=r"^server\.trustedUserHeaders is not what .* sets, so a tab could be taken"):
         hardening.weakened((SAFE | {"server.trustedUserHeaders": trusted}).__getitem__, demo=False)
+
+
+# --- the files of the page --------------------------------------------------------------------------------
+
+PAGE = "<html><head><title>Streamlit</title></head><body></body></html>"
+
+
+class Pages(Inside):
+    """Streamlit's page, in two parts, as a file that a browser may keep."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.page = page.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scopes.append(scope)
+        headers = [(b"content-type", b"text/html"), (b"etag", b'"1"'), (b"content-length", b"%d" % len(self.page))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": self.page[:20], "more_body": True})
+        await send({"type": "http.response.body", "body": self.page[20:]})
+
+
+def test_streamlits_page_loads_the_files_of_the_house_and_is_never_taken_from_a_cache_without_them() -> None:
+    inside = Pages(PAGE)
+    start, body = ask(PageFiles(inside), "/audit", accept="text/html,*/*", if_none_match='"1"', accept_encoding="gzip")
+    added = '<script src="./backstitch.js" defer></script><link rel="stylesheet" href="./backstitch.css">'
+    assert body["body"].decode() == PAGE.replace("</head>", f"{added}</head>")
+    assert dict(start["headers"]) == {
+        b"content-type": b"text/html",
+        b"content-length": str(len(body["body"])).encode(),
+    }
+    assert inside.header("if-none-match") == inside.header("accept-encoding") == []
+
+
+def test_another_page_is_passed_on_as_it_is() -> None:
+    page = "<html><head><title>Cookie manager</title></head></html>"
+    assert ask(PageFiles(Pages(page)), "/component/cookies/index.html", accept="text/html")[1]["body"] == page.encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/backstitch.js", b"text/javascript; charset=utf-8"), ("/base/backstitch.css", b"text/css; charset=utf-8")],
+)
+def test_the_files_of_the_house_are_served_beside_streamlits(path: str, kind: bytes) -> None:
+    start, body = ask(PageFiles(Inside()), path)
+    assert start["status"] == 200
+    assert dict(start["headers"])[b"content-type"] == kind
+    assert body["body"] == (PROJECT / "ui" / "server" / "page" / path.rpartition("/")[2]).read_bytes()
+
+
+def test_what_is_no_page_is_passed_on_at_once() -> None:
+    assert ask(PageFiles(Inside()), "/api/v1/x", accept="text/html")[1]["body"] == b"inside"
