@@ -64,6 +64,7 @@ with feedback.refusals():
 
     st.subheader("Preview")
     paste_forms.ask_about_repeated(checked)
+    paste_forms.ask_about_names(checked)
     paste_preview.remarks(checked)
     if paste_forms.date_switch(checked):
         paste_matching.remember_order(checked)

@@ -1,6 +1,7 @@
 """The form of the Paste page, and its questions before anything is written."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -12,6 +13,7 @@ from backstitch.inventory.paste import layout as paste_layout
 from backstitch.inventory.paste.check import Again, Checked, Pasted
 from backstitch.inventory.paste.columns import Kind
 from backstitch.inventory.paste.layout import Matching
+from backstitch.inventory.paste.names import Doubt, Field
 from backstitch.inventory.paste.write import Written
 from backstitch.inventory.reasons import LONGEST_REASON
 from backstitch.inventory.values import DateOrder
@@ -27,6 +29,8 @@ CHECKED = "paste_checked"
 FORM_NUMBER = "paste_round"  # counts the pastes written: the next form has new keys, so it is empty
 READ_NUMBER = "paste_read"  # counts the sheets read: the questions about one have keys of their own
 ASK_NUMBER = "paste_asked"  # counts the tries to write: each asks anew about what is there already
+MEANT = "paste_meant"  # the answers about names, by field and name
+MOST_DOUBTS = 20
 REPLACE = "replace"
 FILE_TYPES = ["xlsx", "xlsm", "xltx", "xltm", "xls", "ods", "csv", "tsv", "txt"]
 NOUNS = {Kind.INWARD: "inward entry", Kind.SALES: "sales entry", Kind.ORDERS: "draft order", Kind.PRODUCTS: "product"}
@@ -104,6 +108,7 @@ def checked(kind: Kind, product_id: int | None) -> Checked | None:
         matching=_matching(chosen, kind),
         date_order=st.session_state.get(DATE_ORDER),
         again=Again(answer) if answer in set(Again) else None,
+        meant=tuple(st.session_state.get(MEANT, {}).items()),
     )
     result = st.session_state.get(CHECKED)
     if not isinstance(result, Checked) or result.pasted != pasted:
@@ -128,7 +133,7 @@ def forget() -> None:
 
 
 def _forget_answers() -> None:
-    for name in (CHECKED, DATE_ORDER, "paste_replace", "paste_reason"):
+    for name in (CHECKED, DATE_ORDER, MEANT, "paste_replace", "paste_reason"):
         st.session_state.pop(name, None)
     _ask_again()
 
@@ -165,8 +170,56 @@ def ask_about_repeated(checked: Checked) -> None:
         format_func=options.__getitem__,
         key=_again_key(),
     )
-    if checked.asks:
+    if checked.asks_again:
         st.caption("Nothing can be written until this is answered.")
+
+
+def ask_about_names(checked: Checked) -> None:
+    """Asks which names are meant: those that are not known, and near to one that is."""
+    answered = [doubt for doubt in checked.doubts if doubt.answer]
+    if answered:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.text("; ".join(map(_answer_sentence, answered[:MOST_DOUBTS])))
+            st.button("Answer anew", type="tertiary", key=key("paste_meant_anew"), on_click=_forget_names)
+    open_doubts = [doubt for doubt in checked.doubts if not doubt.answer]
+    if not open_doubts:
+        return
+    st.warning(
+        "Some names are not known, and are like names that are. Nothing can be written until you say which are meant.",
+        icon=":material/question_mark:",
+    )
+    for doubt in open_doubts[:MOST_DOUBTS]:
+        options = [*doubt.meant, *([doubt.name] if doubt.may_be_new else [])]
+        rows = f"row {doubt.rows[0]}" + (f" and {len(doubt.rows) - 1:,} more" if len(doubt.rows) > 1 else "")
+        widget = key(f"paste_meant_{doubt.field}_{doubt.name}")
+        st.radio(
+            formats.plain(f"“{doubt.name}” in {rows}: did you mean {' or '.join(doubt.meant)}?"),
+            options,
+            index=None,
+            format_func=partial(_option, own=doubt.name),
+            horizontal=True,
+            key=widget,
+            on_change=_answer_name,
+            args=(doubt.field, doubt.name, widget),
+        )
+    if len(open_doubts) > MOST_DOUBTS:
+        st.caption(f"The first {MOST_DOUBTS} of {len(open_doubts):,}; the next ones come when these are answered.")
+
+
+def _option(name: str, own: str) -> str:
+    return formats.plain(f"No, “{name}” is another" if name == own else name)
+
+
+def _answer_sentence(doubt: Doubt) -> str:
+    return f"“{doubt.name}” is " + ("new" if doubt.answer == doubt.name else f"read as {doubt.answer}")
+
+
+def _forget_names() -> None:
+    st.session_state.pop(MEANT, None)
+
+
+def _answer_name(field: Field, name: str, widget: str) -> None:
+    st.session_state[MEANT] = {**st.session_state.get(MEANT, {}), (field, name): st.session_state[widget]}
 
 
 def _answers(checked: Checked) -> Mapping[str, str]:

@@ -14,6 +14,7 @@ from backstitch.inventory.names import name_key
 from backstitch.inventory.paste import entries as paste_entries
 from backstitch.inventory.paste import layout as paste_layout
 from backstitch.inventory.paste import layouts, lookup, orders, readings
+from backstitch.inventory.paste import names as paste_names
 from backstitch.inventory.paste import products as paste_products
 from backstitch.inventory.paste import replace as paste_replace
 from backstitch.inventory.paste.columns import Kind, Problem, sheet_problem
@@ -21,6 +22,7 @@ from backstitch.inventory.paste.entries import Entry, Reading
 from backstitch.inventory.paste.layout import Layout, Matching
 from backstitch.inventory.paste.layouts import Remembered
 from backstitch.inventory.paste.lookup import Known
+from backstitch.inventory.paste.names import Doubt, Field
 from backstitch.inventory.paste.products import ProductPaste
 from backstitch.inventory.paste.readings import DateReading
 from backstitch.inventory.paste.replace import ExistingRow, Repeated
@@ -42,7 +44,8 @@ class Pasted:
 
     `product_id` is the product chosen on the page; None: the rows name their products. `replace` deletes stored rows
     with the same product, date and party. `matching` has the columns as a person matched them, `date_order` the order
-    of dates that a person chose, and `again` the answer about rows that seem to be stored already.
+    of dates that a person chose, `again` the answer about rows that seem to be stored already, and `meant` the answers
+    about names, as pairs of `names.Answers`.
     """
 
     sheet: Sheet
@@ -52,6 +55,7 @@ class Pasted:
     matching: Matching | None = None
     date_order: DateOrder | None = None
     again: Again | None = None
+    meant: tuple[tuple[tuple[Field, str], str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ class Checked:
 
     `replaceable` are the stored rows that `pasted.replace` deletes; without it they stay beside the new entries.
     `repeated` are pasted entries that seem to be stored already; `again` says what becomes of them. `remembered` is
-    the layout by which the columns were read, if it is one that was matched by hand before.
+    the layout by which the columns were read, if it is one that was matched by hand before. `doubts` are the names that
+    are not known and near to one that is.
     """
 
     pasted: Pasted
@@ -72,6 +77,7 @@ class Checked:
     repeated: tuple[Repeated, ...] = ()
     dates: DateReading = field(default_factory=DateReading)
     remembered: Remembered | None = None
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def blocked(self) -> bool:
@@ -80,7 +86,12 @@ class Checked:
 
     @property
     def asks(self) -> bool:
-        """Whether a person has to say first what becomes of rows that seem to be stored already."""
+        """Whether a person has to say first which names are meant, or what becomes of rows that seem to be stored."""
+        return any(not doubt.answer for doubt in self.doubts) or self.asks_again
+
+    @property
+    def asks_again(self) -> bool:
+        """Whether a person has to say what becomes of rows that seem to be stored already."""
         return bool(self.repeated) and not self.pasted.replace and self.pasted.again is None
 
     @property
@@ -110,16 +121,25 @@ def check(connection: Connection, *, pasted: Pasted, today: date) -> Checked:
     dates = readings.read_dates(
         pasted.sheet, layout, chosen=pasted.date_order, remembered=remembered.date_order if remembered else None
     )
-    known = lookup.read_known(connection, names=_sku_names(layout), product_id=pasted.product_id)
+    named = _sku_names(layout) | {name for (field, _), name in pasted.meant if field == "sku"}
+    known = lookup.read_known(connection, names=named, product_id=pasted.product_id)
     problems = [*layout.problems, *dates.problems, *readings.rate_problems(layout)]
     reading = Reading(pasted.sheet, layout, dates.order, problems)
     if not layout.lines:
         problems.append(sheet_problem("", "There are no rows under the header."))
     if pasted.kind is Kind.PRODUCTS:
-        products = paste_products.read_products(reading.rows(), known=known, problems=problems)
+        products, doubts = paste_products.read_products(
+            reading.rows(), known=known, problems=problems, answers=dict(pasted.meant)
+        )
         problems += reading.nothing_problems()
         return Checked(
-            pasted, layout, _sorted_problems(problems), products=tuple(products), dates=dates, remembered=remembered
+            pasted,
+            layout,
+            _sorted_problems(problems),
+            products=tuple(products),
+            dates=dates,
+            remembered=remembered,
+            doubts=tuple(doubts),
         )
     checked = _check_entries(connection, pasted, reading, known, today)
     return replace(checked, dates=dates, remembered=remembered)
@@ -146,6 +166,10 @@ def _check_entries(connection: Connection, pasted: Pasted, reading: Reading, kno
     entries: list[Entry] = []
     for row in reading.rows():
         entries += paste_entries.read_row(row, kind=pasted.kind, known=known, chosen=chosen, today=today)
+    entries, doubts, spellings = paste_names.resolve(
+        connection, entries, kind=pasted.kind, answers=dict(pasted.meant), layout=layout
+    )
+    problems += spellings
     existing = paste_replace.existing_rows(connection, kind=pasted.kind, entries=entries)
     replaceable = [row for row in existing if not row.stays]
     repeated = paste_replace.repeated_entries(entries, existing)
@@ -173,6 +197,7 @@ def _check_entries(connection: Connection, pasted: Pasted, reading: Reading, kno
         entries=tuple(entries),
         replaceable=tuple(replaceable),
         repeated=repeated,
+        doubts=tuple(doubts),
     )
 
 
@@ -205,7 +230,9 @@ def _chosen_product(known: Known, product_id: int | None) -> Product | None:
 
 def _sorted_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Blocking problems before warnings; in each, problems of the whole sheet first, then by row."""
-    return tuple(sorted(problems, key=lambda one: (not one.blocks, one.row is not None, one.row or 0)))
+    return tuple(
+        sorted(paste_names.grouped(problems), key=lambda one: (not one.blocks, one.row is not None, one.row or 0))
+    )
 
 
 def _repeated_entries(entries: Iterable[Entry]) -> list[Problem]:

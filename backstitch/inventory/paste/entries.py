@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 
 from backstitch.files.sheets import Line, Sheet, cell_name
 from backstitch.inventory import values
+from backstitch.inventory.names import sku_key
 from backstitch.inventory.paste.columns import COLUMNS, Kind, Problem, sheet_problem
 from backstitch.inventory.paste.layout import Layout
 from backstitch.inventory.paste.lookup import Known, KnownColour
@@ -121,6 +122,10 @@ class Row:
     def add_problem(self, column: str, value: str, sentence: str, *, blocks: bool = True) -> None:
         """Adds a problem of this row."""
         self._reading.problems.append(Problem(self.number, column, values.quote(value), sentence, blocks))
+
+    def add_spelling(self, name: str, typed: str, stored: str) -> None:
+        """Adds the remark that a field writes a known name otherwise."""
+        self.add_problem(self.heading(name), typed, f"{stored}, written {values.quote(typed)} here.", blocks=False)
 
     def parse(self, name: str, read: Callable[[str], Value]) -> Value | None:
         """The value that `read` returns for a field's text; on CellError adds the problem and returns None."""
@@ -264,6 +269,8 @@ def _product(row: Row, known: Known, chosen: Product | None) -> Product | None:
     product = row.parse("sku", lambda _: known.product(named))
     if product is None:
         return None
+    if product.sku != named and sku_key(product.sku) == sku_key(named):
+        row.add_spelling("sku", named, product.sku)
     if chosen is not None and product.id != chosen.id:
         row.add_problem(row.heading("sku"), named, f"The row is for {product.sku}, but {chosen.sku} is chosen above.")
         return None
@@ -283,7 +290,10 @@ def _colour(row: Row, known: Known, product: Product | None) -> KnownColour | No
         return None
     if product is None:
         return None
-    return row.parse(name, lambda _: known.colour(product, color=color, code=code))
+    found = row.parse(name, lambda _: known.colour(product, color=color, code=code))
+    if found and not code and found.color != color:
+        row.add_spelling("color", color, found.color)
+    return found
 
 
 def _quantities(
@@ -301,6 +311,8 @@ def _quantities(
             if not (quantity := row.size_quantity(typed)):
                 continue
             size = known.size(product, colour, typed) if product and colour else typed
+            if size != typed:
+                row.add_problem(heading, "", f"{size}, written {values.quote(typed)} here.", blocks=False)
             if size in found:
                 raise CellError(f"Size {size} stands in the header twice, by two names.")
             found[size] = (quantity, heading)
@@ -330,4 +342,6 @@ def _single_quantity(
     if not typed or product is None or colour is None:
         return {}
     size = row.parse("size", lambda _: known.size(product, colour, typed))
+    if size is not None and size != typed:
+        row.add_spelling("size", typed, size)
     return {} if size is None or quantity is None else {size: (quantity, row.heading("quantity"))}

@@ -14,6 +14,7 @@ from backstitch.inventory.names import name_key, near_sku, sku_key
 from backstitch.inventory.paste.columns import COLUMNS, Kind, Problem
 from backstitch.inventory.paste.entries import LARGEST_PRICE, Row
 from backstitch.inventory.paste.lookup import Known
+from backstitch.inventory.paste.names import Answers, Doubt
 from backstitch.inventory.products import sizes as size_set
 from backstitch.inventory.products.commands import colour_code
 from backstitch.inventory.products.queries import Product
@@ -71,24 +72,27 @@ def _as_text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def read_products(rows: Iterable[Row], *, known: Known, problems: list[Problem]) -> list[ProductPaste]:
-    """A ProductPaste per valid row, in order; adds problems to `problems`."""
+def read_products(
+    rows: Iterable[Row], *, known: Known, problems: list[Problem], answers: Answers
+) -> tuple[list[ProductPaste], list[Doubt]]:
+    """A ProductPaste per valid row, in order, and the SKUs to be asked about; adds problems to `problems`."""
     first: dict[str, int] = {}
+    doubts: list[Doubt] = []
     pastes = []
     for row in rows:
         before = len(problems)
-        sku = row.name("sku")
+        typed = row.name("sku")
+        sku = answers.get(("sku", typed), typed) if typed else typed
         if sku and len(sku) > lengths.SKU:
             row.add_problem(row.heading("sku"), sku, f"It is longer than {lengths.SKU} characters.")
         if sku and (on := first.setdefault(sku_key(sku), row.number)) != row.number:
             row.add_problem(row.heading("sku"), sku, f"{quote(sku)} stands on row {on} already.")
         # Names are ignored, as a new product may share the name of another.
         product = known.stored(sku or "")
-        if product and product.sku != sku:
-            row.add_problem(row.heading("sku"), sku or "", f"{product.sku}, written {sku} here.", blocks=False)
-        if sku and product is None and (meant := near_sku(sku, known.skus)):
-            sentence = f"Did you mean {' or '.join(meant)}? If not, a new product is made."
-            row.add_problem(row.heading("sku"), sku, sentence, blocks=False)
+        if product and sku and product.sku != sku:
+            row.add_spelling("sku", sku, product.sku)
+        if typed and known.stored(typed) is None and (meant := near_sku(typed, known.skus)):
+            doubts.append(Doubt("sku", typed, tuple(meant), (row.number,), answers.get(("sku", typed), "")))
         values = _product_values(row)
         values["sizes"] = _sizes(row, product)
         if hint := _slab_hint(values, product):
@@ -103,7 +107,7 @@ def read_products(rows: Iterable[Row], *, known: Known, problems: list[Problem])
                 if value is not None and (product is None or value != getattr(product, name))
             }
             pastes.append(ProductPaste(row.number, product.sku if product else sku, product, changed_values, colours))
-    return pastes
+    return pastes, doubts
 
 
 def _product_values(row: Row) -> dict[str, Any]:

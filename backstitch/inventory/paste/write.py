@@ -101,7 +101,9 @@ def write(connection: Connection, *, checked: Checked, today: date, progress: Pr
         )
     if checked.asks:
         raise Refused(
-            "Rows like these are there already. Say first what is to become of them; nothing was saved.",
+            "Rows like these are there already. Say first what is to become of them; nothing was saved."
+            if checked.asks_again
+            else "Some names may be others that are known. Say first which are meant; nothing was saved.",
             rule="paste_unanswered",
         )
     if checked.is_empty:
