@@ -1,4 +1,4 @@
-"""Makes the old and the new text of a change differ to the eye: blanks, invisible characters, letters that look alike."""
+"""Makes the old and the new text of a change differ to the eye: blanks, invisible and look-alike characters."""
 
 import json
 import unicodedata

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from backstitch.audit.differences import list_in_words, told_apart
 from backstitch.audit.filters import Filters, conditions
 from backstitch.audit.labels import labelled_records
-from backstitch.audit.records import SELECT, Record, Values
+from backstitch.audit.records import SELECT, Record
 from backstitch.audit.search import NEWEST_FIRST, windows
 from backstitch.audit.wording import action_word, client, entity_word, field_word, holds_day, holds_instant, source_word
 

@@ -85,6 +85,17 @@ ENTITIES = {
     "Backup": "Backup",
 }
 
+# What audit.trail shows of neither the inventory nor its files, so not to managers, apart from what they did themselves.
+HIDDEN_FROM_MANAGERS = {
+    "User": "users and their sign-ins",
+    "Session": "sessions",
+    "AuditReport": "exports and checks of the audit trail",
+    "Backup": "backups",
+    "Interruption": "interruptions of the record",
+    "Definition": "changed definitions of the database",
+    "Fingerprint": "versions of the program",
+}
+
 PLURALS = {"entry": "entries", "policy": "policies", "agency": "agencies"}
 
 DAYS = frozenset({"date", "dispatch_date"})
@@ -141,6 +152,15 @@ def entity_words(entity: str) -> str:
 def counted_entities(entity: str, count: int) -> str:
     """A number of entities in words: `1 inward entry`, `1,250 inward entries`."""
     return f"{count:,} {entity_word(entity).lower() if count == 1 else entity_words(entity)}"
+
+
+def hidden_from_managers() -> str:
+    """The sentence that says which records a manager does not see, and of how many kinds."""
+    *first, last = HIDDEN_FROM_MANAGERS.values()
+    return (
+        f"Your role does not see the records of {', '.join(first)} and {last} ({len(first) + 1} kinds), apart from what "
+        "you did yourself: admins and analysts see them."
+    )
 
 
 def field_word(field: str) -> str:

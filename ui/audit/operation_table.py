@@ -20,7 +20,7 @@ def show(filters: Filters, zone: ZoneInfo) -> None:
     page = feedback.answer(partial(operations, filters=filters, size=PAGE_SIZE, before=starts[-1]))
     if page is None:
         return
-    st.dataframe(
+    paging.table("operations", is_whole=len(starts) == 1 and page.next_cursor is None).dataframe(
         [
             {
                 "open": ":material/stacks: Open",

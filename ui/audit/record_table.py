@@ -20,7 +20,7 @@ def show(filters: Filters, zone: ZoneInfo, counted: str) -> None:
     if page is None:
         return
     records = page.records
-    st.dataframe(
+    paging.table("audit", is_whole=len(starts) == 1 and page.next_cursor is None).dataframe(
         [
             {
                 "open": ":material/difference: Open",

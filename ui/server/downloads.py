@@ -18,7 +18,6 @@ from ui import BROWSER_COOKIE, SIGN_IN_COOKIE
 from ui.server import error_page
 from ui.shared import cookies
 
-
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from backstitch.accounts.permissions import Role
 from tests.ui.conftest import Open
-from tests.ui.shop import MANAGER, Shop, choose_or_type, click, field, run, sentences
+from tests.ui.shop import MANAGER, Shop, choose_or_type, click, confirm, field, run, sentences
 
 
 def shown(tab: AppTest, *columns: str) -> list[tuple[Any, ...]]:
@@ -342,7 +342,7 @@ def test_the_second_of_two_tabs_is_refused_and_sees_both_versions(open_page: Ope
 
 def test_a_deactivated_product_leaves_the_list_and_comes_back(open_page: Open, shop: Shop) -> None:
     shop.product()
-    tab = click(opening(open_page, shop), "edit_active")
+    tab = confirm(opening(open_page, shop), "edit_active")
     assert sentences(tab.success) == ["AN201 was deactivated."]
     assert [info.value for info in tab.info] == [
         "No product matches. Try another word, or show deactivated products too."
@@ -386,23 +386,23 @@ def test_unused_sizes_and_colours_are_removed_and_used_ones_deactivated_and_rest
     product = shop.product(sizes=["S", "M"], colours=["Red", "Teal"])
     shop.receive(product, S=2)
     tab = opening(open_page, shop)
-    assert sentences(click(tab, "shape_colour_switch").error) == [
+    assert sentences(confirm(tab, "shape_colour_switch").error) == [
         "There are 2 pieces of this colour in stock, so it cannot be removed. Sell or adjust the stock to 0 first."
     ]
-    assert sentences(click(tab, "shape_size_switch").error) == [
+    assert sentences(confirm(tab, "shape_size_switch").error) == [
         "There are 2 pieces of size S in stock, so it cannot be removed. Sell or adjust the stock to 0 first."
     ]
     assert shop.trail() == []
     tab.selectbox(key="shape_colour_1").set_value(2)
-    assert sentences(click(run(tab), "shape_colour_switch").success) == ["AN201 Teal was removed."]
+    assert sentences(confirm(run(tab), "shape_colour_switch").success) == ["AN201 Teal was removed."]
     shop.sell(product, S=2)
-    assert sentences(click(opening(open_page, shop), "shape_size_switch").success) == [
+    assert sentences(confirm(opening(open_page, shop), "shape_size_switch").success) == [
         "Size S of AN201 was taken out of use, because it has a history."
     ]
     tab = opening(open_page, shop)
     assert tab.button(key="shape_size_switch").label == "Take back into use"
     assert sentences(click(tab, "shape_size_switch").success) == ["Size S of AN201 was taken back into use."]
-    assert sentences(click(opening(open_page, shop), "shape_colour_switch").success) == [
+    assert sentences(confirm(opening(open_page, shop), "shape_colour_switch").success) == [
         "AN201 Red was taken out of use, because it has a history."
     ]
     assert sentences(click(opening(open_page, shop), "shape_colour_switch").success) == [
