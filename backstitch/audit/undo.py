@@ -5,7 +5,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -87,7 +87,7 @@ class Preview:
     steps: Sequence[Step]
     skipped: int
     skipped_records: Sequence[SkippedRecord]
-    names: Sequence[str] = ()
+    names: Sequence[str] = field(default=(), compare=False)
 
     @property
     def records(self) -> int:

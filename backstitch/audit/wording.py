@@ -85,7 +85,7 @@ ENTITIES = {
     "Backup": "Backup",
 }
 
-# What audit.trail shows of neither the inventory nor its files, so not to managers, apart from what they did themselves.
+# What audit.trail shows of neither the inventory nor its files, so not to managers, but for what they did themselves.
 HIDDEN_FROM_MANAGERS = {
     "User": "users and their sign-ins",
     "Session": "sessions",
@@ -158,8 +158,8 @@ def hidden_from_managers() -> str:
     """The sentence that says which records a manager does not see, and of how many kinds."""
     *first, last = HIDDEN_FROM_MANAGERS.values()
     return (
-        f"Your role does not see the records of {', '.join(first)} and {last} ({len(first) + 1} kinds), apart from what "
-        "you did yourself: admins and analysts see them."
+        f"Your role does not see the records of {', '.join(first)} and {last} ({len(first) + 1} kinds), apart from "
+        "what you did yourself: admins and analysts see them."
     )
 
 

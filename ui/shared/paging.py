@@ -10,7 +10,8 @@ LID = f"""
 [class*="_{PART}"] [data-testid="stDataFrameResizable"]::after {{
     content: ""; position: absolute; inset: 0 0 auto 0; height: 2.2rem; z-index: 2; cursor: default;
 }}
-[class*="_{PART}"] :is([aria-label="Search"], .gdg-search-bar) {{ display: none; }}
+[class*="_{PART}"] [data-testid="stElementToolbarButton"]:has([aria-label^="Search"]),
+[class*="_{PART}"] .gdg-search-bar {{ display: none; }}
 """
 
 

@@ -1,4 +1,4 @@
-"""The links to the files, as the page shows them: each period and format arrives; what is refused is a page in words."""
+"""The links to the files, as the page shows them: each period and format arrives; a refusal is a page in words."""
 
 from urllib.parse import urlsplit
 
@@ -10,6 +10,7 @@ from backstitch import startup
 from backstitch.accounts.permissions import Role
 from backstitch.api import exports
 from backstitch.audit.periods import Period
+from backstitch.startup import Service
 from tests.conftest import Clone
 from tests.db.audit.test_export_api import Answer, ask
 from tests.ui.conftest import Open
@@ -68,7 +69,7 @@ def test_all_changes_to_a_product_arrive_by_the_link_of_the_page(open_page: Open
     ],
 )
 def test_a_browser_gets_a_page_in_words_and_a_program_gets_json(
-    app: Starlette, path: str, query: str, signed_in: bool, status: int, sentence: str
+    service: Service, app: Starlette, path: str, query: str, signed_in: bool, status: int, sentence: str
 ) -> None:
     role = Role.ANALYST if signed_in else None
     page = ask(app, f"/api/v1/{path}", query=query, role=role, headers=BROWSER)
@@ -91,6 +92,6 @@ def test_a_browser_gets_a_page_in_words_and_a_program_gets_json(
     ],
 )
 def test_the_first_day_is_that_of_the_zone_in_which_it_is_written(
-    service: object, app: Starlette, query: str, status: int
+    service: Service, app: Starlette, query: str, status: int
 ) -> None:
     assert ask(app, "/api/v1/audit/export.csv", query=query, method="HEAD").status == status

@@ -48,7 +48,7 @@ def test_a_change_can_be_undone_beside_its_message_and_so_can_the_undo(
     tab.text_input(key="undo_reason").set_value("typed into the wrong product")
     submit(tab)
     assert sentences(tab.success) == [
-        "Undone: 2 records put back: Inward 1 · AN201 · Red · S, Inward 2 · AN201 · Red · L."
+        "Undone: 2 records put back: Inward 2 · AN201 · Red · L, Inward 1 · AN201 · Red · S."
     ]
     assert shop.stock(product) == {}
     assert shop.run("select username, reason, new_values -> 'rows' from audit.trail where action = 'UNDO'") == [

@@ -101,7 +101,9 @@ def test_a_corrected_entry_moves_the_stock_and_is_recorded_with_its_reason(
     # The dialog has a field for the reason, so the refusal draws none.
     assert [box.key for box in tab.text_input if box.key == "reason_lacking"] == [] and shop.run(DONE) == []
     saving(tab, "counted again", pieces="3", reason="theft or loss", note=" from the van ")
-    assert sentences(tab.success) == ["Stock adjustment 1 of AN201 was saved."]
+    assert sentences(tab.success) == [
+        "Stock adjustment 1 of AN201 was saved: Quantity −2 → −3, Note torn → from the van, Reason damaged → theft or loss."
+    ]
     link = tab.page_link[0]
     assert (link.value, link.proto.query_string) == (
         "View in audit report",
@@ -125,7 +127,10 @@ def test_a_corrected_entry_moves_the_stock_and_is_recorded_with_its_reason(
         ({"pieces": "0"}, "Say how many pieces: a whole number above 0. Nothing was saved."),
         ({"pieces": "-2"}, "The quantity for size S is negative. Nothing was saved."),
         ({"pieces": "1.5"}, "The quantity for size S is not a whole number. Nothing was saved."),
-        ({"pieces": "7"}, "There is not enough stock for this. Nothing was saved."),
+        (
+            {"pieces": "7"},
+            "There is not enough stock for this. AN201 Red, size S: 5 asked, 4 on hand. Nothing was saved.",
+        ),
     ],
     ids=["zero", "negative", "fractional", "more than there is"],
 )

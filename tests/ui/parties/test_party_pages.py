@@ -157,7 +157,9 @@ def test_a_likely_duplicate_is_shown_before_anything_is_saved(open_page: Open, s
 def test_the_second_of_two_edits_of_a_party_is_refused_and_shows_both(open_page: Open, shop: Shop, word: str) -> None:
     read = party(shop, word)
     first, second = opening(open_page, word, read), opening(open_page, word, read, Role.ADMIN)
-    assert sentences(saving(first, word, read, address="1, Main Road").success) == ["Mehta & Co was saved."]
+    assert sentences(saving(first, word, read, address="1, Main Road").success) == [
+        "Mehta & Co was saved: Address — → 1, Main Road."
+    ]
     before = written(shop)
     saving(second, word, read, address="2, Main Road")
     assert sentences(second.error) == [

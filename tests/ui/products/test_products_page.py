@@ -236,7 +236,7 @@ def test_a_new_product_is_refused_with_a_sentence_and_keeps_what_was_typed(
 def test_an_edit_records_the_changed_fields_with_old_and_new(open_page: Open, shop: Shop) -> None:
     shop.product()
     tab = saving(opening(open_page, shop), price="599", name="Ankle leggings", reason="Season")
-    assert sentences(tab.success) == ["AN201 was saved."]
+    assert sentences(tab.success) == ["AN201 was saved: Unit price ₹549.00 → ₹599.00, Name Leggings → Ankle leggings."]
     assert not tab.error and "product_dialog" not in tab.session_state
     assert shown(tab, "name", "unit_price") == [("Ankle leggings", 599.0)]
     assert shop.trail() == [
@@ -253,14 +253,16 @@ def test_an_edit_records_the_changed_fields_with_old_and_new(open_page: Open, sh
 
 def test_saving_without_a_change_writes_no_record(open_page: Open, shop: Shop) -> None:
     shop.product()
-    assert sentences(saving(opening(open_page, shop)).success) == ["AN201 was saved."]
+    assert sentences(saving(opening(open_page, shop)).success) == [
+        "Nothing was saved: AN201 is stored already as the fields show it."
+    ]
     assert shop.trail() == []
 
 
 def test_a_new_size_and_a_new_colour_get_their_cells(open_page: Open, shop: Shop) -> None:
     shop.product(sizes=["S"], colours=["Red"])
     tab = saving(opening(open_page, shop), sizes="S, M", colours="Teal")
-    assert sentences(tab.success) == ["AN201 was saved."]
+    assert sentences(tab.success) == ["AN201 was saved: Sizes S → S, M."]
     wrote = shop.trail()
     assert [(action, entity) for _, _, action, entity, _, _ in wrote] == [
         ("UPDATE", "Product"),
@@ -330,7 +332,9 @@ def test_the_second_of_two_tabs_is_refused_and_sees_both_versions(open_page: Ope
         "price": "599.00",
         "category": "Leggings",
     }
-    assert sentences(saving(second, price="649", reason="Margin").success) == ["AN201 was saved."]
+    assert sentences(saving(second, price="649", reason="Margin").success) == [
+        "AN201 was saved: Unit price ₹599.00 → ₹649.00."
+    ]
     assert [(row[0], row[5]) for row in shop.trail()] == [
         (MANAGER, {"category": "Leggings", "unit_price": 599.0}),
         ("admin@example.com", {"unit_price": 649.0}),

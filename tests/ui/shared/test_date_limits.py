@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from backstitch.accounts.permissions import Role
 from backstitch.errors import Refused
@@ -12,6 +13,7 @@ from ui.shared import days, formats
 
 TODAY = date(2026, 11, 20)
 NO_DATE = "{} is no date for this: choose one from 01/01/2000 to today, {:%d/%m/%Y}. Nothing was saved."
+DATES = {"sales": "sale_date", "inward": "inward_date", "adjustments": "adjustment_of_date"}
 LINKS = ("2012-01-31", "2000-01-01", "1890-05-05", "2150-01-01", "0001-01-01")
 
 
@@ -47,9 +49,10 @@ def test_the_days_of_an_entry_are_the_products(
 @pytest.mark.parametrize("stored", [date(2006, 3, 4), date(1998, 3, 4)])
 def test_a_date_of_long_ago_can_be_set_right(open_page: Open, shop: Shop, page: str, stored: date) -> None:
     tab, log, name = opening(open_page, shop, page, stored)
-    place = field(tab, f"{name}_date")
+    place = field(tab, DATES[page])
     assert place.min <= date(1, 1, 1) and place.max >= date(9999, 12, 31) and place.value == stored
     place.set_value(DAY)
+    field(tab, f"{name}_reason").set_value("typed in the wrong century")
     said = sentences(click(tab, f"edit_{name}_save").success)
     assert said == [f"{log} 1 of AN201 was saved: Date {stored.day} Mar {stored.year} → 2 Nov 2026."]
 
@@ -65,20 +68,20 @@ def test_a_save_that_changed_nothing_does_not_say_saved(open_page: Open, shop: S
 @pytest.mark.parametrize("wrong", [date(206, 11, 5), date(1999, 12, 31), date(9999, 1, 1)])
 def test_a_date_out_of_range_is_refused_with_a_sentence(open_page: Open, shop: Shop, page: str, wrong: date) -> None:
     tab, _, name = opening(open_page, shop, page, date(2006, 3, 4))
-    field(tab, f"{name}_date").set_value(wrong)
+    field(tab, DATES[page]).set_value(wrong)
     said = sentences(click(tab, f"edit_{name}_save").error)
     written = f"{wrong.day:02}/{wrong.month:02}/{wrong.year}"
     assert said == [NO_DATE.format(written, formats.today())]
 
 
-def opening(open_page: Open, shop: Shop, page: str, stored: date):  # type: ignore[no-untyped-def]
+def opening(open_page: Open, shop: Shop, page: str, stored: date) -> tuple[AppTest, str, str]:
     """A tab with the dialog of the one entry of a log, whose date is `stored`; the words and the key of the log."""
     product = shop.product()
     shop.receive(product, S=5)
     if page == "sales":
         shop.sell(product, S=1)
     if page == "adjustments":
-        shop.adjust(product, S=-1)
+        shop.adjust(product, -1)
     table, log, name = {
         "sales": ("sales_logs", "Sales entry", "sale"),
         "inward": ("inward_logs", "Inward entry", "inward"),
@@ -88,7 +91,7 @@ def opening(open_page: Open, shop: Shop, page: str, stored: date):  # type: igno
     tab = open_page(page, Role.MANAGER)
     entries = {"sales": shop.sales, "inward": shop.inward, "adjustments": shop.adjustments}[page]()
     tab.session_state["entry_dialog"] = entries[0]
-    return run(tab), log, "adjustment_of" if page == "adjustments" else name
+    return run(tab), log, name
 
 
 @pytest.mark.parametrize("linked", LINKS)
