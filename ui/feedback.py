@@ -108,7 +108,7 @@ def saved(subject: str, *, entity: str, on_record: Mapping[str, str]) -> NoRetur
     """Ends this run as `done` does, with what the last write changed, as the trail has it.
 
     `Sales entry 7 was saved: Date 5 Nov 2006 → 5 Nov 2026.`, or that nothing was different: a browser does not send
-    what a field refuses, and then the sentence shows that the stored value stays.
+    what a field cannot hold, such as the year 206, and then the sentence shows that the stored value stays.
     """
     written = session.last_write()
     assert written is not None
@@ -116,7 +116,10 @@ def saved(subject: str, *, entity: str, on_record: Mapping[str, str]) -> NoRetur
         page = search.same_transaction(connection, transaction_id=written.transaction_id, near=written.near)
     if not page.records:
         st.session_state.pop(session.LAST_WRITE)  # nothing to undo
-        done(f"Nothing was saved: {subject} is stored already as the fields show it.", on_record=on_record)
+        done(
+            f"Nothing was saved: {subject} has these values already. If a field shows another one, type it again.",
+            on_record=on_record,
+        )
     changed = [
         f"{change.field} {change.old} → {change.new}"
         for record in page.records

@@ -102,7 +102,8 @@ def test_a_corrected_entry_moves_the_stock_and_is_recorded_with_its_reason(
     assert [box.key for box in tab.text_input if box.key == "reason_lacking"] == [] and shop.run(DONE) == []
     saving(tab, "counted again", pieces="3", reason="theft or loss", note=" from the van ")
     assert sentences(tab.success) == [
-        "Stock adjustment 1 of AN201 was saved: Quantity −2 → −3, Note torn → from the van, Reason damaged → theft or loss."
+        "Stock adjustment 1 of AN201 was saved: Quantity −2 → −3, Note torn → from the van, "
+        "Reason damaged → theft or loss."
     ]
     link = tab.page_link[0]
     assert (link.value, link.proto.query_string) == (

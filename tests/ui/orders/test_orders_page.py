@@ -214,7 +214,7 @@ def test_the_second_of_two_changes_to_an_order_is_refused_and_shows_both(open_pa
     click(second, "edit_again")
     assert list(second.data_editor[0].value["S"]) == ["", "5"]
     assert sentences(click(second, "order_save").success) == [
-        "Nothing was saved: Draft 1 is stored already as the fields show it."
+        "Nothing was saved: Draft 1 has these values already. If a field shows another one, type it again."
     ]
     assert [line.quantity for line in read(shop).lines] == [5]
 

@@ -254,7 +254,7 @@ def test_an_edit_records_the_changed_fields_with_old_and_new(open_page: Open, sh
 def test_saving_without_a_change_writes_no_record(open_page: Open, shop: Shop) -> None:
     shop.product()
     assert sentences(saving(opening(open_page, shop)).success) == [
-        "Nothing was saved: AN201 is stored already as the fields show it."
+        "Nothing was saved: AN201 has these values already. If a field shows another one, type it again."
     ]
     assert shop.trail() == []
 

@@ -61,7 +61,9 @@ def test_a_date_of_long_ago_can_be_set_right(open_page: Open, shop: Shop, page: 
 def test_a_save_that_changed_nothing_does_not_say_saved(open_page: Open, shop: Shop, page: str) -> None:
     tab, log, name = opening(open_page, shop, page, date(2006, 3, 4))
     said = sentences(click(tab, f"edit_{name}_save").success)
-    assert said == [f"Nothing was saved: {log} 1 of AN201 is stored already as the fields show it."]
+    assert said == [
+        f"Nothing was saved: {log} 1 of AN201 has these values already. If a field shows another one, type it again."
+    ]
 
 
 @pytest.mark.parametrize("page", ["sales", "inward", "adjustments"])
