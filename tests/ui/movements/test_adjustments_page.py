@@ -118,7 +118,9 @@ def test_a_corrected_entry_moves_the_stock_and_is_recorded_with_its_reason(
     tab = opening(open_page, shop, 0)
     assert typed(tab)[:2] == ["Add", "1"]
     tab.radio[0].set_value("Take away")
-    assert sentences(saving(tab, "other way round").success) == ["Stock adjustment 2 of AN201 was saved."]
+    assert sentences(saving(tab, "other way round").success) == [
+        "Stock adjustment 2 of AN201 was saved: Quantity 1 → −1."
+    ]
     assert shop.stock(product) == {("RED", "S"): 1}
 
 
