@@ -4,6 +4,7 @@ The names of the constraints come from db/; `diag.constraint_name` is mapped, ne
 {detail}, the database names there what stands in the way (db/inventory/names.sql).
 """
 
+import json
 from typing import Any
 
 import psycopg
@@ -191,6 +192,8 @@ SENTENCES = {
     "Run `python -m backstitch verify`.",
 }
 
+CELLS_NAMED = 5  # in a sentence
+
 NUL = "The text holds a character that cannot be stored (NUL). Remove it and try again."
 
 # SQLSTATE classes for which no constraint is named.
@@ -224,4 +227,20 @@ def explain(error: DBAPIError) -> Refused | None:
         return None
     if rule in {"session_live", "signed_in_user"}:
         return SignedOut(sentence, rule=rule)
+    if rule == "stock_never_negative":
+        sentence = _with_cells(sentence, original.diag.message_detail)
     return Refused(sentence, rule=rule or state)
+
+
+def _with_cells(sentence: str, detail: str | None) -> str:
+    """The sentence about a shortage with the cells that `inventory.refuse_shortage` names."""
+    try:
+        cells = [
+            f"{sku} {color}, size {size}: {asked:,} asked, {on_hand:,} on hand"
+            for sku, color, size, asked, on_hand in json.loads(detail or "")
+        ]
+    except ValueError:  # of the constraint itself, whose detail is no JSON
+        return sentence
+    more = f"; and {len(cells) - CELLS_NAMED:,} more" if len(cells) > CELLS_NAMED else ""
+    what, _, rest = sentence.partition(". ")
+    return f"{what}. {'; '.join(cells[:CELLS_NAMED])}{more}. {rest}"

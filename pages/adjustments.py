@@ -11,7 +11,7 @@ from backstitch.inventory.products import queries as product_queries
 from ui.movements import adjustment_fields
 from ui.movements import correction as movement_correction
 from ui.movements import tables as movement_tables
-from ui.shared import session
+from ui.shared import days, session
 
 user = session.require(Permission.SEE_INVENTORY)
 editor = user.may(Permission.EDIT_INVENTORY)
@@ -41,7 +41,7 @@ def fields(entry: AdjustmentEntry, key: movement_correction.Key) -> movement_cor
         connection,
         entry=entry,
         quantity=typed.signed_quantity(entry.size),
-        date=typed.date,
+        date=days.checked(typed.date, stored=entry.date),
         reason=typed.required_reason(),
         note=typed.note,
     )

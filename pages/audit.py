@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from backstitch.accounts.permissions import Permission
-from backstitch.audit import search
+from backstitch.audit import search, wording
 from backstitch.errors import Refused
 from ui import feedback
 from ui.audit import charts, diffs, operation_table, record_table
@@ -32,6 +32,9 @@ with st.container(horizontal=True, vertical_alignment="center"):
     counted = f"more than {search.COUNT_CAP:,}" if total > search.COUNT_CAP else f"{total:,}"
     st.markdown(f"**{counted}** record{'' if total == 1 else 's'} · times in {zone.key}")
     downloads.links(filters, total)
+
+if not user.may(Permission.READ_WHOLE_TRAIL):
+    st.caption(formats.plain(wording.hidden_from_managers()))
 
 if total == 0:
     st.info(

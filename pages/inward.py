@@ -18,7 +18,7 @@ from ui.movements import correction as movement_correction
 from ui.movements import entry_forms, recording
 from ui.movements import lookup as movement_lookup
 from ui.movements import tables as movement_tables
-from ui.shared import session
+from ui.shared import days, session
 
 CATEGORIES: tuple[Literal["Supply", "Return"], ...] = ("Supply", "Return")
 OWN_COLUMNS = {"category": "Category", "stakeholder_name": "Received from"}
@@ -76,14 +76,14 @@ with session.read() as connection:
 def fields(entry: InwardEntry, key: movement_correction.Key) -> movement_correction.Save:
     """Draws the fields of an entry that can be corrected; returns what saves it."""
     quantity = entry_forms.quantity(entry.quantity, key=key("quantity"))
-    day = st.date_input("Date", entry.date, key=key("date"), format="DD/MM/YYYY")
+    day = days.field("Date", entry.date, key=key("date"))
     category = st.selectbox("Category", CATEGORIES, CATEGORIES.index(entry.category), key=key("category"))
     stakeholder = st.text_input("Received from", entry.stakeholder_name, key=key("stakeholder"), max_chars=lengths.NAME)
     return lambda connection: movement_commands.edit_inward(
         connection,
         entry=entry,
         quantity=entry_forms.whole(quantity, entry.size),
-        inward=Inward(day, category, stakeholder),
+        inward=Inward(days.checked(day, stored=entry.date), category, stakeholder),
     )
 
 

@@ -5,7 +5,7 @@ import streamlit as st
 from backstitch.accounts.permissions import Permission
 from backstitch.inventory.stock import reports as stock_reports
 from backstitch.inventory.stock.reports import LowCell
-from ui.shared import formats, session
+from ui.shared import formats, paging, session
 from ui.stock import low_list as low_stock_list
 
 user = session.require(Permission.SEE_INVENTORY)
@@ -41,7 +41,7 @@ shown = found[: low_stock_list.DISPLAY_LIMIT]
 table = formats.frame(shown, LowCell)
 table["open"] = ":material/grid_on: Matrix"
 table["receive"] = ":material/input: Goods in"
-st.dataframe(
+paging.table("low", is_whole=len(found) == len(shown)).dataframe(
     table,
     key="low_table",
     hide_index=True,

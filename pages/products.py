@@ -61,7 +61,7 @@ else:
     table["stock"] = table["low_cells"].map(lambda low: f"{low} low" if low else "")
     table["state"] = table["is_active"].map({True: "", False: "Deactivated"})
     table["open"] = ":material/edit: Edit" if editor else ":material/visibility: View"
-    st.dataframe(
+    paging.table("product", is_whole=len(lines) == total).dataframe(
         table,
         key="product_table",
         placeholder="",

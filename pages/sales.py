@@ -19,7 +19,7 @@ from ui.movements import correction as movement_correction
 from ui.movements import entry_forms, recording
 from ui.movements import lookup as movement_lookup
 from ui.movements import tables as movement_tables
-from ui.shared import session
+from ui.shared import days, session
 
 OWN_COLUMNS = {"store": "Store", "agency": "Agency"}
 
@@ -79,14 +79,14 @@ with session.read() as connection:
 def fields(entry: SalesEntry, key: movement_correction.Key) -> movement_correction.Save:
     """Draws the fields of an entry that can be corrected; returns what saves it."""
     quantity = entry_forms.quantity(entry.quantity, key=key("quantity"))
-    day = st.date_input("Date", entry.date, key=key("date"), format="DD/MM/YYYY")
+    day = days.field("Date", entry.date, key=key("date"))
     store = st.text_input("Store", entry.store, key=key("store"), max_chars=lengths.NAME)
     agency = st.text_input("Agency (optional)", entry.agency, key=key("agency"), max_chars=lengths.NAME)
     return lambda connection: movement_commands.edit_sale(
         connection,
         entry=entry,
         quantity=entry_forms.whole(quantity, entry.size),
-        sale=Sale(day, store, agency or ""),
+        sale=Sale(days.checked(day, stored=entry.date), store, agency or ""),
     )
 
 

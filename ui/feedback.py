@@ -11,6 +11,7 @@ import streamlit as st
 from sqlalchemy import Connection
 
 from backstitch.accounts.permissions import Permission
+from backstitch.audit import search, wording
 from backstitch.audit.undo import Undoable
 from backstitch.errors import Refused, SignedOut, StaleEdit
 from backstitch.inventory.reasons import LONGEST_REASON
@@ -100,6 +101,33 @@ def done(sentence: str, *, on_record: Mapping[str, str] | None = None) -> NoRetu
     st.session_state["done"] = sentence, dict(on_record or {}), session.last_write()
     st.session_state.pop("done_until", None)
     st.rerun()
+
+
+def saved(subject: str, *, entity: str, on_record: Mapping[str, str], hint: str | None = None) -> NoReturn:
+    """Ends this run as `done` does, with what the last write changed, as the trail has it.
+
+    `Sales entry 7 was saved: Date 5 Nov 2006 → 5 Nov 2026.`, or that nothing was different: a browser does not send
+    what a field cannot hold, such as the year 206, and then the sentence shows that the stored value stays. `hint` is
+    a sentence for what was saved all the same.
+    """
+    written = session.last_write()
+    assert written is not None
+    with session.read() as connection:
+        page = search.same_transaction(connection, transaction_id=written.transaction_id, near=written.near)
+    if not page.records:
+        st.session_state.pop(session.LAST_WRITE)  # nothing to undo
+        done(
+            f"Nothing was saved: {subject} has these values already. If a field shows another one, type it again.",
+            on_record=on_record,
+        )
+    changed = [
+        f"{change.field} {change.old} → {change.new}"
+        for record in page.records
+        if (record.entity, record.action) == (entity, "UPDATE")
+        for change in wording.changes(record, formats.currency(), formats.timezone())
+    ]
+    sentence = f"{subject} was saved{': ' if changed else ''}{', '.join(changed)}."
+    done(f"{sentence} {hint}" if hint else sentence, on_record=on_record)
 
 
 def show_done(*, offer_undo: Callable[[Undoable], None], filter_report: Callable[[Mapping[str, str]], None]) -> None:

@@ -1,18 +1,20 @@
 """Serves GET /api/v1/audit/export.csv and .xlsx: the filtered trail as a download.
 
+An error is JSON for a program, and a page in words for a browser.
+
 The query string is that of the audit page (backstitch.audit.query). The database decides which records a user sees.
 How many run at once, and what happens when a client goes away, is in backstitch.api.transfers.
 """
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from zoneinfo import ZoneInfo
 
 import anyio
 import anyio.to_thread
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -31,6 +33,7 @@ from backstitch.startup import Service
 log = logging.getLogger(__name__)
 
 Authenticate = Callable[[Request], SignedIn | None]
+ErrorPage = Callable[[int, str], Response]  # of a status and a sentence
 
 HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff", "accept-ranges": "none"}
 
@@ -39,10 +42,37 @@ class _NotAllowed(Refused):
     """The user may not read the trail."""
 
 
-def routes(service: Callable[[], Service], *, authenticate: Authenticate) -> list[Route]:
+@dataclass(frozen=True)
+class _Error:
+    """Why there is no file: a code for programs, and a sentence."""
+
+    status: int
+    code: str
+    sentence: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> Response:
+        body = {"error": {"code": self.code, "message": self.sentence}}
+        return JSONResponse(body, self.status, headers=HEADERS | dict(self.headers))
+
+    def as_page(self, error_page: ErrorPage) -> Response:
+        page = error_page(self.status, self.sentence)
+        page.headers.update(HEADERS | dict(self.headers))
+        return page
+
+
+def wants_page(request: HTTPConnection) -> bool:
+    """Whether a request is of a browser that shows the answer to a person."""
+    return "text/html" in request.headers.get("accept", "") or request.headers.get("sec-fetch-mode") == "navigate"
+
+
+def routes(
+    service: Callable[[], Service], *, authenticate: Authenticate, error_page: ErrorPage | None = None
+) -> list[Route]:
     """The two routes. `service` is called at each request, because the routes are built before the service starts.
 
-    `authenticate` returns the session of a request, or None; it must not block.
+    `authenticate` returns the session of a request, or None; it must not block. `error_page` makes what a browser gets
+    in place of a file; without it, browsers get JSON too.
     """
 
     @cache
@@ -52,7 +82,7 @@ def routes(service: Callable[[], Service], *, authenticate: Authenticate) -> lis
     return [
         Route(
             f"/api/v1/audit/export.{format}",
-            _Download(service, authenticate, shared, format),
+            _Download(service, authenticate, error_page, shared, format),
             methods=["GET", "HEAD"],
         )
         for format in Format
@@ -66,35 +96,41 @@ class _Download:
         self,
         service: Callable[[], Service],
         authenticate: Authenticate,
+        error_page: ErrorPage | None,
         transfers: Callable[[], Transfers],
         format: Format,
     ) -> None:
         self._service = service
         self._authenticate = authenticate
+        self._error_page = error_page
         self._transfers = transfers
         self._format = format
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request with the file, or with an error in words."""
         request = Request(scope, receive)
+        answer: Response | _Error | None
         try:
             answer = await self._answer(request, send)
         except Refused as refusal:
-            answer = _refusal_response(refusal)
+            answer = _refusal_error(refusal)
         except Exception:
             reference = error_id()
             log.exception("export failed, reference %s", reference)
-            answer = _error_response(
+            answer = _Error(
                 500, "unexpected", f"Something went wrong; tell the person who runs the server: {reference}."
             )
+        if isinstance(answer, _Error):
+            page = self._error_page if wants_page(request) else None
+            answer = answer.as_page(page) if page is not None else answer.as_json()
         if answer is not None:
             await answer(scope, receive, send)
 
-    async def _answer(self, request: Request, send: Send) -> Response | None:
+    async def _answer(self, request: Request, send: Send) -> Response | _Error | None:
         """The response; None when the file, or what a client that is gone still got of it, has been sent."""
         actor = self._authenticate(request)
         if actor is None:
-            return _error_response(401, "signed_out", "Sign in first.")
+            return _Error(401, "signed_out", "Sign in first.")
         service = self._service()
         database, zone = service.database, service.settings.timezone
         filters = _filters(request, zone)
@@ -166,18 +202,14 @@ def _headers(name: str) -> dict[str, str]:
     return HEADERS | {"content-disposition": f'attachment; filename="{name}"'}
 
 
-def _refusal_response(refusal: Refused) -> Response:
+def _refusal_error(refusal: Refused) -> _Error:
     match refusal:
         case SignedOut():
-            return _error_response(401, "signed_out", str(refusal))
+            return _Error(401, "signed_out", str(refusal))
         case BadQuery():
-            return _error_response(400, "bad_query", str(refusal))
+            return _Error(400, "bad_query", str(refusal))
         case _NotAllowed():
-            return _error_response(403, "not_allowed", str(refusal))
+            return _Error(403, "not_allowed", str(refusal))
         case TooMany():
-            return _error_response(429, refusal.rule, str(refusal), {"retry-after": str(refusal.retry_after)})
-    return _error_response(503, refusal.rule, str(refusal))
-
-
-def _error_response(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    return JSONResponse({"error": {"code": code, "message": message}}, status, headers=HEADERS | dict(headers or {}))
+            return _Error(429, refusal.rule, str(refusal), {"retry-after": str(refusal.retry_after)})
+    return _Error(503, refusal.rule, str(refusal))

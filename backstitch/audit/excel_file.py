@@ -35,7 +35,7 @@ class ExcelFile:
         self._columns = columns
         self._rows_of_a_sheet = rows_of_a_sheet
         self._bold = self._book.add_format({"bold": True})
-        self._instant = self._book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss", "align": "left"})
+        self._instant = self._book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss.000", "align": "left"})
         self._day = self._book.add_format({"num_format": "yyyy-mm-dd", "align": "left"})
         self._sheets = 0
         self._row = 0
@@ -91,8 +91,10 @@ class ExcelFile:
         sheet, row = self._sheet, self._row
         match cell:
             case datetime():
-                # Excel has no time zones; the header names the zone.
-                sheet.write_datetime(row, column, cell.replace(tzinfo=None), self._instant)
+                # Excel has no time zones; the header names the zone. It has milliseconds, to which it would round the
+                # last half of one to the next day, and so would a format without them.
+                milliseconds = cell.microsecond // 1000 * 1000
+                sheet.write_datetime(row, column, cell.replace(tzinfo=None, microsecond=milliseconds), self._instant)
             case date() if cell.year >= FIRST_YEAR:
                 sheet.write_datetime(row, column, cell, self._day)
             case int() | Decimal() if -LARGEST_EXACT < cell < LARGEST_EXACT:
@@ -103,6 +105,6 @@ class ExcelFile:
 
 def _column_width(cell: Cell) -> int:
     if isinstance(cell, datetime):
-        return len("2026-10-31 00:00:00") + 1
+        return len("2026-10-31 00:00:00.000") + 1
     longest = max(map(len, str(cell).splitlines()), default=0) if cell is not None else 0
     return min(WIDEST, longest + 1)

@@ -1,7 +1,8 @@
 """Converts filters to and from query strings, so that a filtered report has a link, and to words."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ PARAMETERS = ("start", "end", "user", "action", "type", "product", "text")
 LONGEST_TEXT = 200
 MOST_CHOICES = 100
 LARGEST_ID = 2**63 - 1
+OFFSET_UNQUOTED = re.compile(r"(?<=:\d\d) (?=\d\d:\d\d$)|(?<=\.\d{6}) (?=\d\d:\d\d$)")
 
 Value = TypeVar("Value")
 
@@ -131,10 +133,12 @@ def _instant(parameters: Mapping[str, Sequence[str]], name: str, zone: ZoneInfo,
         if len(value) == len("2026-10-31"):
             instant = midnight(date.fromisoformat(value) + day_offset, zone)
         else:
-            instant = datetime.fromisoformat(value)
+            # In a query the + of an offset means a blank, and whoever writes an address by hand does not quote it.
+            instant = datetime.fromisoformat(OFFSET_UNQUOTED.sub("+", value))
         if instant.tzinfo is None:
             instant = instant.replace(tzinfo=zone)
-        in_range = EARLIEST <= instant.astimezone(UTC).date() <= LATEST + timedelta(days=1)
+        # Of the day as it is written: the first midnight of a zone east of Greenwich is a day earlier there.
+        in_range = EARLIEST <= instant.date() <= LATEST + timedelta(days=1)
     except (ValueError, OverflowError):
         in_range = False
     if not in_range:

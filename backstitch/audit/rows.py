@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
+from backstitch.audit.differences import list_in_words, told_apart
 from backstitch.audit.filters import Filters, conditions
 from backstitch.audit.labels import labelled_records
-from backstitch.audit.records import SELECT, Record, Values
+from backstitch.audit.records import SELECT, Record
 from backstitch.audit.search import NEWEST_FIRST, windows
 from backstitch.audit.wording import action_word, client, entity_word, field_word, holds_day, holds_instant, source_word
 
@@ -82,15 +83,24 @@ def flatten(record: Record, zone: ZoneInfo) -> list[ExportRow]:
     )
     old, new = record.old_values, record.new_values
     if old is None or new is None:
-        return [(*head, None, _whole(old), _whole(new), *tail)]
+        return [(*head, None, _whole_value(old), _whole_value(new), *tail)]
     return [
-        (*head, field_word(field), _cell(field, old.get(field), zone), _cell(field, value, zone), *tail)
-        for field, value in new.items()
+        (*head, field_word(field), *_cells(field, old.get(field), value, zone), *tail) for field, value in new.items()
     ]
 
 
-def _whole(values: Values | None) -> str | None:
-    return None if values is None else _json(values)
+def _cells(field: str, old: Any, new: Any, zone: ZoneInfo) -> tuple[Cell, Cell]:
+    """The two cells of a change; texts that differ and look alike have visible what makes them differ."""
+    before, after = _cell(field, old, zone), _cell(field, new, zone)
+    if isinstance(before, str) and isinstance(after, str):
+        before, after = told_apart(before, after)
+    if (before or "") == (after or "") and old != new:  # such as no value and an empty text
+        return _whole_value(old), _whole_value(new)
+    return before, after
+
+
+def _whole_value(value: Any) -> str | None:
+    return None if value is None else _json(value)
 
 
 def _json(value: Any) -> str:
@@ -119,7 +129,7 @@ def _cell(field: str, value: Any, zone: ZoneInfo) -> Cell:
         case bool():
             return "yes" if value else "no"
         case list() if all(isinstance(item, str) for item in value):
-            return ", ".join(value)
+            return list_in_words(value)
         case list() | dict():
             return _json(value)
         case str() if holds_day(field):

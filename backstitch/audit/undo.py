@@ -5,7 +5,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from backstitch.audit.records import decode
 from backstitch.audit.wording import counted_entities
 
 SAMPLE = 50  # skipped records that a preview names
+FEW = 10  # records to put back, all of which a preview names
 OPPOSITE = {"CREATE": "DELETE", "UPDATE": "UPDATE", "DELETE": "CREATE", "TRUNCATE": "CREATE"}
 VERBS = {"DELETE": "deletes", "CREATE": "brings back", "UPDATE": "sets back"}
 SKIP_REASONS = {
@@ -36,12 +37,11 @@ COUNTS = text(
     from audit.undo_steps(:transaction_id, :near, :record_id) group by 1, 2, 3 order by 4 desc, 2, 1
     """
 )
-SKIPPED = text(
-    """
+NAMED = """
     select entity, entity_id, parent_id, coalesce(new_values, old_values)::text as row, action, skipped
-    from audit.undo_steps(:transaction_id, :near, :record_id) where skipped is not null limit :sample
-    """
-)
+    from audit.undo_steps(:transaction_id, :near, :record_id) where skipped is {}null limit :sample
+"""
+SKIPPED, PUT_BACK = text(NAMED.format("not ")), text(NAMED.format(""))
 UNDO = text("select undone, skipped from audit.undo(:transaction_id, :near, :record_id)")
 
 
@@ -81,12 +81,13 @@ class SkippedRecord:
 class Preview:
     """What an undo would do: `steps`, those with most records first, and the number of skipped records.
 
-    `skipped_records` has at most SAMPLE of them.
+    `skipped_records` has at most SAMPLE of them; `names` has what is put back, unless that is more than FEW records.
     """
 
     steps: Sequence[Step]
     skipped: int
     skipped_records: Sequence[SkippedRecord]
+    names: Sequence[str] = field(default=(), compare=False)
 
     @property
     def records(self) -> int:
@@ -127,6 +128,7 @@ def preview(connection: Connection, *, undoable: Undoable) -> Preview:
         skipped,
         # A second query only when there are names to show: for a long transaction it takes seconds.
         _skipped_records(connection, undoable) if skipped else [],
+        _names(connection, undoable) if 0 < steps.total() <= FEW else (),
     )
 
 
@@ -142,11 +144,20 @@ def undo(connection: Connection, *, undoable: Undoable) -> Undone:
 
 def _skipped_records(connection: Connection, undoable: Undoable) -> list[SkippedRecord]:
     rows = connection.execute(SKIPPED, undoable.parameters | {"sample": SAMPLE}).all()
+    names = _labels(connection, rows)
+    return [SkippedRecord(row.entity, label, SKIP_REASONS[row.skipped]) for row, label in zip(rows, names, strict=True)]
+
+
+def _names(connection: Connection, undoable: Undoable) -> Sequence[str]:
+    rows = connection.execute(PUT_BACK, undoable.parameters | {"sample": FEW}).all()
+    return _labels(connection, rows)
+
+
+def _labels(connection: Connection, rows: Sequence[Any]) -> Sequence[str]:
     subjects = [
         labels.Subject(
             row.entity, row.entity_id, row.parent_id, None if row.action == "UPDATE" else decode(row.row), ""
         )
         for row in rows
     ]
-    names = labels.resolve(connection, subjects=subjects)
-    return [SkippedRecord(row.entity, label, SKIP_REASONS[row.skipped]) for row, label in zip(rows, names, strict=True)]
+    return labels.resolve(connection, subjects=subjects)

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
+from backstitch.audit.differences import clipped, list_in_words, told_apart
 from backstitch.audit.records import Record, Values
 from backstitch.request import Source
 
@@ -85,6 +86,17 @@ ENTITIES = {
     "Backup": "Backup",
 }
 
+# What audit.trail shows of neither the inventory nor its files, so not to managers, but for what they did themselves.
+HIDDEN_FROM_MANAGERS = {
+    "User": "users and their sign-ins",
+    "Session": "sessions",
+    "AuditReport": "exports and checks of the audit trail",
+    "Backup": "backups",
+    "Interruption": "interruptions of the record",
+    "Definition": "changed definitions of the database",
+    "Fingerprint": "versions of the program",
+}
+
 PLURALS = {"entry": "entries", "policy": "policies", "agency": "agencies"}
 
 DAYS = frozenset({"date", "dispatch_date"})
@@ -141,6 +153,15 @@ def entity_words(entity: str) -> str:
 def counted_entities(entity: str, count: int) -> str:
     """A number of entities in words: `1 inward entry`, `1,250 inward entries`."""
     return f"{count:,} {entity_word(entity).lower() if count == 1 else entity_words(entity)}"
+
+
+def hidden_from_managers() -> str:
+    """The sentence that says which records a manager does not see, and of how many kinds."""
+    *first, last = HIDDEN_FROM_MANAGERS.values()
+    return (
+        f"Your role does not see the records of {', '.join(first)} and {last} ({len(first) + 1} kinds), apart from "
+        "what you did yourself: admins and analysts see them."
+    )
 
 
 def field_word(field: str) -> str:
@@ -207,7 +228,7 @@ def changes(record: Record, currency: str = "", zone: tzinfo = UTC) -> list[Chan
     """The changed fields of an update, most important first; of other records every field."""
     old, new = record.old_values or {}, record.new_values or {}
     return [
-        Change(field_word(name), *(value_word(name, side.get(name), currency, zone) for side in (old, new)))
+        Change(field_word(name), *value_words(name, old.get(name), new.get(name), currency, zone))
         for name in _ordered({**old, **new})
     ]
 
@@ -222,6 +243,20 @@ def client(record: Record) -> str:
     return f"{record.database_role}{via}, {address}"
 
 
+def value_words(field: str, old: Any, new: Any, currency: str = "", zone: tzinfo = UTC) -> tuple[str, str]:
+    """The old and the new value as the screen shows them; values that differ have words that differ to the eye."""
+    words = value_word(field, old, currency, zone), value_word(field, new, currency, zone)
+    if field in HIDDEN or (old == new and type(old) is type(new)):
+        return words
+    before, after = told_apart(*words)
+    # Such as none and an empty text, or two instants within a minute.
+    return (before, after) if before != after else (_exactly(old), _exactly(new))
+
+
+def _exactly(value: Any) -> str:
+    return NOTHING if value is None else json.dumps(value, ensure_ascii=False, default=str)
+
+
 def value_word(field: str, value: Any, currency: str = "", zone: tzinfo = UTC) -> str:
     """A value as the screen shows it: money with the currency, booleans as yes and no, lists joined, empty as “—”."""
     if value is None or value == "" or value == []:
@@ -234,7 +269,9 @@ def value_word(field: str, value: Any, currency: str = "", zone: tzinfo = UTC) -
         case int() | Decimal():
             return _number(field, value, currency)
         case list():
-            return ", ".join(value_word(field, item, currency, zone) for item in value)
+            return list_in_words(
+                item if isinstance(item, str) else value_word(field, item, currency, zone) for item in value
+            )
         case dict():
             return json.dumps(value, ensure_ascii=False, default=str)
         case _:
@@ -249,7 +286,7 @@ def _ordered(values: Iterable[str]) -> list[str]:
 def _change_in_words(field: str, old: Any, new: Any, currency: str, zone: tzinfo) -> str:
     if field in HIDDEN:
         return f"{field_word(field)} changed"
-    before, after = (_clip(value_word(field, value, currency, zone)) for value in (old, new))
+    before, after = clipped(*value_words(field, old, new, currency, zone), LONGEST_IN_SUMMARY)
     return f"{field_word(field)} {before} → {after}{_difference(field, old, new, currency)}"
 
 

@@ -50,13 +50,20 @@ class CsvFile:
 
 
 def escape_formula(text: str) -> str:
-    """The text, with an apostrophe in front if a spreadsheet would run it as a formula."""
-    return f"'{text}" if text[:1] in FORMULA_STARTS else text
+    """The text, with an apostrophe in front if a spreadsheet would run it as a formula.
+
+    So has a text that already is such a formula behind apostrophes, or `unescape_formula` would take one of its own.
+    """
+    return f"'{text}" if _starts_formula(text) else text
 
 
 def unescape_formula(text: str) -> str:
     """The text without the apostrophe of `escape_formula`, for reading an exported file."""
-    return text[1:] if text[:1] == "'" and text[1:2] in FORMULA_STARTS else text
+    return text[1:] if text[:1] == "'" and _starts_formula(text) else text
+
+
+def _starts_formula(text: str) -> bool:
+    return text.lstrip("'").startswith(tuple(FORMULA_STARTS))
 
 
 def _text(cell: object) -> object:

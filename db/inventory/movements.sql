@@ -12,6 +12,30 @@
 --
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 
+create or replace function inventory.refuse_shortage(moves inventory.stock_move[]) returns void
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+    short jsonb;
+begin
+    -- The constraint would refuse too, but it does not know the names of the cell, nor what was asked.
+    select jsonb_agg(jsonb_build_array(p.sku, c.color, s.size, -m.moved, s.quantity)
+                     order by p.sku, c.color, s.size) into short
+    from unnest(moves) m
+    join inventory.product_color_stocks s using (product_id, colour_code, size)
+    join inventory.product_colors c using (product_id, colour_code)
+    join inventory.products p on p.id = s.product_id
+    where s.quantity + m.moved < 0;
+    if short is not null then
+        raise exception 'stock would be less than nothing in % cells', jsonb_array_length(short)
+            using errcode = 'check_violation', constraint = 'stock_never_negative', detail = short::text,
+                  hint = 'The detail has for each cell: SKU, colour, size, pieces asked, pieces on hand.';
+    end if;
+end
+$$;
+comment on function inventory.refuse_shortage(inventory.stock_move[]) is
+    'Refuses moves that take more out of a cell than there is, and names the cells. Their rows are locked.';
+
 create or replace function inventory.move_stock() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -47,6 +71,10 @@ begin
     join unnest(moves) m using (product_id, colour_code, size)
     order by s.product_id, s.colour_code, s.size
     for no key update of s;
+
+    if exists (select from unnest(moves) m where m.moved < 0) then
+        perform inventory.refuse_shortage(moves);
+    end if;
 
     update inventory.product_color_stocks s set quantity = s.quantity + m.moved
     from unnest(moves) m

@@ -80,7 +80,11 @@ def test_goods_in_entered_in_the_grid_are_recorded_with_the_users_name(
     ("typed", "sentence"),
     [
         ("-2", "The quantity for size S is negative. Nothing was saved."),
-        ("99999", "There is not enough stock for this. Nothing was saved."),
+        (
+            "99999",
+            "There is not enough stock for this. {sku} Indigo, size S: 99,999 asked, {on_hand} on hand. "
+            "Nothing was saved.",
+        ),
     ],
     ids=["negative", "more than there is"],
 )
@@ -95,7 +99,7 @@ def test_a_wrong_quantity_gets_a_sentence_and_stays_in_the_grid(
     type_in_row(page, grid, [typed])
     choose(page, "sales_store", "Bandra")
     press(page, "Record goods out")
-    says(page, sentence)
+    says(page, sentence.format(sku=product.sku, on_hand=PIECES))
     expect(cell(grid, 1, 0)).to_have_text(typed)
     assert shop.query("select count(*), max(id) from inventory.sales_logs") == before
 
@@ -296,7 +300,7 @@ def test_a_stale_edit_is_refused_and_the_next_one_starts_from_the_stored_version
     done(page)
     enter(dialog, "Name", f"{product.name}, ribbed")
     press(dialog, "Save")
-    says(page, f"{product.sku} was saved.")
+    says(page, f"{product.sku} was saved: Name {product.name} → {product.name}, ribbed.")
     assert shop.query("select name, unit_price::text from inventory.products where id = %s", product.id) == [
         (f"{product.name}, ribbed", "654.00")
     ]

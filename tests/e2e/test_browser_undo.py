@@ -32,9 +32,11 @@ def test_a_change_is_undone_beside_its_message_and_an_operation_from_the_report(
     choose(page, "inward_stakeholder", "Tirupur Knits")
     press(page, "Record goods in")
     says(page, f"Recorded 7 pieces of {product.sku} Indigo in: S 7.")
+    ((entry,),) = shop.query("select max(id) from inventory.inward_logs")
+    back = f"Undone: 1 record put back: Inward {entry} · {product.sku} · Indigo · S."
     press(page, "Undo", exact=True)
     confirm(page, "Undoing this deletes 1 inward entry.", "wrong product")
-    says(page, "Undone: 1 record put back.")
+    says(page, back)
     assert shop.query(ON_HAND, product.id) == [(PIECES,), (PIECES,)]
 
     # The undo is an operation like any other: it comes first in the report, and can be undone.
@@ -48,7 +50,7 @@ def test_a_change_is_undone_beside_its_message_and_an_operation_from_the_report(
     steps.click(position={"x": 40, "y": 53})
     page.get_by_role("dialog").get_by_text("Undo", exact=True).click()
     confirm(page, "Undoing this brings back 1 inward entry.", "it was right after all")
-    says(page, "Undone: 1 record put back.")
+    says(page, back)
     assert shop.query(ON_HAND, product.id) == [(PIECES + 7,), (PIECES,)]
     assert shop.query(
         "select username, reason from audit.trail where action = 'UNDO' and operation = 'undo' order by id desc limit 2"

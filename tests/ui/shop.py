@@ -144,6 +144,11 @@ def click(tab: AppTest, key: str) -> AppTest:
     return run(tab)
 
 
+def confirm(tab: AppTest, key: str) -> AppTest:
+    """Clicks a button that asks first, then the one that answers; returns the tab after both runs."""
+    return click(click(tab, key), f"{key}_confirm")
+
+
 def field(tab: AppTest, name: str) -> Any:
     """The field of the open dialog; its key ends with the version of the record."""
     (found,) = [

@@ -112,8 +112,9 @@ def _edit(line: UserLine) -> None:
             with session.write("edit user", reason=reason) as connection:
                 users.edit_user(connection, read=line, email=email or "", name=name or "", role=role)
             DIALOG.close()
-            sign_out_note = " Every session of theirs was signed out." if role != line.role else ""
-            feedback.done(f"{name} was saved.{sign_out_note}", on_record=ON_RECORD)
+            if role != line.role:
+                feedback.done(f"{name} was saved. Every session of theirs was signed out.", on_record=ON_RECORD)
+            feedback.saved(name or "", entity="User", on_record=ON_RECORD)
     with st.container(horizontal=True):
         _switch(line)
         if not is_own_account:
@@ -126,10 +127,18 @@ def _edit(line: UserLine) -> None:
 
 
 def _switch(line: UserLine) -> None:
-    if switch := active_switch.button("user", is_active=line.is_active, key="edit_user_active"):
+    if switch := active_switch.button(
+        "user",
+        is_active=line.is_active,
+        key="edit_user_active",
+        subject=line.id,
+        entity="User",
+        effect=f"{line.name} is signed out everywhere and cannot sign in. What they did stays on the record, and they "
+        "can be taken back into use.",
+    ):
         with feedback.refusals():
             session.require(Permission.MANAGE_USERS)
-            with session.write(switch.operation, of=line.id) as connection:
+            with session.write(switch.operation, of=line.id, reason=switch.reason) as connection:
                 users.set_active(connection, user_id=line.id, is_active=not line.is_active)
             DIALOG.close()
             feedback.done(f"{line.name} was {switch.outcome}.", on_record=ON_RECORD)

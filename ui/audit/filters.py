@@ -11,7 +11,7 @@ from backstitch.audit import periods, search
 from backstitch.audit.periods import Period
 from backstitch.audit.search import Filters
 from backstitch.inventory.products import queries as product_queries
-from ui.shared import formats, links, session
+from ui.shared import days, formats, links, session
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -103,8 +103,8 @@ def filter_bar() -> Filters:
         )
         first = last = None
         if period is Period.CUSTOM:
-            first = st.date_input("From", None, key="from", format="DD/MM/YYYY", bind="query-params", width=185)
-            last = st.date_input("To (inclusive)", None, key="to", format="DD/MM/YYYY", bind="query-params", width=185)
+            first = days.field("From", None, key="from", bind="query-params", width=185, **_forget("from"))
+            last = days.field("To (inclusive)", None, key="to", bind="query-params", width=185, **_forget("to"))
         users = _multiselect("User", options["user"], "user")
         actions = _multiselect("Action", options["action"], "action")
         types = _multiselect("Record type", options["type"], "type")
@@ -136,6 +136,10 @@ def filter_bar() -> Filters:
     )
 
 
+def _forget(key: str) -> dict[str, Any]:
+    return {"on_change": links.clear_unresolved, "args": (key,)}
+
+
 def _follow_link(options: Mapping[str, Mapping[Any, str]]) -> None:
     """Applies a link: filters that it does not name get their defaults, not their values of an earlier visit."""
     if links.is_first_run() and DEFAULTS.keys() & set(st.query_params):
@@ -143,6 +147,9 @@ def _follow_link(options: Mapping[str, Mapping[Any, str]]) -> None:
         for key, value in DEFAULTS.items():
             if key not in st.query_params and key in st.session_state:
                 st.session_state[key] = value
+    for key in ("from", "to"):
+        for value in links.unresolved_days(key):
+            links.warn_unresolved("day", value, "Write it as 2026-03-31. The report is shown without it.")
     for key, noun in NOUNS.items():
         for label in links.unresolved(key, options[key].values()):
             links.warn_unresolved(noun, label, "The report is shown without it.")

@@ -54,12 +54,15 @@ def panel(undoable: Undoable) -> None:
         _list_skipped(preview.skipped_records, preview.skipped)
         return
     st.text(f"Undoing this {undo.in_words(preview.steps)}.")
+    names = ", ".join(preview.names)
+    if names:
+        st.text(names)
     _list_skipped(preview.skipped_records, preview.skipped)
     with st.form(f"undo_{undoable.transaction_id}_{undoable.record_id}", border=False):
         reason = st.text_input("Reason", key="undo_reason", max_chars=LONGEST_REASON, placeholder="Why it is undone")
         pressed = st.form_submit_button("Undo this", icon=":material/undo:", type="primary")
     if pressed:
-        _undo(undoable, reason)
+        _undo(undoable, reason, names)
 
 
 def _list_skipped(records: Sequence[SkippedRecord], skipped: int) -> None:
@@ -78,11 +81,12 @@ def _list_skipped(records: Sequence[SkippedRecord], skipped: int) -> None:
     )
 
 
-def _undo(undoable: Undoable, reason: str) -> None:
+def _undo(undoable: Undoable, reason: str, names: str) -> None:
     with feedback.refusals():
         with session.write("undo", reason=reason) as connection:
             result = undo.undo(connection, undoable=undoable)
         DIALOG.close()
         skipped_note = f" {formats.counted(result.skipped, 'record')} stayed." if result.skipped else ""
-        sentence = f"Undone: {formats.counted(result.records, 'record')} put back.{skipped_note}"
+        named = f": {names}" if names else ""
+        sentence = f"Undone: {formats.counted(result.records, 'record')} put back{named}.{skipped_note}"
         feedback.done(sentence, on_record={"action": action_word("UNDO")})

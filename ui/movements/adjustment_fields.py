@@ -55,7 +55,7 @@ def show(key: str, entry: AdjustmentEntry | None = None) -> FieldValues:
             width=190,
         )
         if entry:
-            day = st.date_input("Date", entry.date, key=key.format("date"), format="DD/MM/YYYY", width=150)
+            day = days.field("Date", entry.date, key=key.format("date"), width=150)
         else:
             day = days.entry_day("Date", key=key.format("date"), button=key.format("save"), width=150)
     note = st.text_input(

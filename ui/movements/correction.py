@@ -65,7 +65,7 @@ def _correct(log: Log[Entry], entry: Entry, products: Mapping[int, str]) -> None
     noun = log.nouns[0]
     saved, deleted, save, reason = _form(log, entry)
     if saved:
-        _write(entry, save, f"correct {noun}", reason, products, f"of {entry.sku} was saved")
+        _write(entry, save, f"correct {noun}", reason, products, None)
     if deleted:
         change = tables.stock_effect_of_deletion(entry)
         pieces = f"{formats.counted(abs(change), 'piece')} of {entry.sku} {entry.color} {entry.size}"
@@ -90,15 +90,15 @@ def _form(log: Log[Entry], entry: Entry) -> tuple[bool, bool, Save, str | None]:
 
 
 def _write(
-    entry: AnyEntry, save: Save, operation: str, reason: str | None, products: Mapping[int, str], outcome: str
+    entry: AnyEntry, save: Save, operation: str, reason: str | None, products: Mapping[int, str], outcome: str | None
 ) -> None:
-    """Saves, and shows a sentence that begins with `Inward entry 7` and ends with `outcome`."""
+    """Saves, and shows a sentence that begins with `Inward entry 7` and ends with `outcome`, or with what changed."""
     with tables.show_stale_edits(entry), feedback.refusals():
         with session.write(operation, reason=reason) as connection:
             save(connection)
         tables.DIALOG.close()
         noun = entity_word(tables.ENTITY[type(entry)])
-        feedback.done(
-            f"{noun} {entry.id} {outcome}.",
-            on_record={"product": products.get(entry.product_id, entry.sku), "type": noun},
-        )
+        on_record = {"product": products.get(entry.product_id, entry.sku), "type": noun}
+        if outcome is None:
+            feedback.saved(f"{noun} {entry.id} of {entry.sku}", entity=tables.ENTITY[type(entry)], on_record=on_record)
+        feedback.done(f"{noun} {entry.id} {outcome}.", on_record=on_record)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from backstitch.inventory.movements.queries import InwardEntry, SalesEntry
 from ui.movements import tables
-from ui.shared import formats, session
+from ui.shared import days, formats, session
 
 FindEntries = Callable[[Connection, str, date | None], Sequence[InwardEntry] | Sequence[SalesEntry]]
 
@@ -28,7 +28,7 @@ def panel(find: FindEntries, *, prefix: str, label: str, known: Sequence[str], c
                 accept_new_options=True,
                 filter_mode="contains",
             )
-            day = st.date_input("On (empty: the last day)", None, key=f"{prefix}_lookup_day", format="DD/MM/YYYY")
+            day = days.field("On (empty: the last day)", None, key=f"{prefix}_lookup_day")
         with session.read() as connection:
             entries = find(connection, name or "", day)
         if not entries:

@@ -69,6 +69,7 @@ def _form(movement: Movement, choices: Mapping[int, str]) -> None:
     if not _pressed(movement, typed):
         return
     with feedback.refusals():
+        days.checked(day)
         quantities = movement_commands.quantities(typed)
         with session.write(movement.operation, reason=reason) as connection:
             record(connection, product_id=product_id, colour_code=colour.colour_code, quantities=quantities)

@@ -10,7 +10,7 @@ import streamlit as st
 
 from backstitch.errors import StaleEdit
 from backstitch.inventory.movements.queries import AdjustmentEntry, InwardEntry, LogFilter, SalesEntry
-from ui.shared import formats, links, versions
+from ui.shared import days, formats, links, paging, versions
 from ui.shared.dialogs import Dialog
 
 Entry = TypeVar("Entry", InwardEntry, SalesEntry, AdjustmentEntry)
@@ -60,8 +60,8 @@ def filter_bar(
             filter_mode="contains",
             persist_state="session",
         )
-        first = st.date_input("From", None, key=f"{prefix}_first", format="DD/MM/YYYY", persist_state="session")
-        last = st.date_input("To (inclusive)", None, key=f"{prefix}_last", format="DD/MM/YYYY", persist_state="session")
+        first = days.field("From", None, key=f"{prefix}_first", persist_state="session")
+        last = days.field("To (inclusive)", None, key=f"{prefix}_last", persist_state="session")
         chosen = {
             field: st.selectbox(
                 label,
@@ -119,7 +119,7 @@ def show(
     table = formats.frame(entries, kind).assign(**(extra_columns or {}))
     table["open"] = [_open_label(entry) for entry in entries]
     key = _table_key(entries, kind)
-    st.dataframe(
+    paging.table("log", is_whole=len(entries) < log_filter.size).dataframe(
         table,
         key=key,
         hide_index=True,

@@ -21,7 +21,7 @@ from backstitch.inventory.products.queries import Matrix
 from ui import feedback
 from ui.orders import compare, steps
 from ui.orders import list as order_list
-from ui.shared import formats, matrices, numbers, session, typed_grid
+from ui.shared import days, formats, matrices, numbers, session, typed_grid
 from ui.shared.typed_grid import Cell, Shape
 
 # "new", or the Order as it was read; the form and its texts survive a visit to another page.
@@ -188,11 +188,10 @@ def _details_fields(order: Order | None, customers: Mapping[int, str], agencies:
             filter_mode="contains",
             persist_state="session",
         )
-        day = st.date_input(
+        day = days.field(
             "Date",
             order.summary.date if order else formats.today(),
             key=_key("date", order),
-            format="DD/MM/YYYY",
             persist_state="session",
         )
         note = st.text_input(
@@ -272,7 +271,8 @@ def _initial_text(matrix: Matrix, ordered: Mapping[Cell, str], cell: Cell) -> st
 
 
 def _save(order: Order | None, fields: _DetailsFields, typed: list[_ProductTexts]) -> None:
-    details, lines = _details(*fields), _lines(typed)
+    stored = order.summary.date if order else None
+    details, lines = _details(*fields, stored=stored), _lines(typed)
     if order is None:
         with session.write("take order") as connection:
             order_id = order_commands.create_order(connection, details=details, lines=lines)
@@ -289,15 +289,15 @@ def _save(order: Order | None, fields: _DetailsFields, typed: list[_ProductTexts
             return
     close()
     order_list.open_order(order_id)
-    feedback.done(f"{name} was saved.", on_record=steps.ON_RECORD)
+    feedback.saved(name, entity="Order", on_record=steps.ON_RECORD)
 
 
-def _details(customer_id: int | None, agency_id: int | None, day: date | None, note: str) -> OrderDetails:
+def _details(
+    customer_id: int | None, agency_id: int | None, day: date | None, note: str, *, stored: date | None
+) -> OrderDetails:
     if customer_id is None:
         raise Refused("Choose the party that orders. Nothing was saved.", rule="no_customer")
-    if day is None:
-        raise Refused("Choose the date of the order. Nothing was saved.", rule="no_date")
-    return OrderDetails(customer_id, day, agency_id, note)
+    return OrderDetails(customer_id, days.checked(day, stored=stored, ahead=days.AHEAD), agency_id, note)
 
 
 def _lines(typed: Sequence[_ProductTexts]) -> list[Line]:

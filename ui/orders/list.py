@@ -9,7 +9,7 @@ from backstitch.inventory.orders import queries as order_queries
 from backstitch.inventory.orders.queries import OrderFilter, OrderSummary
 from backstitch.inventory.parties import queries as party_queries
 from ui.orders import steps
-from ui.shared import formats, links, session
+from ui.shared import days, formats, links, paging, session
 
 PAGE_SIZE = 100
 ALL = 0  # the id of no party; None would come back from another page as no choice
@@ -67,8 +67,8 @@ def filter_bar() -> OrderFilter:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         customer_id = _party("Party", customers, key="order_customer_filter")
         agency_id = _party("Agency", agencies, key="order_agency_filter")
-        first = st.date_input("From", None, key="order_first", format="DD/MM/YYYY", persist_state="session")
-        last = st.date_input("To (inclusive)", None, key="order_last", format="DD/MM/YYYY", persist_state="session")
+        first = days.field("From", None, key="order_first", persist_state="session")
+        last = days.field("To (inclusive)", None, key="order_last", persist_state="session")
     size = st.session_state.get("order_size", PAGE_SIZE)
     return OrderFilter(tuple(statuses), customer_id, agency_id, first, last, search or "", size)
 
@@ -93,7 +93,7 @@ def show(*, editable: bool) -> None:
     if not orders:
         _show_empty(order_filter, editable)
         return
-    selected = _table(orders, editable)
+    selected = _table(orders, editable, order_filter.size)
     if len(orders) == order_filter.size:
         st.caption(f"The newest {order_filter.size:,} orders.")
         st.button("Show more", key="order_more", on_click=_show_more)
@@ -119,7 +119,7 @@ def _show_empty(order_filter: OrderFilter, editable: bool) -> None:
         st.info("No order matches these filters.", icon=":material/search_off:")
 
 
-def _table(orders: list[OrderSummary], editable: bool) -> list[OrderSummary]:
+def _table(orders: list[OrderSummary], editable: bool, size: int) -> list[OrderSummary]:
     table = formats.frame(orders, OrderSummary)
     table["name"] = [order.name for order in orders]
     table["total"] = [order.total for order in orders]
@@ -128,7 +128,7 @@ def _table(orders: list[OrderSummary], editable: bool) -> list[OrderSummary]:
     table["open"] = ":material/open_in_new: Open"
     # Streamlit keeps a selection by row number: the key changes with the orders and their versions.
     key = f"orders_{hash(tuple((order.id, order.version) for order in orders))}"
-    st.dataframe(
+    paging.table("order", is_whole=len(orders) < size).dataframe(
         table,
         key=key,
         hide_index=True,

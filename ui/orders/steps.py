@@ -10,14 +10,14 @@ from typing import Literal, NoReturn
 
 import streamlit as st
 
-from backstitch.errors import Refused, StaleEdit
+from backstitch.errors import StaleEdit
 from backstitch.inventory.orders import commands as order_commands
 from backstitch.inventory.orders import queries as order_queries
 from backstitch.inventory.orders.commands import Line, OrderDetails
 from backstitch.inventory.orders.queries import Order, OrderSummary
 from backstitch.inventory.parties import queries as party_queries
 from ui import feedback
-from ui.shared import formats, session, versions
+from ui.shared import days, formats, session, versions
 from ui.shared.dialogs import Dialog
 
 DIALOG = Dialog("order_step")
@@ -99,13 +99,13 @@ def _move(step: Step) -> None:
             missing = order_queries.shortages(connection, order_ids=list(step.versions))
         show_shortages(missing)
         st.caption("Dispatching writes the sales and takes the pieces out of stock.")
-        day = st.date_input("Date of dispatch", formats.today(), key="order_dispatch_date", format="DD/MM/YYYY")
+        day = days.field("Date of dispatch", formats.today(), key="order_dispatch_date")
     elif step.action in NOTES:
         st.caption(NOTES[step.action])
     if st.button(VERBS[step.action], type="primary", key="order_step_go", icon=ICONS[step.action]):
         with show_stale_edits(), feedback.refusals():
-            if step.action == "dispatched" and day is None:
-                raise Refused("Say when the goods were dispatched. Nothing was saved.", rule="no_date")
+            if step.action == "dispatched":
+                days.checked(day)
             with session.write(_operation(step), of=step.names) as connection:
                 order_commands.set_status(connection, versions=step.versions, status=step.action, dispatch_date=day)
             DIALOG.close()
@@ -147,13 +147,12 @@ def _copy(step: Step) -> None:
             key="order_copy_customers",
             placeholder="The customer of each order",
         )
-        day = st.date_input("Date", formats.today(), key="order_copy_date", format="DD/MM/YYYY")
+        day = days.field("Date", formats.today(), key="order_copy_date")
         pressed = st.form_submit_button("Make drafts", type="primary", key="order_step_go")
     st.caption("Each copy is a draft with the same lines, prices and agency.")
     if pressed:
         with feedback.refusals():
-            if day is None:
-                raise Refused("Choose a date. Nothing was saved.", rule="no_date")
+            days.checked(day, ahead=days.AHEAD)
             with session.write("copy orders") as connection:
                 orders = [order_queries.order(connection, order_id=order_id) for order_id in step.versions]
                 copies = [

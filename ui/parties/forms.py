@@ -160,7 +160,8 @@ def _save(
     if stored is None:
         with session.write(f"add {kind.noun}") as connection:
             kind.create(connection, details=details)
-        sentence = f"{name} was added."
+        _close(kind)
+        feedback.done(f"{name} was added.", on_record={"type": kind.entity})
     else:
         try:
             with session.write(f"edit {kind.noun}", of=stored.id) as connection:
@@ -170,9 +171,8 @@ def _save(
             differences = versions.rows(kind.fields, now=theirs, opened=vars(stored), yours=vars(details))
             versions.show(stale, differences if theirs else [], reopen=_open, args=(kind, stored.id))
             return
-        sentence = f"{name} was saved."
-    _close(kind)
-    feedback.done(sentence, on_record={"type": kind.entity})
+        _close(kind)
+        feedback.saved(name, entity=kind.entity, on_record={"type": kind.entity})
 
 
 def _ask_about_duplicates(kind: Kind[Party, Details]) -> Sequence[Duplicate]:
@@ -199,9 +199,16 @@ def _activation_and_deletion(kind: Kind[Party, Details], stored: Party) -> None:
         uses = kind.count_uses(connection, stored.id)
     name = getattr(stored, kind.name)
     with st.container(horizontal=True, vertical_alignment="center"):
-        if switch := active_switch.button(kind.noun, is_active=stored.is_active, key=f"{kind.noun}_active"):
+        if switch := active_switch.button(
+            kind.noun,
+            is_active=stored.is_active,
+            key=f"{kind.noun}_active",
+            subject=(stored.id, stored.version),
+            entity=kind.entity,
+            effect=f"{name} cannot be chosen for new orders. What it has stays, and it can be taken back into use.",
+        ):
             with feedback.refusals():
-                with session.write(switch.operation, of=stored.id) as connection:
+                with session.write(switch.operation, of=stored.id, reason=switch.reason) as connection:
                     kind.set_active(connection, stored.id, not stored.is_active)
                 _close(kind)
                 feedback.done(f"{name} was {switch.outcome}.", on_record={"type": kind.entity})

@@ -130,9 +130,17 @@ def _details(product: Product, editable: bool) -> None:
 
 
 def _switch(product: Product) -> None:
-    if switch := active_switch.button("product", is_active=product.is_active, key="edit_active"):
+    if switch := active_switch.button(
+        "product",
+        is_active=product.is_active,
+        key="edit_active",
+        subject=(product.id, product.version),
+        entity="Product",
+        effect=f"{product.sku} leaves the lists to choose from: nothing new can be received, sold or ordered. Its "
+        "stock, its entries and its record stay, and it can be taken back into use.",
+    ):
         with feedback.refusals():
-            with session.write(switch.operation, of=product.id) as connection:
+            with session.write(switch.operation, of=product.id, reason=switch.reason) as connection:
                 product_commands.set_active(connection, product_id=product.id, is_active=not product.is_active)
             _done(product, f"{product.sku} was {switch.outcome}.")
 
@@ -154,7 +162,7 @@ def _save(product: Product, details: ProductDetails, colours: str, reason: str) 
         return
     DIALOG.close()
     hint = slab_hint(hsn=details.hsn_code, price=details.unit_price, rate=details.gst_rate)
-    feedback.done(f"{tidy(details.sku)} was saved.{f' {hint}' if hint else ''}", on_record=_on_record(details))
+    feedback.saved(tidy(details.sku), entity="Product", on_record=_on_record(details), hint=hint)
 
 
 def _on_record(product: Product | ProductDetails) -> dict[str, str]:

@@ -13,7 +13,7 @@ from backstitch.inventory.products import queries as product_queries
 from backstitch.inventory.products.matrix import Outcome
 from backstitch.inventory.products.queries import Colour, Matrix, Product
 from ui import feedback
-from ui.shared import formats, session
+from ui.shared import active_switch, formats, session
 
 Change = Outcome | Literal["restored"]
 
@@ -108,11 +108,17 @@ def _change_colour(matrix: Matrix, done: ReportDone) -> None:
             placeholder=chosen.color,
         )
         rename = st.button("Rename", key="shape_rename")
-        switch = st.button("Remove" if chosen.is_active else "Take back into use", key="shape_colour_switch")
+    switch = _switch_button(
+        matrix,
+        f"{chosen.color}",
+        key="shape_colour_switch",
+        subject=(chosen.id, chosen.version),
+        is_active=chosen.is_active,
+    )
     if rename:
         _rename(matrix, chosen, name or "", done)
     if switch:
-        _switch_colour(matrix, chosen, done)
+        _switch_colour(matrix, chosen, switch.reason, done)
 
 
 def _rename(matrix: Matrix, colour: Colour, name: str, done: ReportDone) -> None:
@@ -126,12 +132,12 @@ def _rename(matrix: Matrix, colour: Colour, name: str, done: ReportDone) -> None
         st.error(formats.plain(f"{stale}{hint}"), icon=":material/sync_problem:")
 
 
-def _switch_colour(matrix: Matrix, colour: Colour, done: ReportDone) -> None:
+def _switch_colour(matrix: Matrix, colour: Colour, reason: str | None, done: ReportDone) -> None:
     product = matrix.product
     outcome: Change = "restored"
     with feedback.refusals():
         if colour.is_active:
-            with session.write("remove colour", of=colour.id) as connection:
+            with session.write("remove colour", of=colour.id, reason=reason) as connection:
                 outcome = product_matrix.remove_colour(
                     connection, product_id=product.id, colour_code=colour.colour_code
                 )
@@ -145,18 +151,39 @@ def _change_size(matrix: Matrix, done: ReportDone) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         size = st.selectbox("Size", list(matrix.product.sizes), key=f"shape_size_{matrix.product.id}")
         is_inactive = _is_inactive(matrix, size)
-        switch = st.button("Take back into use" if is_inactive else "Remove", key="shape_size_switch")
+    switch = _switch_button(
+        matrix,
+        f"size {size}",
+        key="shape_size_switch",
+        subject=(matrix.product.id, matrix.product.version, size),
+        is_active=not is_inactive,
+    )
     if switch:
-        _switch_size(matrix.product, size, is_inactive, done)
+        _switch_size(matrix.product, size, is_inactive, switch.reason, done)
 
 
-def _switch_size(product: Product, size: str, is_inactive: bool, done: ReportDone) -> None:
+def _switch_button(
+    matrix: Matrix, name: str, *, key: str, subject: object, is_active: bool
+) -> active_switch.Confirmed | None:
+    """Draws the button that removes a colour or size, after a question, or takes it back; None while it is not to."""
+    if not is_active:
+        return active_switch.Confirmed(None) if st.button("Take back into use", key=key) else None
+    effect = (
+        f"{matrix.product.sku} will not come in {name} any more. What has entries goes out of use and can be taken "
+        "back; what has none is deleted. With pieces on hand it is refused."
+    )
+    return active_switch.ask(
+        "Remove", key=key, subject=subject, effect=effect, confirm=f"Remove {name}", entity="ProductColor"
+    )
+
+
+def _switch_size(product: Product, size: str, is_inactive: bool, reason: str | None, done: ReportDone) -> None:
     outcome: Change = "restored"
     with feedback.refusals():
         if is_inactive:
             with session.write("take size back into use", of=(product.id, size)) as connection:
                 product_matrix.restore_size(connection, product_id=product.id, size=size)
         else:
-            with session.write("remove size", of=(product.id, size)) as connection:
+            with session.write("remove size", of=(product.id, size), reason=reason) as connection:
                 outcome = product_matrix.remove_size(connection, product_id=product.id, size=size)
         done(product, f"Size {size} of {product.sku} was {OUTCOMES[outcome]}.")

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 import anyio.to_thread
 import streamlit as st
 from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from backstitch import startup
@@ -14,7 +15,10 @@ from backstitch.audit.search import Filters, filters_to_query
 from backstitch.database import SignedIn
 from backstitch.errors import Refused
 from ui import BROWSER_COOKIE, SIGN_IN_COOKIE
+from ui.server import error_page
 from ui.shared import cookies
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def links(filters: Filters, total: int) -> None:
@@ -33,7 +37,18 @@ def links(filters: Filters, total: int) -> None:
 
 def routes() -> list[Route]:
     """The routes that the links lead to."""
-    return exports.routes(startup.current, authenticate=signed_in)
+    return [
+        *exports.routes(startup.current, authenticate=signed_in, error_page=error_page.response),
+        Route("/api/{rest:path}", _not_found, methods=METHODS),
+    ]
+
+
+async def _not_found(request: Request) -> Response:
+    """The answer at an address of the API that does not exist, where Streamlit would send its page with status 200."""
+    sentence = "No download has this address. Take the link from the page that offers the file."
+    if exports.wants_page(request):
+        return error_page.response(404, sentence)
+    return JSONResponse({"error": {"code": "not_found", "message": sentence}}, 404)
 
 
 async def is_live(request: Request) -> bool:

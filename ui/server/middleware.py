@@ -22,8 +22,10 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backstitch.api.exports import wants_page
 from backstitch.request import Source, door
 from ui import BROWSER_COOKIE, BROWSER_HEADER, HERE
+from ui.server import error_page
 
 HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?", re.ASCII)
 LONGEST_BODY = 64 * 1024  # bytes
@@ -150,7 +152,9 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008})
         else:
             status, sentence = refusal
-            await PlainTextResponse(sentence, status)(scope, receive, send)
+            page = wants_page(HTTPConnection(scope))
+            answer = error_page.response(status, sentence) if page else PlainTextResponse(sentence, status)
+            await answer(scope, receive, send)
 
     async def _refusal(self, scope: Scope, receive: Receive) -> tuple[int, str] | None:
         headers = Headers(scope=scope)

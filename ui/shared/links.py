@@ -1,6 +1,7 @@
 """Links whose address says what a page shows; a value that the page does not know gets a warning."""
 
 from collections.abc import Collection
+from datetime import date
 
 import streamlit as st
 
@@ -50,6 +51,18 @@ def unresolved(key: str, choices: Collection[str]) -> list[str]:
         st.session_state.setdefault(UNRESOLVED_LINKS, {})[key] = missing
     values: list[str] = st.session_state.get(UNRESOLVED_LINKS, {}).get(key, [])
     return values
+
+
+def unresolved_days(key: str) -> list[str]:
+    """The values under this key of the link that are no days, until `clear_unresolved`."""
+    return unresolved(key, [value for value in st.query_params.get_all(key) if _is_day(value)])
+
+
+def _is_day(value: str) -> bool:
+    try:
+        return len(value) == len("2026-03-31") and bool(date.fromisoformat(value))
+    except ValueError:
+        return False
 
 
 def clear_unresolved(key: str | None = None) -> None:

@@ -3,6 +3,16 @@
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+PART = "part_of_table"
+LID = f"""
+[class*="_{PART}"] [data-testid="stDataFrameResizable"]::after {{
+    content: ""; position: absolute; inset: 0 0 auto 0; height: 2.2rem; z-index: 2; cursor: default;
+}}
+[class*="_{PART}"] [data-testid="stElementToolbarButton"]:has([aria-label^="Search"]),
+[class*="_{PART}"] .gdg-search-bar {{ display: none; }}
+"""
 
 
 def starts(name: str, subject: object, *, first: Any = None) -> tuple[Any, ...]:
@@ -12,6 +22,17 @@ def starts(name: str, subject: object, *, first: Any = None) -> tuple[Any, ...]:
         kept = st.session_state[_key(name)] = subject, (first,)
     pages: tuple[Any, ...] = kept[1]
     return pages
+
+
+def table(name: str, *, is_whole: bool) -> DeltaGenerator:
+    """The place of the table of a page: unless the page `is_whole`, without the search and the sorting of the browser.
+
+    They would act on the rows of this page alone, and look as if they did on all. Streamlit has no option for it: a
+    lid lies on the header, which is part of a picture, and the search is not shown.
+    """
+    if not is_whole:
+        st.html(f"<style>{LID}</style>")
+    return st.container(key=f"{name}_{'whole' if is_whole else PART}")
 
 
 def buttons(

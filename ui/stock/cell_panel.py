@@ -13,7 +13,7 @@ from backstitch.inventory.stock import reports as stock_reports
 from backstitch.inventory.stock.reports import CellEvent, CellProof
 from ui import feedback
 from ui.movements import adjustment_fields
-from ui.shared import formats, session
+from ui.shared import days, formats, session
 
 
 def show(matrix: Matrix, colour: Colour, size: str, choice: str, *, editable: bool) -> None:
@@ -97,7 +97,7 @@ def _adjust(matrix: Matrix, colour: Colour, size: str, choice: str) -> None:
         return
     with feedback.refusals():
         change, cell = typed.signed_quantity(size), (product.id, colour.colour_code, size)
-        made = Adjustment(*cell, change, typed.date, typed.required_reason(), typed.note)
+        made = Adjustment(*cell, change, days.checked(typed.date), typed.required_reason(), typed.note)
         with session.write("adjust stock", reason=adjustments.combined_reason(made.reason, made.note)) as connection:
             adjustments.adjust(connection, adjustments=[made])
         st.session_state["adjusted"] = st.session_state.get("adjusted", 0) + 1

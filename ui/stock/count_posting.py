@@ -87,7 +87,7 @@ def _form(matrix: Matrix, counts: Sequence[Count], choice: str) -> None:
         with feedback.refusals():
             with session.write("stock-take", reason=adjustments.combined_reason("count", note or "")) as connection:
                 posted = stock_count.post_counts(
-                    connection, product_id=matrix.product.id, counts=counts, date=day, note=note or ""
+                    connection, product_id=matrix.product.id, counts=counts, date=days.checked(day), note=note or ""
                 )
             count_sheet.clear(matrix.product.id)
             feedback.done(

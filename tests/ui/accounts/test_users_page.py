@@ -11,7 +11,7 @@ from backstitch.accounts.sessions import Browser, Locked
 from backstitch.accounts.users import UserLine
 from tests.conftest import PASSWORD, Clone, email_of
 from tests.ui.conftest import Open
-from tests.ui.shop import Shop, click, run, sentences
+from tests.ui.shop import Shop, click, confirm, run, sentences
 from ui.accounts import own_forms as account_forms
 from ui.accounts import user_forms
 
@@ -140,7 +140,7 @@ def test_a_user_edited_meanwhile_is_not_overwritten(open_page: Open, clone: Clon
 
 
 def test_a_user_is_deactivated_and_taken_back(open_page: Open, clone: Clone, shop: Shop) -> None:
-    tab = click(opened(open_page, clone, Role.MANAGER), "edit_user_active")
+    tab = confirm(opened(open_page, clone, Role.MANAGER), "edit_user_active")
     assert sentences(tab.success) == ["Manager Rao was deactivated."]
     assert report_filters(tab) == "type=User"
     assert not is_signed_in(clone, Role.MANAGER) and not try_sign_in(clone, email_of(Role.MANAGER), PASSWORD)
@@ -194,7 +194,7 @@ def test_an_admin_ends_one_session_or_all_of_a_user(open_page: Open, clone: Clon
 def test_the_last_admin_stays_an_admin(open_page: Open, clone: Clone) -> None:
     tab = opened(open_page, clone, Role.ADMIN)
     last = "The last active admin stays one. Make another user an admin first; nothing was saved."
-    assert sentences(click(tab, "edit_user_active").error) == [last]
+    assert sentences(confirm(tab, "edit_user_active").error) == [last]
     admin = line(clone, ADMIN)
     tab.selectbox(key=f"edit_user_role_{admin.id}").set_value(Role.MANAGER)
     tab.text_input(key=f"edit_user_reason_{admin.id}").set_value("tired")

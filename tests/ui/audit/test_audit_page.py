@@ -12,6 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from backstitch.accounts.permissions import Role
+from backstitch.audit import wording
 from tests.ui.conftest import Open
 from tests.ui.shop import Shop, click, run, sentences
 
@@ -56,7 +57,7 @@ def test_the_report_lists_changes_with_names_newest_first(open_page: Open, produ
     assert set(rows(tab, "user", "operation", "client", "reason")) == {
         ("Manager Rao", "seed", "Browser, 192.0.2.7", "")
     }
-    assert [caption.value for caption in tab.caption] == ["1 to 7 of 7, newest first"]
+    assert sentences(tab.caption) == [wording.hidden_from_managers(), "1 to 7 of 7, newest first"]
     # Not the abbreviation of the zone, which may differ between today and half a year ago.
     assert json.loads(tab.dataframe[0].proto.columns)["time"]["label"] == "Time (Asia/Kolkata)"
 

@@ -47,7 +47,9 @@ def test_a_change_can_be_undone_beside_its_message_and_so_can_the_undo(
     assert "Undoing this deletes 2 inward entries." in [text.value for text in tab.text]
     tab.text_input(key="undo_reason").set_value("typed into the wrong product")
     submit(tab)
-    assert sentences(tab.success) == ["Undone: 2 records put back."]
+    assert sentences(tab.success) == [
+        "Undone: 2 records put back: Inward 2 · AN201 · Red · L, Inward 1 · AN201 · Red · S."
+    ]
     assert shop.stock(product) == {}
     assert shop.run("select username, reason, new_values -> 'rows' from audit.trail where action = 'UNDO'") == [
         ("manager@example.com", "typed into the wrong product", 2)
@@ -68,7 +70,9 @@ def test_an_undo_that_would_break_the_stock_says_why_and_changes_nothing(
     shop.sell(product, S=3)
     click(tab, "undo_offer")
     submit(tab)
-    assert sentences(tab.error) == ["There is not enough stock for this. Nothing was saved."]
+    assert sentences(tab.error) == [
+        "There is not enough stock for this. AN201 Red, size S: 4 asked, 1 on hand. Nothing was saved."
+    ]
     assert shop.stock(product) == {("RED", "S"): 1}
 
 
@@ -111,7 +115,7 @@ def test_the_undo_of_an_operation_names_the_records_that_were_changed_since(
         {"type": "Inward entry", "record": "Inward 2 · AN201 · Red · L", "reason": "changed since"}
     ]
     submit(tab)
-    assert sentences(tab.success) == ["Undone: 1 record put back. 1 record stayed."]
+    assert sentences(tab.success) == ["Undone: 1 record put back: Inward 1 · AN201 · Red · S. 1 record stayed."]
     assert shop.stock(product) == {("RED", "L"): 7}
 
 

@@ -101,7 +101,10 @@ def test_a_corrected_entry_moves_the_stock_and_is_recorded_with_its_reason(
     # The dialog has a field for the reason, so the refusal draws none.
     assert [box.key for box in tab.text_input if box.key == "reason_lacking"] == [] and shop.run(DONE) == []
     saving(tab, "counted again", pieces="3", reason="theft or loss", note=" from the van ")
-    assert sentences(tab.success) == ["Stock adjustment 1 of AN201 was saved."]
+    assert sentences(tab.success) == [
+        "Stock adjustment 1 of AN201 was saved: Quantity −2 → −3, Note torn → from the van, "
+        "Reason damaged → theft or loss."
+    ]
     link = tab.page_link[0]
     assert (link.value, link.proto.query_string) == (
         "View in audit report",
@@ -115,7 +118,9 @@ def test_a_corrected_entry_moves_the_stock_and_is_recorded_with_its_reason(
     tab = opening(open_page, shop, 0)
     assert typed(tab)[:2] == ["Add", "1"]
     tab.radio[0].set_value("Take away")
-    assert sentences(saving(tab, "other way round").success) == ["Stock adjustment 2 of AN201 was saved."]
+    assert sentences(saving(tab, "other way round").success) == [
+        "Stock adjustment 2 of AN201 was saved: Quantity 1 → −1."
+    ]
     assert shop.stock(product) == {("RED", "S"): 1}
 
 
@@ -125,7 +130,10 @@ def test_a_corrected_entry_moves_the_stock_and_is_recorded_with_its_reason(
         ({"pieces": "0"}, "Say how many pieces: a whole number above 0. Nothing was saved."),
         ({"pieces": "-2"}, "The quantity for size S is negative. Nothing was saved."),
         ({"pieces": "1.5"}, "The quantity for size S is not a whole number. Nothing was saved."),
-        ({"pieces": "7"}, "There is not enough stock for this. Nothing was saved."),
+        (
+            {"pieces": "7"},
+            "There is not enough stock for this. AN201 Red, size S: 5 asked, 4 on hand. Nothing was saved.",
+        ),
     ],
     ids=["zero", "negative", "fractional", "more than there is"],
 )

@@ -262,7 +262,9 @@ def test_a_correction_moves_the_stock_by_the_difference_and_is_on_the_record(ope
     product = shop.product()
     shop.receive(product, S=5)
     tab = saving(opening(open_page, shop), quantity="7", stakeholder="Arvind Mills")
-    assert sentences(tab.success) == ["Inward entry 1 of AN201 was saved."]
+    assert sentences(tab.success) == [
+        "Inward entry 1 of AN201 was saved: Quantity 5 → 7, Stakeholder Mill → Arvind Mills."
+    ]
     assert [(link.value, link.proto.query_string) for link in tab.page_link] == [
         ("View in audit report", "product=AN201+%C2%B7+Leggings&type=Inward+entry")
     ]
@@ -293,7 +295,10 @@ def test_a_correction_moves_the_stock_by_the_difference_and_is_on_the_record(ope
         ({"quantity": "-5"}, "The quantity for size S is negative. Nothing was saved."),
         ({"quantity": "1.5"}, "The quantity for size S is not a whole number. Nothing was saved."),
         ({"stakeholder": "  "}, "Say who the goods came from, in at most 120 characters."),
-        ({"quantity": "2"}, "There is not enough stock for this. Nothing was saved."),
+        (
+            {"quantity": "2"},
+            "There is not enough stock for this. AN201 Red, size S: 3 asked, 2 on hand. Nothing was saved.",
+        ),
     ],
     ids=["zero", "empty", "negative", "fractional", "no stakeholder", "less than was sold"],
 )
@@ -326,7 +331,7 @@ def test_the_second_of_two_tabs_is_refused_and_sees_both_versions(open_page: Ope
     assert shop.trail() == after_first and shop.stock(product) == {("RED", "S"): 7}
     click(second, "edit_again")
     assert (field(second, "inward_quantity").value, field(second, "inward_stakeholder").value) == ("7", "Arvind Mills")
-    assert sentences(saving(second, quantity="9").success) == ["Inward entry 1 of AN201 was saved."]
+    assert sentences(saving(second, quantity="9").success) == ["Inward entry 1 of AN201 was saved: Quantity 7 → 9."]
     assert shop.stock(product) == {("RED", "S"): 9}
 
 
@@ -377,7 +382,9 @@ def test_an_entry_whose_goods_are_sold_cannot_be_deleted(open_page: Open, shop: 
     shop.receive(product, S=5)
     shop.sell(product, S=1)
     tab = click(opening(open_page, shop), "edit_inward_delete")
-    assert sentences(tab.error) == ["There is not enough stock for this. Nothing was saved."]
+    assert sentences(tab.error) == [
+        "There is not enough stock for this. AN201 Red, size S: 5 asked, 4 on hand. Nothing was saved."
+    ]
     assert len(shop.inward()) == 1 and shop.stock(product) == {("RED", "S"): 4} and shop.trail() == []
 
 

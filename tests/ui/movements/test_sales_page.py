@@ -11,7 +11,7 @@ from tests.ui.movements.test_inward_page import WRONG_QUANTITIES
 from tests.ui.shop import DAY, MANAGER, Shop, choose_or_type, click, field, run, sentences, type_in_grid
 from ui.shared import formats
 
-NOT_ENOUGH = "There is not enough stock for this. Nothing was saved."
+NOT_ENOUGH = "There is not enough stock for this. AN201 Red, size {}: {} asked, {} on hand. Nothing was saved."
 
 
 @pytest.fixture
@@ -91,13 +91,13 @@ def test_goods_out_move_the_stock_and_are_recorded_with_user_and_operation(
 
 def test_a_sale_of_more_than_the_stock_is_refused(open_page: Open, shop: Shop, product: int) -> None:
     tab = click(filled_in(open_page, product, S="6"), "sales_save_0")
-    assert sentences(tab.error) == [NOT_ENOUGH]
+    assert sentences(tab.error) == [NOT_ENOUGH.format("S", 6, 5)]
     assert shop.stock(product) == {("RED", "S"): 5} and shop.sales() == [] and shop.trail() == []
 
 
 def test_one_size_short_of_stock_blocks_the_whole_entry(open_page: Open, shop: Shop, product: int) -> None:
     tab = click(filled_in(open_page, product, S="1", M="1"), "sales_save_0")
-    assert sentences(tab.error) == [NOT_ENOUGH]
+    assert sentences(tab.error) == [NOT_ENOUGH.format("M", 1, 0)]
     assert shop.stock(product) == {("RED", "S"): 5} and shop.sales() == [] and shop.trail() == []
 
 
@@ -106,7 +106,7 @@ def test_pieces_that_somebody_else_sold_meanwhile_cannot_be_sold_again(
 ) -> None:
     tab = filled_in(open_page, product, S="5")
     shop.sell(product, S=1)
-    assert sentences(click(tab, "sales_save_0").error) == [NOT_ENOUGH]
+    assert sentences(click(tab, "sales_save_0").error) == [NOT_ENOUGH.format("S", 5, 4)]
     assert shop.stock(product) == {("RED", "S"): 4} and shop.trail() == []
 
 
@@ -131,7 +131,9 @@ def test_the_store_is_required(open_page: Open, shop: Shop, product: int) -> Non
 def test_a_correction_moves_the_stock_by_the_difference(open_page: Open, shop: Shop, product: int) -> None:
     shop.sell(product, S=3)
     tab = saving(opening(open_page, shop), quantity="2", store="Indiranagar", agency="Kapoor & Sons")
-    assert sentences(tab.success) == ["Sales entry 1 of AN201 was saved."]
+    assert sentences(tab.success) == [
+        "Sales entry 1 of AN201 was saved: Quantity 3 → 2, Agency — → Kapoor & Sons, Store Bandra → Indiranagar."
+    ]
     assert [link.proto.query_string for link in tab.page_link] == ["product=AN201+%C2%B7+Leggings&type=Sales+entry"]
     assert listed(tab) == [(DAY, "AN201", "Red", "S", 2, "Indiranagar", "Kapoor & Sons")]
     assert shop.stock(product) == {("RED", "S"): 3}
@@ -143,7 +145,7 @@ def test_a_correction_moves_the_stock_by_the_difference(open_page: Open, shop: S
 
 def test_a_correction_to_more_than_the_stock_is_refused(open_page: Open, shop: Shop, product: int) -> None:
     shop.sell(product, S=3)
-    assert sentences(saving(opening(open_page, shop), quantity="6").error) == [NOT_ENOUGH]
+    assert sentences(saving(opening(open_page, shop), quantity="6").error) == [NOT_ENOUGH.format("S", 3, 2)]
     assert shop.stock(product) == {("RED", "S"): 2} and shop.trail() == []
 
 

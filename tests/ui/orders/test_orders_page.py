@@ -159,7 +159,7 @@ WRONG: dict[str, tuple[dict[str, str], dict[str, object], str]] = {
     "GST": ({"S": "1"}, {"gst": "5%"}, f"GST of AN201: “5%” is not a number. {NOT_SAVED}"),
     "GST above 100": ({"S": "1"}, {"gst": "101"}, "A GST rate is a percentage between 0 and 100."),
     "no party": ({"S": "1"}, {"customer": None}, f"Choose the party that orders. {NOT_SAVED}"),
-    "no date": ({"S": "1"}, {"date": None}, f"Choose the date of the order. {NOT_SAVED}"),
+    "no date": ({"S": "1"}, {"date": None}, f"Choose a date. {NOT_SAVED}"),
     "no price": ({"S": "1"}, {"price": ""}, NO_PRICE),
 }  # fmt: skip
 
@@ -213,7 +213,9 @@ def test_the_second_of_two_changes_to_an_order_is_refused_and_shows_both(open_pa
     assert written(shop) == before
     click(second, "edit_again")
     assert list(second.data_editor[0].value["S"]) == ["", "5"]
-    assert sentences(click(second, "order_save").success) == ["Draft 1 was saved."]
+    assert sentences(click(second, "order_save").success) == [
+        "Nothing was saved: Draft 1 has these values already. If a field shows another one, type it again."
+    ]
     assert [line.quantity for line in read(shop).lines] == [5]
 
 
@@ -231,7 +233,9 @@ def test_an_order_is_confirmed_and_dispatched_after_a_warning_of_short_stock(ope
     ]
     before = written(shop)
     click(click(tab, "order_dispatched"), "order_step_go")
-    assert sentences(tab.error) == ["There is not enough stock for this. Nothing was saved."]
+    assert sentences(tab.error) == [
+        "There is not enough stock for this. ANM Red, size S: 3 asked, 2 on hand. Nothing was saved."
+    ]
     assert written(shop) == before
     shop.receive(1, S=4)
     tab = click(click(open_page("orders", Role.MANAGER, order="1"), "order_dispatched"), "order_step_go")

@@ -14,7 +14,7 @@ from backstitch.inventory.parties import queries as party_queries
 from backstitch.inventory.parties.commands import AgencyDetails, CustomerDetails
 from backstitch.inventory.parties.queries import Agency, Customer
 from tests.ui.conftest import Open
-from tests.ui.shop import DAY, SEED, Shop, click, run, sentences
+from tests.ui.shop import DAY, SEED, Shop, click, confirm, run, sentences
 
 PAGES = {"customer": "customers", "agency": "agencies"}
 NAMES = {"customer": "store_name", "agency": "agency_name"}
@@ -157,7 +157,9 @@ def test_a_likely_duplicate_is_shown_before_anything_is_saved(open_page: Open, s
 def test_the_second_of_two_edits_of_a_party_is_refused_and_shows_both(open_page: Open, shop: Shop, word: str) -> None:
     read = party(shop, word)
     first, second = opening(open_page, word, read), opening(open_page, word, read, Role.ADMIN)
-    assert sentences(saving(first, word, read, address="1, Main Road").success) == ["Mehta & Co was saved."]
+    assert sentences(saving(first, word, read, address="1, Main Road").success) == [
+        "Mehta & Co was saved: Address — → 1, Main Road."
+    ]
     before = written(shop)
     saving(second, word, read, address="2, Main Road")
     assert sentences(second.error) == [
@@ -183,7 +185,7 @@ def test_an_unused_party_can_be_deleted_and_a_used_one_only_deactivated(open_pag
     tab = opening(open_page, word, used)
     assert "Used in 1 order or sale, so it cannot be deleted, only deactivated." in [c.value for c in tab.caption]
     assert f"{word}_delete" not in {button.key for button in tab.button}
-    assert sentences(click(tab, f"{word}_active").success) == ["Used was deactivated."]
+    assert sentences(confirm(tab, f"{word}_active").success) == ["Used was deactivated."]
     (left,) = [one for one in stored(shop, word) if one.id == used.id]
     assert (left.is_active, [one.id for one in stored(shop, word) if one.id == unused.id]) == (False, [])
     assert sentences(click(opening(open_page, word, left), f"{word}_active").success) == [

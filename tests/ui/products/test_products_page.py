@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from backstitch.accounts.permissions import Role
 from tests.ui.conftest import Open
-from tests.ui.shop import MANAGER, Shop, choose_or_type, click, field, run, sentences
+from tests.ui.shop import MANAGER, Shop, choose_or_type, click, confirm, field, run, sentences
 
 
 def shown(tab: AppTest, *columns: str) -> list[tuple[Any, ...]]:
@@ -242,7 +242,7 @@ def test_a_new_product_is_refused_with_a_sentence_and_keeps_what_was_typed(
 def test_an_edit_records_the_changed_fields_with_old_and_new(open_page: Open, shop: Shop) -> None:
     shop.product()
     tab = saving(opening(open_page, shop), price="599", name="Ankle leggings", reason="Season")
-    assert sentences(tab.success) == ["AN201 was saved."]
+    assert sentences(tab.success) == ["AN201 was saved: Unit price ₹549.00 → ₹599.00, Name Leggings → Ankle leggings."]
     assert not tab.error and "product_dialog" not in tab.session_state
     assert shown(tab, "name", "unit_price") == [("Ankle leggings", 599.0)]
     assert shop.trail() == [
@@ -259,14 +259,16 @@ def test_an_edit_records_the_changed_fields_with_old_and_new(open_page: Open, sh
 
 def test_saving_without_a_change_writes_no_record(open_page: Open, shop: Shop) -> None:
     shop.product()
-    assert sentences(saving(opening(open_page, shop)).success) == ["AN201 was saved."]
+    assert sentences(saving(opening(open_page, shop)).success) == [
+        "Nothing was saved: AN201 has these values already. If a field shows another one, type it again."
+    ]
     assert shop.trail() == []
 
 
 def test_a_new_size_and_a_new_colour_get_their_cells(open_page: Open, shop: Shop) -> None:
     shop.product(sizes=["S"], colours=["Red"])
     tab = saving(opening(open_page, shop), sizes="S, M", colours="Teal")
-    assert sentences(tab.success) == ["AN201 was saved."]
+    assert sentences(tab.success) == ["AN201 was saved: Sizes S → S, M."]
     wrote = shop.trail()
     assert [(action, entity) for _, _, action, entity, _, _ in wrote] == [
         ("UPDATE", "Product"),
@@ -339,7 +341,9 @@ def test_the_second_of_two_tabs_is_refused_and_sees_both_versions(open_page: Ope
         "price": "599.00",
         "category": "Leggings",
     }
-    assert sentences(saving(second, price="649", reason="Margin").success) == ["AN201 was saved."]
+    assert sentences(saving(second, price="649", reason="Margin").success) == [
+        "AN201 was saved: Unit price ₹599.00 → ₹649.00."
+    ]
     assert [(row[0], row[5]) for row in shop.trail()] == [
         (MANAGER, {"category": "Leggings", "unit_price": 599.0}),
         ("admin@example.com", {"unit_price": 649.0}),
@@ -351,7 +355,7 @@ def test_the_second_of_two_tabs_is_refused_and_sees_both_versions(open_page: Ope
 
 def test_a_deactivated_product_leaves_the_list_and_comes_back(open_page: Open, shop: Shop) -> None:
     shop.product()
-    tab = click(opening(open_page, shop), "edit_active")
+    tab = confirm(opening(open_page, shop), "edit_active")
     assert sentences(tab.success) == ["AN201 was deactivated."]
     assert [info.value for info in tab.info] == [
         "No product matches. Try another word, or show deactivated products too."
@@ -395,23 +399,23 @@ def test_unused_sizes_and_colours_are_removed_and_used_ones_deactivated_and_rest
     product = shop.product(sizes=["S", "M"], colours=["Red", "Teal"])
     shop.receive(product, S=2)
     tab = opening(open_page, shop)
-    assert sentences(click(tab, "shape_colour_switch").error) == [
+    assert sentences(confirm(tab, "shape_colour_switch").error) == [
         "There are 2 pieces of this colour in stock, so it cannot be removed. Sell or adjust the stock to 0 first."
     ]
-    assert sentences(click(tab, "shape_size_switch").error) == [
+    assert sentences(confirm(tab, "shape_size_switch").error) == [
         "There are 2 pieces of size S in stock, so it cannot be removed. Sell or adjust the stock to 0 first."
     ]
     assert shop.trail() == []
     tab.selectbox(key="shape_colour_1").set_value(2)
-    assert sentences(click(run(tab), "shape_colour_switch").success) == ["AN201 Teal was removed."]
+    assert sentences(confirm(run(tab), "shape_colour_switch").success) == ["AN201 Teal was removed."]
     shop.sell(product, S=2)
-    assert sentences(click(opening(open_page, shop), "shape_size_switch").success) == [
+    assert sentences(confirm(opening(open_page, shop), "shape_size_switch").success) == [
         "Size S of AN201 was taken out of use, because it has a history."
     ]
     tab = opening(open_page, shop)
     assert tab.button(key="shape_size_switch").label == "Take back into use"
     assert sentences(click(tab, "shape_size_switch").success) == ["Size S of AN201 was taken back into use."]
-    assert sentences(click(opening(open_page, shop), "shape_colour_switch").success) == [
+    assert sentences(confirm(opening(open_page, shop), "shape_colour_switch").success) == [
         "AN201 Red was taken out of use, because it has a history."
     ]
     assert sentences(click(opening(open_page, shop), "shape_colour_switch").success) == [

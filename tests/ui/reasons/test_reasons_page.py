@@ -7,7 +7,7 @@ from tests.conftest import email_of
 from tests.ui.conftest import Open
 from tests.ui.parties.test_party_pages import adding, saving, stored
 from tests.ui.shared.test_links import visit
-from tests.ui.shop import Shop, click, click_in_table, run, sentences
+from tests.ui.shop import Shop, click, click_in_table, confirm, run, sentences
 from ui.shared import session
 
 ADMIN = email_of(Role.ADMIN)
@@ -79,7 +79,7 @@ def test_a_form_without_a_reason_field_asks_for_the_reason_that_a_rule_demands(o
 
     refused()
     tab.text_input(key="reason_lacking").set_value("moved")
-    assert sentences(click(tab, "customer_active").error) == [REASON_MISSING]
+    assert sentences(confirm(tab, "customer_active").error) == [REASON_MISSING]
     for meanwhile in (lambda: run(tab), lambda: visit(visit(tab, "home"), "customers")):
         refused()
         tab.text_input(key="reason_lacking").set_value("moved")
@@ -88,5 +88,5 @@ def test_a_form_without_a_reason_field_asks_for_the_reason_that_a_rule_demands(o
     tab.session_state[session.PENDING_REASON] = ("edit customer", made.id + 1), "moved"
     assert sentences(click(tab, "customer_save").error) == [REASON_MISSING]
     tab.session_state[session.PENDING_REASON] = ("edit customer", made.id), "moved"
-    assert sentences(click(tab, "customer_save").success) == ["Mehta & Co was saved."]
+    assert sentences(click(tab, "customer_save").success) == ["Mehta & Co was saved: Phone — → 9820012345."]
     assert shop.run(why + " order by id")[1:] == [("edit customer", "moved")]

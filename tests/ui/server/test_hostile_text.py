@@ -70,7 +70,7 @@ def test_products_with_hostile_names_are_listed_opened_and_saved(open_page: Open
     assert field(tab, "name").value == name
     field(tab, "price").set_value("1")
     field(tab, "reason").set_value(name[:400])
-    assert sentences(click(tab, "edit_save").success) == [f"{short} was saved."]
+    assert sentences(click(tab, "edit_save").success) == [f"{short} was saved: Unit price ₹549.00 → ₹1.00."]
 
 
 def test_goods_of_hostile_products_come_in_and_go_out(open_page: Open, shop: Shop, name: str) -> None:

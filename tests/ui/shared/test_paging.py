@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from backstitch.accounts.permissions import Role
 from tests.ui.conftest import Open
 from tests.ui.shop import Shop, click, run
-from ui.shared import formats
+from ui.shared import formats, paging
 
 
 def click_twice(tab: AppTest, key: str, monkeypatch: pytest.MonkeyPatch) -> AppTest:
@@ -98,3 +98,11 @@ def test_page_size_and_page_survive_a_visit_to_the_charts(open_page: Open, many:
     tab.text_input(key="text").set_value("")
     assert position(run(tab)) == "26 to 50 of 130, newest first | Newer | Older"
     assert tab.selectbox(key="audit_size").value == 25
+
+
+@pytest.mark.parametrize(("filters", "is_part"), [({}, True), ({"action": "Added", "type": "Product"}, False)])
+def test_only_a_table_that_shows_all_rows_keeps_its_search_and_its_sorting(
+    open_page: Open, many: int, filters: dict[str, str], is_part: bool
+) -> None:
+    tab = open_page("audit", Role.ANALYST, **filters)
+    assert [paging.LID in html.proto.body for html in tab.get("html")] == [True] * is_part

@@ -95,7 +95,7 @@ REFUSED = {
     "no reason": ({"pieces": "2"}, "Choose the reason of the adjustment. Nothing was saved."),
     "more than there is": (
         {"pieces": "5", "reason": "theft or loss"},
-        "There is not enough stock for this. Nothing was saved.",
+        "There is not enough stock for this. AN201 Red, size S: 5 asked, 4 on hand. Nothing was saved.",
     ),
     "more than a cell can hold": (
         {"pieces": "2147483647", "reason": "count", "direction": "Add"},

@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from backstitch.audit import wording
 from backstitch.audit.records import Record
+from backstitch.audit.watched import TABLES
 from backstitch.audit.wording import Change, action_word, changes, client, entity_word, field_word, source_word, summary
 from backstitch.request import Source
 
@@ -212,3 +214,10 @@ def test_names_of_the_trail_have_words_and_unknown_ones_get_some() -> None:
         "SKU",
         "Colour code",
     ]
+
+
+def test_the_kinds_that_managers_do_not_see_are_all_but_those_of_the_inventory() -> None:
+    inventory = {table.entity for table in TABLES if table.schema == "inventory"} | {"StockList", "LowStockList"}
+    assert wording.HIDDEN_FROM_MANAGERS.keys() >= wording.ENTITIES.keys() - inventory
+    assert not wording.HIDDEN_FROM_MANAGERS.keys() & inventory
+    assert "(7 kinds)" in wording.hidden_from_managers()
