@@ -123,12 +123,15 @@ def near(name: str, known: Iterable[str]) -> list[str]:
     """The known names that may be meant: the nearest first, at most MOST_NEAR. None with the same key is among them.
 
     Near are `Arvind` and `Arvind Mills` (one has all words of the other), and names of which hardly a letter differs.
+    Names with other digits are not: Shop 1 and Shop 2 are two.
     """
     key, words = _squeezed(name), _words(name)
     scored = [
         (score, other)
         for other in known
-        if name_key(other) != name_key(name) and (score := _likeness(key, words, other)) >= ALIKE
+        if name_key(other) != name_key(name)
+        and _digits(other) == _digits(name)
+        and (score := _likeness(key, words, other)) >= ALIKE
     ]
     return [other for _, other in sorted(scored, key=lambda pair: (-pair[0], pair[1]))[:MOST_NEAR]]
 
@@ -149,6 +152,10 @@ def _likeness(key: str, words: frozenset[str], other: str) -> float:
 def _words(name: str) -> frozenset[str]:
     """The words of a name, without those of one letter and what stands before every name (M/s)."""
     return frozenset(word for word in _NO_LETTER.split(plain(name)) if len(word) > 1 and word not in {"ms", "the"})
+
+
+def _digits(name: str) -> list[str]:
+    return re.findall("[0-9]+", plain(name))
 
 
 def _squeezed(name: str) -> str:

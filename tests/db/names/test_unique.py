@@ -152,9 +152,8 @@ def test_two_at_once_make_one(named: Named, clone: Clone, psql: psycopg.Connecti
         second = threading.Thread(target=add_second)
         second.start()
         with clone.superuser() as watching:
-            while not watching.execute(
-                "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-            ).fetchone():
+            # Not pg_stat_activity, which stands still within a transaction.
+            while not watching.execute("select from pg_locks where not granted").fetchone():
                 pass
     second.join()
     assert results == [named.name]

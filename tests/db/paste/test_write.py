@@ -138,7 +138,7 @@ WRONG: list[tuple[Kind, dict[str, str], str]] = [
     (Kind.SALES, {"Store": "@cmd"}, "“@cmd” looks like a formula. Copy the value, not the formula."),
     (Kind.SALES, {"Colour": "Green"}, "AN201 does not come in “Green”."),
     (Kind.ORDERS, {"Customer": "Nobody"}, "There is no customer “Nobody”. " + ADD_CUSTOMER),
-    (Kind.ORDERS, {"Customer": "twice"}, "There are several customers called “twice”. " + CUSTOMERS),
+    (Kind.ORDERS, {"Customer": "twice"}, "There are several customers called “Twice”. " + CUSTOMERS),
     (Kind.ORDERS, {"Customer": "Gone"}, "The customer “Gone” is deactivated. " + BACK),
     (Kind.ORDERS, {"Agency": "Nobody"}, "There is no agency “Nobody”. " + ADD_AGENCY),
     (Kind.ORDERS, {"Price": "-1"}, "A price cannot be negative."),
@@ -246,6 +246,7 @@ def test_sizes_as_columns_and_rows_without_a_header_mean_the_same(shop: Shop) ->
     assert cells == [[((1, "RED", "S"), 4, day, "Return", "Mill"), ((1, "RED", "L"), 1200, day, "Return", "Mill")]] * 3
     assert remarks(wide) == [
         (None, "The column is not used, and is left out."),
+        (2, "Red, written red here."),
         (3, "The row has no quantity, and is left out."),
     ]
     named = checked(shop, Kind.INWARD, "Date\tSKU\tColour\t2XL\tParty", "5-Nov-26\tkurta\tblue\t7\tMill")

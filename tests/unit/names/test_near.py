@@ -20,6 +20,7 @@ SKUS = ("KT-104", "KT-140", "00042", "QO-10", "A.B.7")
         ("Gupta & Sons", ["M/s Gupta & Sons"]),
         ("Gupta and Sons", ["M/s Gupta & Sons"]),
         ("Andheri", []),
+        ("Bandra 2", []),  # a shop of its own
         ("ARVIND-MILLS ", []),  # that is Arvind Mills
         ("RK Traders", []),  # and that R K Traders
         ("", []),
