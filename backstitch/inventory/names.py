@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from rapidfuzz import fuzz
+from rapidfuzz import fuzz, process
 
 # Formatting, direction and variation marks, fillers, and the blank of Braille.
 INVISIBLE = re.compile(
@@ -140,6 +140,13 @@ def near_sku(sku: str, known: Iterable[str]) -> list[str]:
     """The known SKUs that differ only in signs, leading zeros, or a letter that looks like a digit: KT1O4, KT.104."""
     mine, key = _looks(sku), sku_key(sku)
     return sorted(other for other in known if _looks(other) == mine and sku_key(other) != key)[:MOST_NEAR]
+
+
+def like_sku(sku: str, known: Iterable[str]) -> list[str]:
+    """The known SKUs of which hardly a character differs, the likest first: what a SKU that is none may be."""
+    found = process.extract(sku_key(sku), {one: sku_key(one) for one in known}, scorer=fuzz.ratio, limit=MOST_NEAR,
+                            score_cutoff=ALIKE - 10)  # fmt: skip
+    return [one for _, _, one in found]
 
 
 def _likeness(key: str, words: frozenset[str], other: str) -> float:

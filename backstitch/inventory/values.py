@@ -10,7 +10,11 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
 from functools import lru_cache
 
-from backstitch.inventory.movements.commands import LARGEST_QUANTITY
+from backstitch.errors import Refused
+from backstitch.files.text_files import shown
+from backstitch.inventory.names import tidy
+
+LARGEST_QUANTITY = 2_147_483_647
 
 FIRST_DAY = date(2000, 1, 1)
 EXCEL_EPOCH = date(1899, 12, 30)
@@ -125,7 +129,22 @@ def words(value: str, *, longest: int) -> str:
         raise CellError(f"“{quote(text)}” looks like a formula. Copy the value, not the formula.")
     if len(text) > longest:
         raise CellError(f"It is longer than {longest} characters.")
-    return text
+    return tidy(text)
+
+
+def stored_name(value: str, *, what: str, longest: int, zero: bool = False) -> str:
+    """A SKU, a size, a colour or a party as a form, a grid or a program gives it; '' for none.
+
+    The same rules as in a pasted sheet, and the marks with which a spreadsheet keeps a text (`'00123`) are taken off.
+    `what` begins the sentence. Raises Refused (name_unclear).
+    """
+    text = shown(value.strip())
+    if is_nothing_word(text):
+        raise Refused(f"{what}: “{quote(text)}” stands for nothing, and is no name.", rule="name_unclear")
+    try:
+        return name(text, longest=longest, zero=zero)
+    except CellError as error:
+        raise Refused(f"{what}: {error} Nothing was saved.", rule="name_unclear") from None
 
 
 def name(value: str, *, longest: int, zero: bool = True) -> str:

@@ -13,8 +13,7 @@ from backstitch.errors import Refused
 from backstitch.inventory.movements.queries import InwardEntry, SalesEntry, inward_entry, sales_entry
 from backstitch.inventory.optimistic import delete_unchanged, stale
 from backstitch.inventory.parties.written import Party, as_written, respelt
-
-LARGEST_QUANTITY = 2_147_483_647
+from backstitch.inventory.values import LARGEST_QUANTITY
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from backstitch import lengths
 from backstitch.errors import Refused
 from backstitch.india.gst import gstin_problem, normalise_gstin
 from backstitch.india.phone import normalise_mobile
@@ -15,6 +16,7 @@ from backstitch.inventory.names import tidy
 from backstitch.inventory.optimistic import stale
 from backstitch.inventory.parties import queries
 from backstitch.inventory.parties.queries import Duplicate
+from backstitch.inventory.values import stored_name
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ def create_agency(connection: Connection, *, details: AgencyDetails) -> int:
 
 def edit_customer(connection: Connection, *, customer_id: int, version: str, details: CustomerDetails) -> None:
     """Updates a customer that was read as `version`. Raises StaleEdit (`theirs`: Customer or None)."""
-    values = {**_parameters(details), "id": customer_id, "version": version}
+    before = queries.find_customer(connection, customer_id=customer_id)
+    values = {**_parameters(details, before.store_name if before else None), "id": customer_id, "version": version}
     if connection.execute(EDIT_CUSTOMER, values).rowcount == 0:
         theirs = queries.find_customer(connection, customer_id=customer_id)
         raise stale(theirs=theirs, yours=details, what="customer")
@@ -108,7 +111,8 @@ def edit_customer(connection: Connection, *, customer_id: int, version: str, det
 
 def edit_agency(connection: Connection, *, agency_id: int, version: str, details: AgencyDetails) -> None:
     """Updates an agency that was read as `version`. Raises StaleEdit (`theirs`: Agency or None)."""
-    values = {**_parameters(details), "id": agency_id, "version": version}
+    before = queries.find_agency(connection, agency_id=agency_id)
+    values = {**_parameters(details, before.agency_name if before else None), "id": agency_id, "version": version}
     if connection.execute(EDIT_AGENCY, values).rowcount == 0:
         raise stale(theirs=queries.find_agency(connection, agency_id=agency_id), yours=details, what="agency")
 
@@ -181,8 +185,11 @@ def duplicate_agencies(
     )
 
 
-def _parameters(details: CustomerDetails | AgencyDetails) -> dict[str, Any]:
-    """The details normalised, empty optional fields as None. Raises Refused for an invalid GSTIN."""
+def _parameters(details: CustomerDetails | AgencyDetails, before: str | None = None) -> dict[str, Any]:
+    """The details normalised, empty optional fields as None; a name that was stored `before` stays as it is.
+
+    Raises Refused for an invalid GSTIN, and for a text that is no name.
+    """
     values: dict[str, Any] = {}
     for name, value in asdict(details).items():
         if name in GSTINS:
@@ -192,12 +199,14 @@ def _parameters(details: CustomerDetails | AgencyDetails) -> dict[str, Any]:
         elif name == "pincode":
             values[name] = "".join(value.split()) or None
         else:
-            values[name] = _tidied(name, value) if isinstance(value, str) else value
+            values[name] = _text(name, value) if isinstance(value, str) and value != before else value
     problem = gstin_problem(values["gst_number"]) if values["gst_number"] else None
     if problem:
         raise Refused(f"{problem} Nothing was saved.", rule="gstin_valid")
     return values
 
 
-def _tidied(name: str, value: str) -> str:
-    return value.strip() if name == "address" else tidy(value)
+def _text(column: str, typed: str) -> str:
+    if column in {"store_name", "agency_name"}:
+        return stored_name(typed, what="The name", longest=lengths.NAME)
+    return typed.strip() if column == "address" else tidy(typed)

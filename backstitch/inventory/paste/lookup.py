@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from backstitch.inventory.names import name_key, near, near_sku, sku_key
+from backstitch.inventory.names import like_sku, name_key, near, near_sku, sku_key
 from backstitch.inventory.products import sizes as size_set
 from backstitch.inventory.products.queries import SELECT_PRODUCT, Product, product_from_row
 from backstitch.inventory.values import CellError, quote
@@ -76,7 +76,7 @@ class Known:
                 f"There are several products called “{quote(named)}”: {_listed(one.sku for one in exact)}. "
                 "Write the SKU exactly as one of them has it."
             )
-        meant = near_sku(named, self.skus) or near(named, self.skus)
+        meant = near_sku(named, self.skus) or like_sku(named, self.skus)
         if meant:
             raise CellError(f"There is no product “{quote(named)}”. Did you mean {_listed(meant)}?")
         raise CellError(f"There is no product “{quote(named)}”. Add it on the Products page, or correct the SKU.")

@@ -75,7 +75,8 @@ class _Reading:
             # Of a party of long ago `known` knows nothing, but its log writes it otherwise.
             if name_key(name) in known or stored != name:
                 if stored != name:
-                    self.remarks.append(spelling(on[0], self._layout.heading(field), name, stored))
+                    heading = self._layout.heading(field)
+                    self.remarks += [spelling(row, heading, name, stored) for row in dict.fromkeys(on)]
             elif near_names := near(name, known.values()):
                 answer = self._answers.get((field, name), "")
                 distinct_rows = tuple(dict.fromkeys(on))

@@ -13,6 +13,7 @@ from backstitch.india.gst import hsn_problem, normalise_hsn
 from backstitch.inventory.names import name_key, tidy
 from backstitch.inventory.products import queries
 from backstitch.inventory.products import sizes as size_set
+from backstitch.inventory.values import stored_name
 
 
 @dataclass(frozen=True)
@@ -123,14 +124,14 @@ def edit_product(connection: Connection, *, product_id: int, version: str, detai
     (`reason_required`) for a price change without a reason.
     """
     before = queries.product(connection, product_id=product_id)
-    changed = connection.execute(EDIT, {**_parameters(details), "id": product_id, "version": version}).rowcount
+    changed = connection.execute(EDIT, {**_parameters(details, before), "id": product_id, "version": version}).rowcount
     if changed == 0:
         raise StaleEdit(
             f"Somebody else changed {before.sku} while you were editing it. Nothing of yours was saved.",
             theirs=queries.product(connection, product_id=product_id),
             yours=details,
         )
-    added = [size for size in _sizes(details) if size not in before.sizes]
+    added = [size for size in _sizes(details, before.sizes) if size not in before.sizes]
     if added:
         connection.execute(ADD_CELLS, {"id": product_id, "sizes": added})
 
@@ -183,6 +184,8 @@ def _normalised(name: str, value: object) -> object:
 
 def _tidied(column: str, typed: str) -> str:
     """The text of a column as it is stored: a description keeps its lines, a name has nothing that nobody sees."""
+    if column == "sku":
+        return stored_name(typed, what="The SKU", longest=lengths.SKU)
     return typed.strip() if column == "description" else tidy(typed)
 
 
@@ -210,7 +213,14 @@ def add_colours(connection: Connection, *, product_id: int, colours: Sequence[st
 
 def _colours_with_codes(colours: Sequence[str | NewColour]) -> list[NewColour]:
     pairs = [(colour, "") if isinstance(colour, str) else colour for colour in colours]
-    named = [(tidy(color), tidy(code)) for color, code in pairs if tidy(color) or tidy(code)]
+    named = [
+        (
+            stored_name(color, what="The colour", longest=lengths.COLOUR),
+            stored_name(code, what="The colour code", longest=lengths.COLOUR_CODE),
+        )
+        for color, code in pairs
+        if tidy(color) or tidy(code)
+    ]
     return [(color, code or colour_code(color)) for color, code in named]
 
 
@@ -222,20 +232,26 @@ def _hsn(typed: str) -> str | None:
     return hsn or None
 
 
-def _sizes(details: ProductDetails) -> list[str]:
-    return size_set.in_order(map(tidy, details.sizes))
+def _sizes(details: ProductDetails, stored: Sequence[str] = ()) -> list[str]:
+    """The sizes as they are stored. Those that the product has stay as they are."""
+    typed = [
+        size if size in stored else stored_name(size, what="The size", longest=lengths.SIZE, zero=True)
+        for size in details.sizes
+    ]
+    return size_set.in_order(typed)
 
 
-def _parameters(details: ProductDetails) -> dict[str, object]:
+def _parameters(details: ProductDetails, before: queries.Product | None = None) -> dict[str, object]:
     return {
-        "sku": tidy(details.sku),
+        # What was stored before names were checked can stay.
+        "sku": details.sku if before and details.sku == before.sku else _tidied("sku", details.sku),
         "name": tidy(details.name),
         "description": details.description.strip(),
         "category": tidy(details.category),
         "unit_price": details.unit_price,
         "hsn_code": _hsn(details.hsn_code or ""),
         "gst_rate": details.gst_rate,
-        "sizes": _sizes(details),
+        "sizes": _sizes(details, before.sizes if before else ()),
         "reorder_level": details.reorder_level,
         "allowed_stores": _distinct_names(details.allowed_stores),
         "allowed_agencies": _distinct_names(details.allowed_agencies),

@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, text
 
+from backstitch import lengths
 from backstitch.errors import Refused, StaleEdit
 from backstitch.inventory.products import queries
+from backstitch.inventory.values import stored_name
 
 Outcome = Literal["removed", "deactivated"]
 
@@ -83,7 +85,8 @@ def restore_colour(connection: Connection, *, product_id: int, colour_code: str)
 
 def edit_colour(connection: Connection, *, colour_id: int, version: str, color: str) -> None:
     """Renames a colour; its code stays. Raises StaleEdit, with the Colour as it is now, when somebody changed it."""
-    updated = connection.execute(EDIT_COLOUR, {"id": colour_id, "version": version, "color": color.strip()}).rowcount
+    named = stored_name(color, what="The colour", longest=lengths.COLOUR)
+    updated = connection.execute(EDIT_COLOUR, {"id": colour_id, "version": version, "color": named}).rowcount
     if updated == 0:
         row = connection.execute(COLOUR, {"id": colour_id}).one_or_none()
         raise StaleEdit(

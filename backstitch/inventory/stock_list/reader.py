@@ -13,10 +13,11 @@ from backstitch.errors import Refused
 from backstitch.files import csv_in
 from backstitch.files.csv_in import Table, heading_key
 from backstitch.files.csv_out import unescape_formula
-from backstitch.inventory.movements.commands import LARGEST_QUANTITY
+from backstitch.files.text_files import shown
 from backstitch.inventory.names import name_key, size_key, sku_key, tidy
 from backstitch.inventory.products.commands import colour_code
-from backstitch.inventory.values import SPREADSHEET_ERROR
+from backstitch.inventory.values import LARGEST_QUANTITY, SPREADSHEET_ERROR, CellError, is_nothing_word
+from backstitch.inventory.values import name as read_name
 
 # By field of StockRow: the heading in the file, the name in a reason, and the greatest length.
 HEADINGS = {
@@ -142,7 +143,8 @@ def _find_columns(table: Table) -> dict[str, int]:
 
 
 def _normalise(value: str) -> str:
-    return tidy(unescape_formula(value))
+    # The rejects file has an apostrophe before a formula; other files have their marks after or without it.
+    return tidy(shown(unescape_formula(value).strip()))
 
 
 def _reasons(fields: Mapping[str, str], *, too_wide: bool) -> list[str]:
@@ -162,10 +164,16 @@ def _reason(name: str, value: str) -> str | None:
         return f"{NAMES[name]} holds a character that cannot be stored (NUL or another control character)."
     if SPREADSHEET_ERROR.fullmatch(value):
         return f"{NAMES[name]} is a spreadsheet error ({value})."
+    if is_nothing_word(value):
+        return None if name in OPTIONAL else f"{NAMES[name]} is missing: “{value}” stands for nothing."
     if len(value) > LONGEST[name]:
         return f"{NAMES[name]} is longer than {LONGEST[name]} characters."
     if name == "stock":
         return _stock_reason(value)
+    try:
+        read_name(value, longest=LONGEST[name], zero=name == "size")
+    except CellError as error:
+        return f"{NAMES[name]} is no name: {error}"
     if name == "color" and not colour_code(value):
         return f"{NAMES[name]} “{value}” has no letter or digit to make a colour code of."
     return None

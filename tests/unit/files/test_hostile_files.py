@@ -107,15 +107,15 @@ def test_the_rejects_of_an_import_which_can_be_imported_once_they_are_put_right(
     assert path.read_bytes().startswith(b"\xef\xbb\xbfRow,Reason,'=Size,Color\r\n")
     assert csv_rows(path.read_bytes()) == [[str(row), f"{text} {text}", text, text] for row, text in enumerate(TEXTS)]
     header = ("SKU Code", "Design No.", "Stock", "Category", "Size", "Color")
-    rejects_file.write(path, header=header, rejects=[Reject(2, ("",), ("=A1", "-7", "+5", "@home", "+M", "-Red"))])
+    rejects_file.write(path, header=header, rejects=[Reject(2, ("",), ("A1", "'7", "+5", "home", "M", "O'Red"))])
     (row,) = read_stock_list(path).rows
     assert (row.sku_code, row.design, row.stock, row.category, row.size, row.color) == (
-        "=A1",
-        "-7",
+        "A1",
+        "7",
         5,
-        "@home",
-        "+M",
-        "-red",
+        "Home",
+        "M",
+        "O'red",
     )
 
 
