@@ -153,7 +153,7 @@ def test_two_at_once_make_one(named: Named, clone: Clone, psql: psycopg.Connecti
         second.start()
         with clone.superuser() as watching:
             # Not pg_stat_activity, which stands still within a transaction.
-            while not watching.execute("select from pg_locks where not granted").fetchone():
+            while not watching.execute("select 1 from pg_locks where not granted").fetchone():
                 pass
     second.join()
     assert results == [named.name]
