@@ -7,7 +7,8 @@
 --
 -- Locks. Whoever adds a name waits for a transaction that adds one with the same key.
 --
--- Limits. Parties of entries (stores, suppliers and agencies of movements) are texts: the application writes each as it
+-- Limits. A TRUNCATE of these tables is refused by the logs that refer to them (movements.sql, orders.sql), so it needs
+-- no trigger here. Parties of entries (stores, suppliers and agencies of movements) are texts: the application writes each as it
 -- is written already (inventory.known_store and its like), SQL by hand need not.
 --
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
@@ -121,10 +122,6 @@ as $$
 declare
     dropped record;
 begin
-    if tg_op = 'TRUNCATE' then
-        delete from runtime.name_keys k where k.kind = tg_argv[0];
-        return null;
-    end if;
     for dropped in
         delete from runtime.name_keys k using old_rows o where k.kind = tg_argv[0] and k.owner_id = o.id
         returning k.scope, k.key
@@ -167,12 +164,9 @@ begin
                        'referencing old table as old_rows '
                        'for each statement execute function inventory.drop_name_keys(%2$L)',
                        named.relation, named.kind);
-        execute format('create or replace trigger keep_emptied_%2$s after truncate on inventory.%1$I '
-                       'for each statement execute function inventory.drop_name_keys(%2$L)',
-                       named.relation, named.kind);
         execute format('alter table inventory.%1$I enable always trigger keep_new_%2$s, '
-                       'enable always trigger keep_changed_%2$s, enable always trigger keep_deleted_%2$s, '
-                       'enable always trigger keep_emptied_%2$s', named.relation, named.kind);
+                       'enable always trigger keep_changed_%2$s, enable always trigger keep_deleted_%2$s',
+                       named.relation, named.kind);
     end loop;
 end
 $$;
