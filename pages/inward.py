@@ -38,7 +38,8 @@ def details(matrix: Matrix, day: date) -> recording.Record:
     """Draws the fields that only goods in have; returns what writes an entry."""
     category = st.selectbox("Category", CATEGORIES, key="inward_category")
     stakeholder = entry_forms.choose_or_type("Received from", stakeholders, key="inward_stakeholder")
-    return partial(movement_commands.record_inward, inward=Inward(day, category, stakeholder))
+    record = partial(movement_commands.record_inward, inward=Inward(day, category, stakeholder))
+    return entry_forms.when_answered(record, stakeholder)
 
 
 if editor:

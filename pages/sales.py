@@ -42,7 +42,8 @@ def details(matrix: Matrix, day: date) -> recording.Record:
     product = matrix.product
     store = entry_forms.choose_allowed("Store", product.allowed_stores, stores, key="sales_store")
     agency = entry_forms.choose_allowed("Agency (optional)", product.allowed_agencies, agencies, key="sales_agency")
-    return partial(movement_commands.record_sale, sale=Sale(day, store, agency))
+    record = partial(movement_commands.record_sale, sale=Sale(day, store, agency))
+    return entry_forms.when_answered(record, store, agency)
 
 
 if editor:

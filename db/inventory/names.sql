@@ -7,9 +7,11 @@
 --
 -- Locks. Whoever adds a name waits for a transaction that adds one with the same key.
 --
--- Limits. A TRUNCATE of these tables is refused by the logs that refer to them (movements.sql, orders.sql), so it needs
--- no trigger here. Parties of entries (stores, suppliers and agencies of movements) are texts: the application writes each as it
--- is written already (inventory.known_store and its like), SQL by hand need not.
+-- Limits.
+--   * A TRUNCATE of these tables is refused by the logs that refer to them (movements.sql, orders.sql), so it needs no
+--     trigger here.
+--   * Parties of entries (stores, suppliers and agencies of movements) are texts: the application writes each as it is
+--     written already (inventory.known_store and its like), SQL by hand need not.
 --
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 

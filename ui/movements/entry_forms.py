@@ -1,18 +1,31 @@
 """The fields that the forms of movements share: names, quantities."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import chain
+from typing import Any
 
 import streamlit as st
 
 from backstitch.errors import Refused
 from backstitch.inventory.movements import commands as movement_commands
-from backstitch.inventory.names import name_key
+from backstitch.inventory.names import name_key, near
+from ui.shared import formats
+
+Recorder = Callable[..., None]
+
+
+class Unanswered(str):
+    """A name that may be a known one, while nobody has said which is meant. Nothing is saved with it."""
 
 
 def choose_or_type(label: str, known: Sequence[str], *, key: str) -> str:
-    """A name used before, or a new one; '' when none was given."""
-    return (
+    """A name used before, or a new one; '' when none was given.
+
+    A name with the key of a known one is that one. Of one that is near to a known one this asks which is meant, and
+    returns it as Unanswered until that is said.
+    """
+    typed = (
         st.selectbox(
             label,
             known,
@@ -24,6 +37,37 @@ def choose_or_type(label: str, known: Sequence[str], *, key: str) -> str:
         )
         or ""
     )
+    if not typed or typed in known:
+        return typed
+    if same := next((name for name in known if name_key(name) == name_key(typed)), None):
+        return same
+    meant = near(typed, known)
+    if not meant:
+        return typed
+    answer = st.radio(
+        formats.plain(f"“{typed}” is new. Did you mean {' or '.join(meant)}?"),
+        [*meant, typed],
+        index=None,
+        format_func=partial(_option, typed=typed),
+        key=f"{key}_meant_{typed}",
+    )
+    return answer or Unanswered(typed)
+
+
+def _option(name: str, typed: str) -> str:
+    return formats.plain(f"No, “{name}” is another" if name == typed else name)
+
+
+def when_answered(record: Recorder, *names: str) -> Recorder:
+    """What `record` does, once it is said which names are meant; before that it raises Refused (name_unanswered)."""
+
+    def guarded(*arguments: Any, **details: Any) -> None:
+        for name in names:
+            if isinstance(name, Unanswered):
+                raise Refused(f"Say first which name is meant by “{name}”. Nothing was saved.", rule="name_unanswered")
+        record(*arguments, **details)
+
+    return guarded
 
 
 def names(*lists: Iterable[str]) -> list[str]:

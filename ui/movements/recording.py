@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from backstitch.errors import Refused, SignedOut
 from backstitch.inventory.movements import commands as movement_commands
+from backstitch.inventory.movements import queries as movement_queries
 from backstitch.inventory.products import queries as product_queries
 from backstitch.inventory.products.queries import Colour, Matrix
 from ui import feedback
@@ -77,10 +78,20 @@ def _form(movement: Movement, choices: Mapping[int, str]) -> None:
         product = matrix.product
         pieces = formats.counted(sum(quantities.values()), "piece")
         sizes = ", ".join(f"{size} {count}" for size, count in quantities.items())
+        hint = _early_hint(matrix, colour, quantities, day) if movement.direction == "out" else ""
         feedback.done(
-            f"Recorded {pieces} of {product.sku} {colour.color} {movement.direction}: {sizes}.",
+            f"Recorded {pieces} of {product.sku} {colour.color} {movement.direction}: {sizes}.{hint}",
             on_record={"product": product_queries.choice_label(product.sku, product.name)},
         )
+
+
+def _early_hint(matrix: Matrix, colour: Colour, quantities: Mapping[str, int], day: date) -> str:
+    """A sentence if goods of a size came in after the day of the sale; '' otherwise."""
+    cells = {(matrix.product.id, colour.colour_code, size) for size in quantities}
+    with session.read() as connection:
+        first = movement_queries.first_days(connection, cells=cells)
+    early = [f"{size} on {came:%d %b %Y}" for (_, _, size), came in sorted(first.items()) if day < came]
+    return f" Goods came in later than that day: {', '.join(early)}. Look whether the date is meant." if early else ""
 
 
 def _choose_product_and_colour(choices: Mapping[int, str], *, prefix: str) -> tuple[int, Matrix, Colour | None]:

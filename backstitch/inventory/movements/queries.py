@@ -1,5 +1,6 @@
 """Reads movements: inward, sales and adjustments."""
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import date
 
@@ -140,6 +141,15 @@ _RECENT = """
 STAKEHOLDERS = text(_RECENT.format(column="stakeholder_name", table="inward_logs"))
 STORES = text(_RECENT.format(column="store", table="sales_logs"))
 AGENCIES = text(_RECENT.format(column="agency", table="sales_logs"))
+FIRST_DAYS = text(
+    """
+    select l.product_id, l.colour_code, l.size, min(l.date) as first
+    from inventory.inward_logs l
+    join unnest(cast(:products as bigint[]), cast(:codes as text[]), cast(:sizes as text[])) as k (product, code, size)
+        on (k.product, k.code, k.size) = (l.product_id, l.colour_code, l.size)
+    group by 1, 2, 3
+    """
+)
 LARGEST_DAY = 1000  # entries of one day that a look-up shows at most
 
 
@@ -203,3 +213,13 @@ def latest_sales(connection: Connection, *, store: str = "", on: date | None = N
     day = on or connection.execute(LAST_SALES_DAY, {"name": store.strip()}).scalar_one()
     day_filter = LogFilter(first=day, last=day, store=store.strip(), size=LARGEST_DAY)
     return sales_log(connection, log_filter=day_filter) if day else []
+
+
+def first_days(connection: Connection, *, cells: Collection[tuple[int, str, str]]) -> dict[tuple[int, str, str], date]:
+    """Cell (product id, colour code, size) -> the day on which goods of it came in first.
+
+    A sale dated before that day is seldom meant, and worth a hint.
+    """
+    products, codes, sizes = (list(parts) for parts in zip(*cells, strict=True)) if cells else ([], [], [])
+    rows = connection.execute(FIRST_DAYS, {"products": products, "codes": codes, "sizes": sizes})
+    return {(row.product_id, row.colour_code, row.size): row.first for row in rows}

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from backstitch.files.sheets import Sheet
 from backstitch.inventory import values
+from backstitch.inventory.movements import queries as movement_queries
 from backstitch.inventory.names import name_key
 from backstitch.inventory.paste import entries as paste_entries
 from backstitch.inventory.paste import layout as paste_layout
@@ -185,6 +186,8 @@ def _check_entries(connection: Connection, pasted: Pasted, reading: Reading, kno
     else:
         problems += _repeated_entries(entries)
         problems += _stock_problems(entries, known, replaceable if pasted.replace else (), pasted.kind)
+    if pasted.kind is Kind.SALES:
+        problems += _early_sales(connection, entries, layout)
     if pasted.kind is not Kind.INWARD:
         problems += _party_problems(entries, known, layout)
     if pasted.replace and pasted.kind is Kind.SALES and len(replaceable) < len(existing):
@@ -274,6 +277,22 @@ def _stock_problems(
             if left[cell] < 0
         ]
     return problems
+
+
+def _early_sales(connection: Connection, entries: Sequence[Entry], layout: Layout) -> list[Problem]:
+    """A remark for each sale that is dated before goods of its cell came in."""
+    first = movement_queries.first_days(connection, cells={entry.cell for entry in entries})
+    return [
+        Problem(
+            entry.row,
+            layout.heading("date"),
+            f"{entry.date:%d %b %Y}",
+            f"{entry.cell_words} came in on {first[entry.cell]:%d %b %Y} first; this sale is dated before that.",
+            blocks=False,
+        )
+        for entry in entries
+        if entry.cell in first and entry.date < first[entry.cell]
+    ]
 
 
 def _party_problems(entries: Iterable[Entry], known: Known, layout: Layout) -> list[Problem]:
