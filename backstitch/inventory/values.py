@@ -139,6 +139,8 @@ def stored_name(value: str, *, what: str, longest: int, zero: bool = False) -> s
     `what` begins the sentence. Raises Refused (name_unclear).
     """
     text = shown(value.strip())
+    if text in DASHES:
+        return ""
     if is_nothing_word(text):
         raise Refused(f"{what}: “{quote(text)}” stands for nothing, and is no name.", rule="name_unclear")
     try:

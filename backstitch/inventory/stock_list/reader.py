@@ -16,7 +16,7 @@ from backstitch.files.csv_out import unescape_formula
 from backstitch.files.text_files import shown
 from backstitch.inventory.names import name_key, size_key, sku_key, tidy
 from backstitch.inventory.products.commands import colour_code
-from backstitch.inventory.values import LARGEST_QUANTITY, SPREADSHEET_ERROR, CellError, is_nothing_word
+from backstitch.inventory.values import LARGEST_QUANTITY, SPREADSHEET_ERROR, CellError, is_blank
 from backstitch.inventory.values import name as read_name
 
 # By field of StockRow: the heading in the file, the name in a reason, and the greatest length.
@@ -164,7 +164,7 @@ def _reason(name: str, value: str) -> str | None:
         return f"{NAMES[name]} holds a character that cannot be stored (NUL or another control character)."
     if SPREADSHEET_ERROR.fullmatch(value):
         return f"{NAMES[name]} is a spreadsheet error ({value})."
-    if is_nothing_word(value):
+    if is_blank(value):
         return None if name in OPTIONAL else f"{NAMES[name]} is missing: “{value}” stands for nothing."
     if len(value) > LONGEST[name]:
         return f"{NAMES[name]} is longer than {LONGEST[name]} characters."

@@ -86,7 +86,7 @@ def test_a_stock_figure_that_is_a_whole_number_is_accepted(stock_file: Path, fig
         ("0,A-L,A,1,TOP,,Red", "The size is missing."),
         ("0,A-L,A,1,TOP,L,  ", "The colour is missing."),
         ("0,A-L,A,1,TOP,L", "The colour is missing."),
-        ("0,A-L,A,1,TOP,L,--", "The colour is no name: “--” looks like a formula. Copy the value, not the formula."),
+        ("0,A-L,A,1,TOP,L,--", "The colour is missing: “--” stands for nothing."),
         ("0,A-L,A,-3,TOP,L,Red", "The stock figure -3 is negative."),
         ("0,A-L,A,2.5,TOP,L,Red", "The stock figure 2.5 is not a whole number."),
         ("0,A-L,A,1E-9,TOP,L,Red", "The stock figure 1E-9 is not a whole number."),
