@@ -59,7 +59,8 @@ def _rules(expected: Mapping[Object, Definition]) -> Iterator[Rule]:
         elif one.kind == "column":
             continue
         elif one.kind == "constraint" and table and wanted.startswith("CHECK "):
-            yield Rule(table, name, f"not {wanted.removeprefix('CHECK ')}")
+            # A constraint that a revision has added NOT VALID counts for the rows from before too.
+            yield Rule(table, name, f"not {wanted.removeprefix('CHECK ').removesuffix(' NOT VALID not valid')}")
         elif one.kind == "constraint" and (foreign := FOREIGN_KEY.match(wanted)):
             yield Rule(table, name, _orphan(*foreign.groups()))
     yield from _of_domains(expected)

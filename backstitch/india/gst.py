@@ -117,7 +117,7 @@ def hsn_problem(hsn: str) -> str | None:
     return f"“{hsn[:40]}” is not an HSN code, which has 4, 6 or 8 digits."
 
 
-def slab_hint(*, hsn: str | None, price: Decimal | None, rate: Decimal | None) -> str | None:
+def slab_remark(*, hsn: str | None, price: Decimal | None, rate: Decimal | None) -> str | None:
     """A sentence if the GST rate in percent is not the slab of apparel at this price per piece; a hint, no refusal."""
     if price is None or rate is None or not (hsn or "").startswith(APPAREL):
         return None

@@ -16,7 +16,7 @@
 -- Code: applied again whenever a file of db/ has changed (db/code.py). Runs as backstitch_owner.
 
 create or replace function inventory.key_of(kind text, name text) returns text
-language sql immutable strict parallel safe
+language sql immutable strict parallel safe set search_path = pg_catalog, pg_temp
 as $$
     select case kind when 'sku' then inventory.sku_key(name) else inventory.name_key(name) end
 $$;
@@ -24,7 +24,7 @@ comment on function inventory.key_of(text, text) is
     'Returns the key of a name; the kind is that of runtime.name_keys.';
 
 create or replace function inventory.scope_of(kind text, named jsonb) returns bigint
-language sql immutable strict parallel safe
+language sql immutable strict parallel safe set search_path = pg_catalog, pg_temp
 as $$
     select case when kind in ('color', 'colour_code') then (named ->> 'product_id')::bigint else 0 end
 $$;
@@ -176,7 +176,7 @@ $$;
 -- Parties of entries ----------------------------------------------------------------------------
 
 create or replace function inventory.known_customer(name text) returns text
-language sql stable parallel safe
+language sql stable parallel safe set search_path = pg_catalog, pg_temp
 as $$
     select c.store_name from runtime.name_keys k join inventory.customers c on c.id = k.owner_id
     where k.kind = 'store_name' and k.scope = 0 and k.key = inventory.name_key($1) order by k.place limit 1
@@ -184,7 +184,7 @@ $$;
 comment on function inventory.known_customer(text) is 'Returns the name of the customer with the key of this name.';
 
 create or replace function inventory.known_store(name text) returns text
-language sql stable parallel safe
+language sql stable parallel safe set search_path = pg_catalog, pg_temp
 as $$
     select coalesce(inventory.known_customer($1), (
         select l.store from inventory.sales_logs l where inventory.name_key(l.store) = inventory.name_key($1)
@@ -194,7 +194,7 @@ comment on function inventory.known_store(text) is
     'Returns how the store with the key of this name is written: as the customer, or else in the sales log.';
 
 create or replace function inventory.known_agency(name text) returns text
-language sql stable parallel safe
+language sql stable parallel safe set search_path = pg_catalog, pg_temp
 as $$
     select coalesce(
         (select a.agency_name from runtime.name_keys k join inventory.agencies a on a.id = k.owner_id
@@ -206,7 +206,7 @@ comment on function inventory.known_agency(text) is
     'Returns how the agency with the key of this name is written: in its own row, or else in the sales log.';
 
 create or replace function inventory.known_stakeholder(name text) returns text
-language sql stable parallel safe
+language sql stable parallel safe set search_path = pg_catalog, pg_temp
 as $$
     select l.stakeholder_name from inventory.inward_logs l
     where inventory.name_key(l.stakeholder_name) = inventory.name_key($1)
@@ -218,7 +218,7 @@ comment on function inventory.known_stakeholder(text) is
 -- The order of sizes ----------------------------------------------------------------------------
 
 create or replace function inventory.size_order(size text) returns text
-language plpgsql immutable strict parallel safe
+language plpgsql immutable strict parallel safe set search_path = pg_catalog, pg_temp
 as $$
 declare
     key constant text := inventory.size_key(size);

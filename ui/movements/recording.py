@@ -78,14 +78,14 @@ def _form(movement: Movement, choices: Mapping[int, str]) -> None:
         product = matrix.product
         pieces = formats.counted(sum(quantities.values()), "piece")
         sizes = ", ".join(f"{size} {count}" for size, count in quantities.items())
-        hint = _early_hint(matrix, colour, quantities, day) if movement.direction == "out" else ""
+        hint = _early_remark(matrix, colour, quantities, day) if movement.direction == "out" else ""
         feedback.done(
             f"Recorded {pieces} of {product.sku} {colour.color} {movement.direction}: {sizes}.{hint}",
             on_record={"product": product_queries.choice_label(product.sku, product.name)},
         )
 
 
-def _early_hint(matrix: Matrix, colour: Colour, quantities: Mapping[str, int], day: date) -> str:
+def _early_remark(matrix: Matrix, colour: Colour, quantities: Mapping[str, int], day: date) -> str:
     """A sentence if goods of a size came in after the day of the sale; '' otherwise."""
     cells = {(matrix.product.id, colour.colour_code, size) for size in quantities}
     with session.read() as connection:

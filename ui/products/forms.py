@@ -6,7 +6,7 @@ from typing import NoReturn
 import streamlit as st
 
 from backstitch.errors import StaleEdit
-from backstitch.india.gst import slab_hint
+from backstitch.india.gst import slab_remark
 from backstitch.inventory.names import tidy
 from backstitch.inventory.products import commands as product_commands
 from backstitch.inventory.products import queries as product_queries
@@ -87,7 +87,7 @@ def _create(details: ProductDetails, colours: str, *, accepted: Sequence[str] = 
         product_commands.create_product(connection, details=details, colours=fields.colours(colours))
     DIALOG.close()
     PENDING.close()
-    hint = slab_hint(hsn=details.hsn_code, price=details.unit_price, rate=details.gst_rate)
+    hint = slab_remark(hsn=details.hsn_code, price=details.unit_price, rate=details.gst_rate)
     feedback.done(f"{tidy(details.sku)} was added.{f' {hint}' if hint else ''}", on_record=_on_record(details))
 
 
@@ -161,8 +161,8 @@ def _save(product: Product, details: ProductDetails, colours: str, reason: str) 
         versions.show(stale, differences if theirs else [], reopen=open_product, args=(product.id,))
         return
     DIALOG.close()
-    hint = slab_hint(hsn=details.hsn_code, price=details.unit_price, rate=details.gst_rate)
-    feedback.saved(tidy(details.sku), entity="Product", on_record=_on_record(details), hint=hint)
+    hint = slab_remark(hsn=details.hsn_code, price=details.unit_price, rate=details.gst_rate)
+    feedback.saved(details.sku.strip(), entity="Product", on_record=_on_record(details), hint=hint)
 
 
 def _on_record(product: Product | ProductDetails) -> dict[str, str]:

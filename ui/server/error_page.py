@@ -19,7 +19,7 @@ TITLES = {
 # In the colours of .streamlit/config.toml, which tests/unit/server/test_error_page.py compares.
 STYLE = """
 :root { color-scheme: light dark; }
-body { margin: 0; background: #fdfcfa; color: #23272e; font: 16px/1.6 "Source Sans", sans-serif; }
+body { margin: 0; background: #fdfcfa; color: #0d1116; font: 16px/1.6 "Source Sans", sans-serif; }
 main { max-width: 36rem; margin: 12vh auto 0; padding: 0 1.25rem; }
 h1 { font-size: 1.9rem; font-weight: 650; line-height: 1.2; margin: 2rem 0 0.75rem; }
 a { color: #2c5282; }

@@ -12,7 +12,6 @@ from backstitch import lengths
 from backstitch.errors import Refused
 from backstitch.india.gst import gstin_problem, normalise_gstin
 from backstitch.india.phone import normalise_mobile
-from backstitch.inventory.names import tidy
 from backstitch.inventory.optimistic import stale
 from backstitch.inventory.parties import queries
 from backstitch.inventory.parties.queries import Duplicate
@@ -209,4 +208,4 @@ def _parameters(details: CustomerDetails | AgencyDetails, before: str | None = N
 def _text(column: str, typed: str) -> str:
     if column in {"store_name", "agency_name"}:
         return stored_name(typed, what="The name", longest=lengths.NAME)
-    return typed.strip() if column == "address" else tidy(typed)
+    return typed.strip()

@@ -8,7 +8,7 @@ from typing import Any
 
 from backstitch import lengths
 from backstitch.errors import Refused
-from backstitch.india.gst import hsn_problem, normalise_hsn, slab_hint
+from backstitch.india.gst import hsn_problem, normalise_hsn, slab_remark
 from backstitch.inventory import values as paste_values
 from backstitch.inventory.names import name_key, near_sku, sku_key
 from backstitch.inventory.paste.columns import COLUMNS, Kind, Problem
@@ -95,7 +95,7 @@ def read_products(
             doubts.append(Doubt("sku", typed, tuple(meant), (row.number,), answers.get(("sku", typed), "")))
         values = _product_values(row)
         values["sizes"] = _sizes(row, product)
-        if hint := _slab_hint(values, product):
+        if hint := _slab_remark(values, product):
             row.add_problem(row.heading("gst_rate"), row.field("gst_rate"), hint, blocks=False)
         colours = _colours(row, product, known)
         if product is None:
@@ -140,7 +140,7 @@ def _hsn(text: str) -> str | None:
     return hsn or None
 
 
-def _slab_hint(values: dict[str, Any], product: Product | None) -> str | None:
+def _slab_remark(values: dict[str, Any], product: Product | None) -> str | None:
     """The hint for a row that sets what a slab depends on."""
 
     def known(name: str) -> Any:
@@ -148,7 +148,7 @@ def _slab_hint(values: dict[str, Any], product: Product | None) -> str | None:
 
     if all(values[name] is None for name in ("hsn_code", "unit_price", "gst_rate")):
         return None
-    return slab_hint(hsn=known("hsn_code"), price=known("unit_price"), rate=known("gst_rate"))
+    return slab_remark(hsn=known("hsn_code"), price=known("unit_price"), rate=known("gst_rate"))
 
 
 def _check_new(row: Row, values: dict[str, Any]) -> None:

@@ -186,7 +186,7 @@ def _tidied(column: str, typed: str) -> str:
     """The text of a column as it is stored: a description keeps its lines, a name has nothing that nobody sees."""
     if column == "sku":
         return stored_name(typed, what="The SKU", longest=lengths.SKU)
-    return typed.strip() if column == "description" else tidy(typed)
+    return typed.strip()
 
 
 def _sku_list(products: Sequence[queries.Product]) -> str:
@@ -245,9 +245,9 @@ def _parameters(details: ProductDetails, before: queries.Product | None = None) 
     return {
         # What was stored before names were checked can stay.
         "sku": details.sku if before and details.sku == before.sku else _tidied("sku", details.sku),
-        "name": tidy(details.name),
+        "name": details.name.strip(),
         "description": details.description.strip(),
-        "category": tidy(details.category),
+        "category": details.category.strip(),
         "unit_price": details.unit_price,
         "hsn_code": _hsn(details.hsn_code or ""),
         "gst_rate": details.gst_rate,

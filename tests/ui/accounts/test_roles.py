@@ -87,7 +87,7 @@ def test_a_product_opened_for_viewing_has_every_field_disabled(open_page: Open, 
         "Reorder level": "0",
         "HSN code": "",
         "GST rate %": "",
-        "Sizes, in order": "S, M, L",
+        "Sizes": "S, M, L",
         "Description": "",
     }
     assert all(field.disabled for field in fields)

@@ -59,6 +59,8 @@ def name(request: pytest.FixtureRequest) -> str:
 
 def hostile_product(shop: Shop, sku: str, colours: list[str], **details: Any) -> int:
     """A product whose SKU and colours may be no names."""
+    if NO_NAMES.isdisjoint((sku, *colours)):
+        return shop.product(sku=sku, colours=colours, **details)
     product = shop.product(sku="plain", colours=[f"plain {n}" for n in range(len(colours))], **details)
     shop.run("update inventory.products set sku = %s where id = %s", sku, product)
     for n, colour in enumerate(colours):
@@ -141,9 +143,10 @@ def test_the_trail_of_hostile_names_is_searched_opened_and_charted(open_page: Op
     tab.text_input(key="text").set_value(name[:80])
     tab.selectbox(key="product").set_value(product)
     run(tab)
-    assert tab.dataframe[0].value[["user", "record"]].to_dict("records") == [
-        {"user": name, "record": f"Product {sku} {name}"}
-    ]
+    assert tab.dataframe[0].value[["user", "record"]].to_dict("records")[-1] == {
+        "user": name,
+        "record": f"Product {sku} {name}",
+    }
     assert_shown_as_it_is(tab, name)
     tab.session_state["audit_view"] = "Charts"
     assert_shown_as_it_is(run(tab), name)

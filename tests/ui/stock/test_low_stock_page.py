@@ -57,7 +57,10 @@ def test_without_low_cells_the_page_says_so(open_page: Open, shop: Shop) -> None
 
 
 def test_the_file_has_no_formula_and_its_export_is_recorded_before_the_download(shop: Shop) -> None:
-    shop.product("=1+1", "@Kurta, long", sizes=["S"], colours=["-Red"], reorder_level=3)
+    shop.product("P", "@Kurta, long", sizes=["S"], colours=["Red"], reorder_level=3)
+    # SQL by hand; the forms refuse such names.
+    shop.run("update inventory.products set sku = '=1+1'")
+    shop.run("update inventory.product_colors set color = '-Red'")
     with shop.clone.app.read(shop.clone.actor(Role.VIEWER)) as connection:
         low = stock_reports.low_stock(connection, today=DAY)
     name = "low.csv"

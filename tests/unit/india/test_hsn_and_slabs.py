@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from backstitch.india.gst import check_digit, gstin_problem, hsn_problem, normalise_hsn, slab_hint
+from backstitch.india.gst import check_digit, gstin_problem, hsn_problem, normalise_hsn, slab_remark
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,6 @@ def test_other_numbers_of_15_characters_are_refused_by_what_they_are(number: str
 def test_a_rate_that_is_not_the_slab_gets_a_hint(
     hsn: str | None, price: str | None, rate: str | None, hint: bool
 ) -> None:
-    said = slab_hint(hsn=hsn, price=price and Decimal(price), rate=rate and Decimal(rate))  # type: ignore[arg-type]
+    said = slab_remark(hsn=hsn, price=price and Decimal(price), rate=rate and Decimal(rate))  # type: ignore[arg-type]
     assert (said is not None) == hint
     assert not said or "22 September 2025" in said
