@@ -47,8 +47,7 @@ with st.container(horizontal=True):
     st.metric("On hand", f"{on_hand:,}", border=True)
     st.metric("Cells at or below reorder level", f"{low:,}", border=True, help=f"Reorder level {product.reorder_level}")
     if product.unit_price is not None:
-        currency = formats.currency()
-        st.metric("Value at price", f"{currency} {on_hand * product.unit_price:,.2f}", border=True)
+        st.metric("Value at price", formats.money(on_hand * product.unit_price), border=True)
 
 if not matrix.cells:
     st.info("This product has no colours yet. Add them on the Products page.", icon=":material/palette:")

@@ -9,6 +9,7 @@ from typing import Any
 
 from backstitch.audit.differences import clipped, list_in_words, told_apart
 from backstitch.audit.records import Record, Values
+from backstitch.india.money import money
 from backstitch.request import Source
 
 ACTIONS = {
@@ -303,7 +304,7 @@ def _number(field: str, value: int | Decimal, currency: str) -> str:
         return str(value)
     sign = "−" if value < 0 else ""
     if field in MONEY:
-        return f"{sign}{currency}{abs(value):,.2f}"
+        return f"{sign}{money(abs(Decimal(value)), currency=currency)}"
     if field in PERCENT:
         return f"{sign}{abs(Decimal(value)).normalize():f}%"
     return f"{sign}{abs(value):,}"

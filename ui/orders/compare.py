@@ -6,7 +6,7 @@ from backstitch.errors import StaleEdit
 from backstitch.inventory.orders.commands import Line, OrderDetails
 from backstitch.inventory.orders.queries import Order, OrderLine
 from backstitch.inventory.parties import queries as party_queries
-from ui.shared import session, versions
+from ui.shared import formats, session, versions
 
 
 def show_stale(error: StaleEdit, *, opened: Order, reopen: Callable[[Order], None]) -> None:
@@ -58,5 +58,5 @@ def _entered(details: OrderDetails) -> dict[str, object]:
 def _quantity(lines: Iterable[Line | OrderLine], cell: tuple[int, str, str]) -> str:
     for line in lines:
         if (line.product_id, line.colour_code, line.size) == cell:
-            return f"{line.quantity:,}" + ("" if line.unit_price is None else f" at {line.unit_price:,.2f}")
+            return f"{line.quantity:,}" + ("" if line.unit_price is None else f" at {formats.money(line.unit_price)}")
     return ""

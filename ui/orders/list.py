@@ -1,6 +1,7 @@
 """The list of orders: filters, the table, and buttons for the selected orders."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Literal
 
 import streamlit as st
@@ -102,7 +103,7 @@ def show(*, editable: bool) -> None:
         with st.container(horizontal=True, vertical_alignment="center", key="order_selection"):
             st.text(
                 f"{formats.counted(len(selected), 'order')} selected, {formats.counted(pieces, 'piece')}, "
-                f"{formats.currency()} {total:,.2f} with GST"
+                f"{formats.money(Decimal(total))} with GST"
             )
             steps.buttons(selected)
 

@@ -163,18 +163,16 @@ def _grid(grid: Grid) -> None:
 
 
 def _totals(order: Order) -> None:
-    summary, currency = order.summary, formats.currency()
+    summary = order.summary
     taxes = order_grid.taxes(order, company_gstin=startup.current().settings.company.gstin)
     amounts = {
         "Pieces": f"{summary.pieces:,}",
-        "Value": f"{currency} {summary.value:,.2f}",
+        "Value": formats.money(summary.value),
         **{
-            f"{tax.name} {order_sheet.percent(tax.rate)} % on {currency} {tax.taxable:,.2f}": (
-                f"{currency} {tax.amount:,.2f}"
-            )
+            f"{tax.name} {order_sheet.percent(tax.rate)} % on {formats.money(tax.taxable)}": (formats.money(tax.amount))
             for tax in taxes
         },
-        "Total with GST": f"{currency} {summary.total:,.2f}",
+        "Total with GST": formats.money(summary.total),
     }
     st.table(
         {formats.plain(name): formats.plain(value) for name, value in amounts.items()},

@@ -1,5 +1,6 @@
 """The dialogs in which a product is added, edited and deactivated."""
 
+import re
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -7,19 +8,20 @@ import streamlit as st
 
 from backstitch.errors import StaleEdit
 from backstitch.india.gst import slab_remark
-from backstitch.inventory.names import tidy
+from backstitch.inventory.names import sku_key, tidy
 from backstitch.inventory.products import commands as product_commands
 from backstitch.inventory.products import queries as product_queries
 from backstitch.inventory.products.commands import ProductDetails
 from backstitch.inventory.products.queries import Product
 from ui import feedback
 from ui.products import fields, grid, shape
+from ui.products.fields import FieldTexts
 from ui.shared import active_switch, formats, reason_field, session, versions
 from ui.shared.dialogs import Dialog
 
 # The subject is "new", or a Product as it was read.
 DIALOG = Dialog("product_dialog")
-# The question in it; its subject is the SKUs that may be meant.
+# The questions in it; its subject is their sentences.
 PENDING = Dialog("product_pending", within=DIALOG.key)
 # A label per field of ProductDetails.
 LABELS = {
@@ -66,22 +68,22 @@ def _add() -> None:
     if saved:
         PENDING.close()
         with feedback.refusals():
-            _create(fields.details(typed), colours or "")
+            _create(typed, colours or "")
     with question:
-        accepted = _ask_about_near()
+        accepted = _ask("Add anyway", key="new_anyway")
     if accepted:
         with feedback.refusals():
-            _create(fields.details(typed), colours or "", accepted=accepted)
+            _create(typed, colours or "", accepted=accepted)
             if PENDING.opened() != accepted:
                 st.rerun()
 
 
-def _create(details: ProductDetails, colours: str, *, accepted: Sequence[str] = ()) -> None:
-    """Adds the product, or opens the question whether another one is meant, unless the user has `accepted` that."""
-    with session.read() as connection:
-        near = product_queries.near_products(connection, sku=details.sku)
-    if set(near) - set(accepted):
-        PENDING.open(tuple(near))
+def _create(typed: FieldTexts, colours: str, *, accepted: Sequence[str] = ()) -> None:
+    """Adds the product, or opens the questions about it, unless the user has `accepted` them."""
+    details = fields.details(typed)
+    questions = _questions(details, typed)
+    if set(questions) - set(accepted):
+        PENDING.open(questions)
         return
     with session.write("add product") as connection:
         product_commands.create_product(connection, details=details, colours=fields.colours(colours))
@@ -91,15 +93,27 @@ def _create(details: ProductDetails, colours: str, *, accepted: Sequence[str] = 
     feedback.done(f"{tidy(details.sku)} was added.{f' {hint}' if hint else ''}", on_record=_on_record(details))
 
 
-def _ask_about_near() -> Sequence[str]:
-    """Draws the SKUs that may be meant; returns them once the user wants to add the product anyway, else none."""
-    near: Sequence[str] = PENDING.opened() or ()
-    if not near:
+def _questions(details: ProductDetails, typed: FieldTexts, before: Product | None = None) -> tuple[str, ...]:
+    """What is to be asked before saving: whether another product is meant, and whether these are the sizes."""
+    questions = []
+    if before is None or sku_key(before.sku) != sku_key(details.sku):
+        with session.read() as connection:
+            near = product_queries.near_products(connection, sku=details.sku, except_id=before.id if before else None)
+        if near:
+            questions.append(f"Did you mean {' or '.join(near)}?")
+    listed = {len(list(filter(str.strip, re.split(pattern, typed.sizes)))) for pattern in ("[,;]", "[,;\\s]+")}
+    if len(details.sizes) not in listed:
+        questions.append(f"The sizes are read as {', '.join(details.sizes)}.")
+    return tuple(questions)
+
+
+def _ask(label: str, *, key: str) -> Sequence[str]:
+    """Draws the questions that are open; returns them once the user wants to save anyway, else none."""
+    questions: Sequence[str] = PENDING.opened() or ()
+    if not questions:
         return ()
-    st.warning(
-        formats.plain(f"Did you mean {' or '.join(near)}? Nothing was saved yet."), icon=":material/content_copy:"
-    )
-    return near if st.form_submit_button("Add anyway", key="new_anyway") else ()
+    st.warning(formats.plain(f"{' '.join(questions)} Nothing was saved yet."), icon=":material/content_copy:")
+    return questions if st.form_submit_button(label, key=key) else ()
 
 
 @st.dialog("Product", width="medium", icon=":material/styler:", on_dismiss=DIALOG.close)
@@ -122,9 +136,18 @@ def _details(product: Product, editable: bool) -> None:
             colours = st.text_input("Add colours", placeholder="Teal, Wine (WN-2)", key=fields.key("colours", product))
             reason = reason_field.for_price(key=fields.key("reason", product))
         saved = st.form_submit_button("Save", type="primary", key="edit_save", disabled=not editable)
+        question = st.container()
     if saved and editable:
+        PENDING.close()
         with feedback.refusals():
-            _save(product, fields.details(typed, stored=product.sizes), colours or "", reason)
+            _save(product, typed, colours or "", reason)
+    with question:
+        accepted = _ask("Save anyway", key="edit_anyway")
+    if accepted and editable:
+        with feedback.refusals():
+            _save(product, typed, colours or "", reason, accepted=accepted)
+            if PENDING.opened() != accepted:
+                st.rerun()
     if editable:
         _switch(product)
 
@@ -150,7 +173,13 @@ def _done(product: Product, sentence: str) -> NoReturn:
     feedback.done(sentence, on_record=_on_record(product))
 
 
-def _save(product: Product, details: ProductDetails, colours: str, reason: str) -> None:
+def _save(product: Product, typed: FieldTexts, colours: str, reason: str, *, accepted: Sequence[str] = ()) -> None:
+    """Saves the product, or opens the questions about it, unless the user has `accepted` them."""
+    details = fields.details(typed, stored=product.sizes)
+    questions = _questions(details, typed, product)
+    if set(questions) - set(accepted):
+        PENDING.open(questions)
+        return
     try:
         with session.write("edit product", reason=reason) as connection:
             product_commands.edit_product(connection, product_id=product.id, version=product.version, details=details)
@@ -161,6 +190,7 @@ def _save(product: Product, details: ProductDetails, colours: str, reason: str) 
         versions.show(stale, differences if theirs else [], reopen=open_product, args=(product.id,))
         return
     DIALOG.close()
+    PENDING.close()
     hint = slab_remark(hsn=details.hsn_code, price=details.unit_price, rate=details.gst_rate)
     feedback.saved(details.sku.strip(), entity="Product", on_record=_on_record(details), hint=hint)
 

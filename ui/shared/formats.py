@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import fields
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from backstitch import startup
+from backstitch.india import money as india_money
 
 DATE = "DD MMM YYYY"
 
@@ -27,6 +29,11 @@ def today() -> date:
 def currency() -> str:
     """The symbol of the business's currency."""
     return startup.current().settings.currency
+
+
+def money(value: Decimal) -> str:
+    """An amount of money with its currency, as `₹2,54,624.00`."""
+    return india_money.money(value, currency=currency())
 
 
 def money_format() -> str:

@@ -207,8 +207,8 @@ def test_the_second_of_two_changes_to_an_order_is_refused_and_shows_both(open_pa
         "Somebody else changed this order while you were editing it. Nothing of yours was saved."
     ]
     assert second.dataframe[-1].value.to_dict("records") == [
-        {"Field": "ANM Red S", "Now": "5 at 549.00", "When you opened it": "3 at 549.00", "Yours": "7 at 549.00"},
-        {"Field": "New: RED M", "Now": "", "When you opened it": "", "Yours": "1 at 549.00"},
+        {"Field": "ANM Red S", "Now": "5 at ₹549.00", "When you opened it": "3 at ₹549.00", "Yours": "7 at ₹549.00"},
+        {"Field": "New: RED M", "Now": "", "When you opened it": "", "Yours": "1 at ₹549.00"},
     ]
     assert written(shop) == before
     click(second, "edit_again")
