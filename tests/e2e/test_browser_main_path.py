@@ -42,6 +42,13 @@ LATEST = "select max(id) from inventory.inward_logs"
 EXPORT = "select username, operation, new_values from audit.trail where action = 'EXPORT' order by id desc limit 1"
 
 
+def test_enter_takes_the_known_supplier_before_it_offers_to_add_one(open_page: OpenPage, product: Product) -> None:
+    page = open_page("/inward", "manager")
+    sees(page, "Inward")
+    choose(page, "inward_stakeholder", "arvind")
+    expect(page.locator("[class*=st-key-inward_stakeholder] input").first).to_have_value("Arvind Mills")
+
+
 def test_goods_in_entered_in_the_grid_are_recorded_with_the_users_name(
     open_page: OpenPage, shop: Shop, product: Product
 ) -> None:

@@ -43,6 +43,11 @@ PAGE_FILES = {
     "backstitch.css": ("text/css", '<link rel="stylesheet" href="./backstitch.css">'),
 }
 STREAMLITS_PAGE = b"<title>Streamlit</title>"
+# The select box of Streamlit, in which Enter would add what was typed as a new option, even where options match it: it
+# is to take the first of those, and to offer the new one last. tests/unit/server/test_select_box.py says when a version
+# of Streamlit has it otherwise.
+SELECT_BOX = re.compile(r"Selectbox\.[\w-]+\.js")
+SELECT_BOX_CHANGES = {"J?[J,...q]:q": "J?[...q,J]:q", "if(J)return k;": "if(J&&!q.length)return k;"}
 
 Authenticate = Callable[[Request], Awaitable[bool]]
 
@@ -312,10 +317,26 @@ class PageFiles:
             text = (HERE / "server" / "page" / name).read_text(encoding="utf-8")
             answer = Response(text, media_type=PAGE_FILES[name][0], headers={"cache-control": "no-cache"})
             await answer(scope, receive, send)
+        elif SELECT_BOX.fullmatch(name) and (script := select_box(name)):
+            answer = Response(script, media_type="text/javascript", headers={"cache-control": "no-cache"})
+            await answer(scope, receive, send)
         elif "text/html" in Headers(scope=scope).get("accept", ""):
             await self.app(_plain_and_whole(scope), receive, _Extended(send))
         else:
             await self.app(scope, receive, send)
+
+
+@cache
+def select_box(name: str) -> str | None:
+    """The script of Streamlit's select box with SELECT_BOX_CHANGES; None if there is no such file."""
+    package = find_spec("streamlit")
+    file = Path((package and package.origin) or "").parent / "static" / "static" / "js" / name
+    if not file.is_file():
+        return None
+    script = file.read_text(encoding="utf-8")
+    for theirs, ours in SELECT_BOX_CHANGES.items():
+        script = script.replace(theirs, ours)
+    return script
 
 
 def _plain_and_whole(scope: Scope) -> Scope:
