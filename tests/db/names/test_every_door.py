@@ -19,13 +19,14 @@ from backstitch.files import tables
 from backstitch.files.text_files import shown
 from backstitch.inventory.movements import commands as movement_commands
 from backstitch.inventory.movements.commands import Inward
-from backstitch.inventory.names import name_key, sku_key, tidy
+from backstitch.inventory.names import name_key, size_key, sku_key, tidy
 from backstitch.inventory.paste import check as paste_check
 from backstitch.inventory.paste import write as paste_write
 from backstitch.inventory.paste.check import Again, Pasted
 from backstitch.inventory.paste.columns import Kind
 from backstitch.inventory.products import commands as product_commands
 from backstitch.inventory.products import queries as product_queries
+from backstitch.inventory.products import sizes as size_set
 from backstitch.inventory.products.commands import ProductChange, ProductDetails
 from backstitch.inventory.stock_list.load import load_stock_list
 from backstitch.inventory.stock_list.reader import read_stock_list
@@ -127,6 +128,17 @@ def colour_by_paste(connection: Connection, name: str) -> None:
     paste(connection, Kind.PRODUCTS, "SKU\tColours", f"HOME\t{name}")
 
 
+def size_by_form(connection: Connection, name: str) -> None:
+    home = product_queries.product(connection, product_id=next(iter(product_queries.product_choices(connection))))
+    sizes = size_set.expand(f"{', '.join(home.sizes)}, {name}", known=home.sizes)
+    details = ProductDetails(home.sku, home.name, list(dict.fromkeys(sizes)))
+    product_commands.edit_product(connection, product_id=home.id, version=home.version, details=details)
+
+
+def size_by_paste(connection: Connection, name: str) -> None:
+    paste(connection, Kind.PRODUCTS, "SKU\tSizes", f"HOME\t{name}")
+
+
 @pytest.fixture
 def shop(clone: Clone) -> Clone:
     """A product HOME in red, size S."""
@@ -175,6 +187,23 @@ def test_a_colour_is_one_at_every_door(shop: Clone, name: str, seed: int) -> Non
         accepted(second, connection, respelt(name, seed))
         colours = connection.execute(text("select color from inventory.product_colors")).scalars().all()
         assert len({name_key(color) for color in colours}) == len(colours) <= 2
+
+
+SIZES = st.sampled_from(
+    ["2XL", "XXL", "xx-large", "Free Size", "FREE", "one size", "Size 40", "40.0", "38-42", "S/M/L"]
+)
+
+
+@FEW
+@given(name=TYPED | SIZES, again=TYPED | SIZES, seed=st.integers(0, 99))
+def test_a_size_is_one_at_every_door(shop: Clone, name: str, again: str, seed: int) -> None:
+    with trial(shop) as connection:
+        first, second = random.Random(seed).choices((size_by_form, size_by_paste), k=2)
+        accepted(first, connection, name)
+        accepted(second, connection, respelt(name, seed) if seed % 2 else again)
+        (sizes,) = connection.execute(text("select sizes from inventory.products")).scalars()
+        assert len({size_key(size) for size in sizes}) == len(sizes)
+        assert sizes == size_set.in_order(sizes)
 
 
 @settings(FEW, max_examples=15)
