@@ -79,8 +79,10 @@ def fields(entry: InwardEntry, key: movement_correction.Key) -> movement_correct
     quantity = entry_forms.quantity(entry.quantity, key=key("quantity"))
     day = days.field("Date", entry.date, key=key("date"))
     category = st.selectbox("Category", CATEGORIES, CATEGORIES.index(entry.category), key=key("category"))
-    stakeholder = st.text_input("Received from", entry.stakeholder_name, key=key("stakeholder"), max_chars=lengths.NAME)
-    return lambda connection: movement_commands.edit_inward(
+    typed = st.text_input("Received from", entry.stakeholder_name, key=key("stakeholder"), max_chars=lengths.NAME)
+    stakeholder = entry_forms.meant(typed or "", stakeholders, key=key("stakeholder"), before=entry.stakeholder_name)
+    edit = entry_forms.when_answered(movement_commands.edit_inward, stakeholder)
+    return lambda connection: edit(
         connection,
         entry=entry,
         quantity=entry_forms.whole(quantity, entry.size),

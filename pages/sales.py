@@ -81,13 +81,16 @@ def fields(entry: SalesEntry, key: movement_correction.Key) -> movement_correcti
     """Draws the fields of an entry that can be corrected; returns what saves it."""
     quantity = entry_forms.quantity(entry.quantity, key=key("quantity"))
     day = days.field("Date", entry.date, key=key("date"))
-    store = st.text_input("Store", entry.store, key=key("store"), max_chars=lengths.NAME)
-    agency = st.text_input("Agency (optional)", entry.agency, key=key("agency"), max_chars=lengths.NAME)
-    return lambda connection: movement_commands.edit_sale(
+    typed_store = st.text_input("Store", entry.store, key=key("store"), max_chars=lengths.NAME)
+    store = entry_forms.meant(typed_store or "", stores, key=key("store"), before=entry.store)
+    typed_agency = st.text_input("Agency (optional)", entry.agency, key=key("agency"), max_chars=lengths.NAME)
+    agency = entry_forms.meant(typed_agency or "", agencies, key=key("agency"), before=entry.agency)
+    edit = entry_forms.when_answered(movement_commands.edit_sale, store, agency)
+    return lambda connection: edit(
         connection,
         entry=entry,
         quantity=entry_forms.whole(quantity, entry.size),
-        sale=Sale(days.checked(day, stored=entry.date), store, agency or ""),
+        sale=Sale(days.checked(day, stored=entry.date), store, agency),
     )
 
 

@@ -13,7 +13,9 @@ OTHER_NUMBERS = (
     (re.compile(r"[0-9]{4}[A-Z]{3}[0-9]{5}NR[A-Z0-9]", re.ASCII), "the number of a non-resident taxpayer"),
 )
 HSN = re.compile(r"[0-9]{4}|[0-9]{6}|[0-9]{8}", re.ASCII)
-WHOLE_NUMBER = re.compile(r"([0-9]{4})\.0", re.ASCII)  # how programs write a number in a column of decimals
+WHOLE_NUMBER = re.compile(
+    r"([0-9]{4}|[0-9]{6}|[0-9]{8})\.0", re.ASCII
+)  # how programs write a number in a column of decimals
 # Apparel (HSN chapters 61 and 62) since the rates changed: per piece, up to a price and above it.
 SLABS_SINCE = date(2025, 9, 22)
 SLAB_PRICE = Decimal(2500)

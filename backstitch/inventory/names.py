@@ -18,8 +18,8 @@ INVISIBLE = re.compile(
 )
 BLANKS = " \t\n\x0b\f\r\x85\u1680\u2028\u2029"
 HYPHENS = "-\u058a\u05be\u1400\u1806\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u301c\u3030"
-WITHOUT_SEPARATORS = dict.fromkeys(map(ord, BLANKS + HYPHENS))
 SEPARATORS = re.compile(f"[{re.escape(BLANKS + HYPHENS)}]+")
+APART = re.compile(r"(?<![0-9])-|-(?![0-9])")
 BESIDE_A_DIGIT = re.compile(r"(?<=[0-9])-(?=[^0-9])|(?<=[^0-9])-(?=[0-9])")
 SIZE_SIGNS = {**dict.fromkeys(map(ord, BLANKS)), **dict.fromkeys(map(ord, HYPHENS), "-"), 0xD7: "x", ord("*"): "x"}
 CASED = (*range(ord("A"), ord("Z") + 1), *range(0x80, 0x590), *range(0x1E00, 0x2000))
@@ -66,8 +66,12 @@ def plain(name: str) -> str:
 
 
 def name_key(name: str) -> str:
-    """The key of a colour, a colour code or a party: NavyBlue, navy-blue and `Navy Blue ` are one."""
-    return plain(name).translate(WITHOUT_SEPARATORS) or plain(name)
+    """The key of a colour, a colour code or a party: NavyBlue, navy-blue and `Navy Blue ` are one.
+
+    A hyphen between two digits stays: Unit 1-12 and Unit 11-2 are two.
+    """
+    whole = plain(name)
+    return APART.sub("", SEPARATORS.sub("-", whole)) or whole
 
 
 def sku_key(sku: str) -> str:
@@ -170,4 +174,4 @@ def _squeezed(name: str) -> str:
 
 
 def _looks(sku: str) -> str:
-    return _LEADING_ZEROS.sub("", _squeezed(sku)).translate(str.maketrans("oil", "011"))
+    return _LEADING_ZEROS.sub("", _squeezed(sku).translate(str.maketrans("oil", "011")))

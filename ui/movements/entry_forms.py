@@ -37,16 +37,24 @@ def choose_or_type(label: str, known: Sequence[str], *, key: str) -> str:
         )
         or ""
     )
-    if not typed or typed in known:
+    return meant(typed, known, key=key)
+
+
+def meant(typed: str, known: Sequence[str], *, key: str, before: str = "") -> str:
+    """The known name that was typed, or the typed one; asks which is meant where that is near to a known one.
+
+    `before` is the name that the entry has: that one may be written anew.
+    """
+    if not typed or typed in known or (before and name_key(typed) == name_key(before)):
         return typed
     if same := next((name for name in known if name_key(name) == name_key(typed)), None):
         return same
-    meant = near(typed, known)
-    if not meant:
+    near_names = near(typed, known)
+    if not near_names:
         return typed
     answer = st.radio(
-        formats.plain(f"“{typed}” is new. Did you mean {' or '.join(meant)}?"),
-        [*meant, typed],
+        formats.plain(f"“{typed}” is new. Did you mean {' or '.join(near_names)}?"),
+        [*near_names, typed],
         index=None,
         format_func=partial(_option, typed=typed),
         key=f"{key}_meant_{typed}",

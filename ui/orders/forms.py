@@ -312,7 +312,7 @@ def _lines(typed: Sequence[_ProductTexts]) -> list[Line]:
             colour.colour_code: name for colour, name in zip(matrix.colours, matrices.row_names(matrix), strict=True)
         }
         price = numbers.amount(f"Price of {product.sku}", entered.unit_price)
-        rate = numbers.amount(f"GST of {product.sku}", entered.gst_rate)
+        rate = numbers.percentage(f"GST of {product.sku}", entered.gst_rate)
         for (code, size), text in entered.cells.items():
             # The label names the cell in a refusal of its text.
             label = f"{size} of {product.sku} {names.get(code, code)}"

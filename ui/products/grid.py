@@ -132,7 +132,7 @@ def _value(product: Product, name: str, typed: object) -> object:
     if isinstance(typed, bool) or name not in {"unit_price", "gst_rate", "reorder_level"}:
         return typed
     label = f"{product.sku}, {HEADINGS[name]}"
-    parse = numbers.whole if name == "reorder_level" else numbers.amount
+    parse = {"reorder_level": numbers.whole, "gst_rate": numbers.percentage}.get(name, numbers.amount)
     return parse(label, str(typed))
 
 

@@ -13,7 +13,7 @@ from backstitch.errors import Refused
 from backstitch.inventory.movements.queries import InwardEntry, SalesEntry, inward_entry, sales_entry
 from backstitch.inventory.optimistic import delete_unchanged, stale
 from backstitch.inventory.parties.written import Party, as_written, respelt
-from backstitch.inventory.values import LARGEST_QUANTITY
+from backstitch.inventory.values import LARGEST_QUANTITY, CellError, quantity
 
 
 @dataclass(frozen=True)
@@ -108,21 +108,25 @@ def quantities(typed: Mapping[str, object]) -> dict[str, int]:
 
 def _whole_number(size: str, value: object) -> int:
     try:
-        number = Decimal(str(value).strip())
-    except InvalidOperation:
-        raise Refused(f"“{value}” for size {size} is not a number. Nothing was saved.", rule="not_a_number") from None
-    if number.is_nan():
-        return 0
-    if number < 0:
-        raise Refused(f"The quantity for size {size} is negative. Nothing was saved.", rule="negative_quantity")
-    if number > LARGEST_QUANTITY:
-        raise Refused(f"The quantity for size {size} is too large. Nothing was saved.", rule="22003")
-    if number != number.to_integral_value():
+        return quantity("" if value != value else str(value))  # a grid has nan for an empty cell
+    except CellError as error:
         raise Refused(
-            f"The quantity for size {size} is not a whole number. Nothing was saved.",
-            rule="fractional_quantity",
-        )
-    return int(number)
+            f"{_why_no_quantity(size, str(value).strip(), error)} Nothing was saved.", rule="no_quantity"
+        ) from None
+
+
+def _why_no_quantity(size: str, typed: str, error: CellError) -> str:
+    try:
+        number = Decimal(typed)
+    except InvalidOperation:
+        return f"“{typed}” for size {size} is not a number."
+    if number < 0:
+        return f"The quantity for size {size} is negative."
+    if number > LARGEST_QUANTITY:
+        return f"The quantity for size {size} is too large."
+    if number != number.to_integral_value():
+        return f"The quantity for size {size} is not a whole number."
+    return f"Size {size}: {error}"
 
 
 def record_inward(

@@ -16,7 +16,7 @@ from backstitch.inventory.paste.entries import Entry
 from backstitch.inventory.paste.layout import Layout
 from backstitch.inventory.values import quote
 
-Field = Literal["party", "agency", "sku"]
+Field = Literal["party", "agency", "sku", "color"]
 Answers = Mapping[tuple[Field, str], str]
 """(field, name as the sheet has it) -> the name that is meant; the sheet's own name: that one, which is new."""
 
@@ -70,6 +70,7 @@ class _Reading:
         meant = {name: self._answers.get((field, name), name) for name in rows}
         written = as_written(self._connection, [(kind, name) for name in meant.values()])
         known = {name_key(name): name for name in _known(self._connection, kind, only_customers=self._is_order)}
+        new: list[str] = []
         for name, on in rows.items():
             stored = written[kind, name] if meant[name] == name else name
             # Of a party of long ago `known` knows nothing, but its log writes it otherwise.
@@ -77,10 +78,13 @@ class _Reading:
                 if stored != name:
                     heading = self._layout.heading(field)
                     self.remarks += [spelling(row, heading, name, stored) for row in dict.fromkeys(on)]
-            elif near_names := near(name, known.values()):
+            elif near_names := near(name, [*known.values(), *new]):
                 answer = self._answers.get((field, name), "")
                 distinct_rows = tuple(dict.fromkeys(on))
                 self.doubts.append(Doubt(field, name, tuple(near_names), distinct_rows, answer, not self._is_order))
+            else:
+                # The next new name of the sheet may be this one.
+                new.append(name)
         return {name: written[kind, meant[name]] for name in rows}
 
 

@@ -10,7 +10,7 @@ from backstitch import lengths
 from backstitch.errors import Refused
 from backstitch.india.gst import hsn_problem, normalise_hsn, slab_remark
 from backstitch.inventory import values as paste_values
-from backstitch.inventory.names import name_key, near_sku, sku_key
+from backstitch.inventory.names import name_key, near, near_sku, sku_key
 from backstitch.inventory.paste.columns import COLUMNS, Kind, Problem
 from backstitch.inventory.paste.entries import LARGEST_PRICE, Row
 from backstitch.inventory.paste.lookup import Known
@@ -78,6 +78,7 @@ def read_products(
     """A ProductPaste per valid row, in order, and the SKUs to be asked about; adds problems to `problems`."""
     first: dict[str, int] = {}
     doubts: list[Doubt] = []
+    new: list[str] = []
     pastes = []
     for row in rows:
         before = len(problems)
@@ -91,13 +92,16 @@ def read_products(
         product = known.stored(sku or "")
         if product and sku and product.sku != sku:
             row.add_spelling("sku", sku, product.sku)
-        if typed and known.stored(typed) is None and (meant := near_sku(typed, known.skus)):
-            doubts.append(Doubt("sku", typed, tuple(meant), (row.number,), answers.get(("sku", typed), "")))
+        if typed and known.stored(typed) is None:
+            if meant := near_sku(typed, [*known.skus, *new]):
+                doubts.append(Doubt("sku", typed, tuple(meant), (row.number,), answers.get(("sku", typed), "")))
+            else:
+                new.append(typed)
         values = _product_values(row)
         values["sizes"] = _sizes(row, product)
         if hint := _slab_remark(values, product):
             row.add_problem(row.heading("gst_rate"), row.field("gst_rate"), hint, blocks=False)
-        colours = _colours(row, product, known)
+        colours = _meant_colours(_colours(row, product, known), row, product, known, answers, doubts)
         if product is None:
             _check_new(row, values)
         if sku and not any(problem.blocks for problem in problems[before:]):
@@ -196,6 +200,26 @@ def _parse_sizes(text: str, product: Product | None) -> list[str]:
 def _colours(row: Row, product: Product | None, known: Known) -> tuple[tuple[str, str], ...]:
     """The colours of the row that the product does not have yet, as (name, code)."""
     return row.parse("colours", lambda text: _parse_colours(text, product, known)) or ()
+
+
+def _meant_colours(
+    colours: tuple[tuple[str, str], ...],
+    row: Row,
+    product: Product | None,
+    known: Known,
+    answers: Answers,
+    doubts: list[Doubt],
+) -> tuple[tuple[str, str], ...]:
+    """The new colours without those that a person takes for one that the product has; asks about those that may be."""
+    stored = [colour.color for colour in known.colours.get(product.id, ())] if product else []
+    kept = []
+    for color, code in colours:
+        answer = answers.get(("color", color), "")
+        if meant := near(color, stored):
+            doubts.append(Doubt("color", color, tuple(meant), (row.number,), answer))
+        if not meant or answer == color:
+            kept.append((color, code))
+    return tuple(kept)
 
 
 def _parse_colours(text: str, product: Product | None, known: Known) -> tuple[tuple[str, str], ...]:

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 from backstitch import lengths
 from backstitch.errors import Refused
-from backstitch.inventory.names import plain, size_key, tidy
+from backstitch.inventory.names import size_key, tidy
+from backstitch.inventory.values import CellError, name
 
 # How the house writes sizes of letters; `size_key` knows their other names.
 LETTERS = ("XXS", "XS", "S", "M", "L", "XL", "XXL", "XXXL", "4XL", "5XL", "6XL", "7XL", "8XL", "9XL", "10XL")
@@ -29,6 +30,8 @@ WORD_RANGE = re.compile(r"(.+?)\s*(?:\bto\b|\btill\b|\s[-–—]\s)\s*(.+)", re.
 DIGITS_APART = re.compile(r"[0-9]\s+[0-9]")
 AS_LETTERS = re.compile(r"[0-9]*X*[SML]")
 AGES = re.compile(r"([0-9]+)-([0-9]+)([my])")
+TOKENS = re.compile(r"[^0-9A-Za-z]+|\b(?:to|upto|thru|and)\b", re.IGNORECASE)
+LONGEST_PART = 400  # characters
 LEAST_EVEN = 20  # numbers below may be ages: 2-4 is a size of its own as often as two
 
 _LETTER = re.compile(r"(?:([0-9]{0,2})(x))?([sml])")
@@ -90,7 +93,7 @@ def expand(text: str, *, known: Sequence[str] = ()) -> list[str]:
 def _words(typed: str, known: Sequence[str]) -> Sequence[str]:
     """`S M L` and `28 30 32` are several sizes, `Free Size`, `2-4 Yrs`, `28 to 36` and `Extra Large` are not."""
     words = [] if same(typed, known) else typed.split()
-    usual = all(_usual(word) or same(word, known) for word in words)
+    usual = all(_usual(word) or same(word, known) for word in words) and len({order(word)[0] for word in words}) == 1
     return words if len(words) > 1 and usual and (DIGITS_APART.search(typed) or not _usual(typed)) else [typed]
 
 
@@ -104,10 +107,14 @@ def _expand_part(part: str, known: Sequence[str]) -> Sequence[str]:
         return [(quoted[1] or quoted[2]).upper()]
     if stored := same(part, known):
         return [stored]
+    try:
+        name(part, longest=LONGEST_PART)
+    except CellError as error:
+        raise Refused(f"In the sizes: {error}", rule="name_unclear") from None
     if (ends := WORD_RANGE.fullmatch(part)) and (found := _range(part, ends[1].strip(), ends[2].strip())) is not None:
         return found
     members = SET.split(part)
-    if len(members) > 1 and all(map(_usual, members)) and "x" not in plain(part).replace("xl", "").replace("xs", ""):
+    if len(members) > 1 and all(map(_usual, members)):
         if len(members) == 2 and "/" in part:
             raise _unclear(part, f"the size {part.upper()} or the sizes {' and '.join(map(str.upper, members))}")
         return [_written(member) for member in members]
@@ -118,6 +125,8 @@ def _expand_part(part: str, known: Sequence[str]) -> Sequence[str]:
         return [_written(member) for member in members]
     if (ends := RANGE.fullmatch(part)) and (found := _range(part, ends[1].strip(), ends[2].strip())) is not None:
         return found
+    if not _usual(part) and sum(map(_usual, filter(None, TOKENS.split(part)))) > 1:
+        raise _unclear(part, "one size or several")
     return [_written(part)]
 
 

@@ -1,10 +1,8 @@
 """Reads a seller's stock list: each row of the file is accepted in normalised form, or rejected with reasons."""
 
-import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from string import capwords
 
@@ -15,8 +13,9 @@ from backstitch.files.csv_in import Table, heading_key
 from backstitch.files.csv_out import unescape_formula
 from backstitch.files.text_files import shown
 from backstitch.inventory.names import name_key, size_key, sku_key, tidy
+from backstitch.inventory.products import sizes as size_set
 from backstitch.inventory.products.commands import colour_code
-from backstitch.inventory.values import LARGEST_QUANTITY, SPREADSHEET_ERROR, CellError, is_blank
+from backstitch.inventory.values import SPREADSHEET_ERROR, CellError, is_blank, quantity
 from backstitch.inventory.values import name as read_name
 
 # By field of StockRow: the heading in the file, the name in a reason, and the greatest length.
@@ -45,7 +44,6 @@ LONGEST = {
     "color": lengths.COLOUR,
 }
 OPTIONAL = {"category"}
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(E[+-]?\d{1,3})?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -176,20 +174,25 @@ def _reason(name: str, value: str) -> str | None:
         return f"{NAMES[name]} is no name: {error}"
     if name == "color" and not colour_code(value):
         return f"{NAMES[name]} “{value}” has no letter or digit to make a colour code of."
+    if name == "size":
+        return _size_reason(value)
     return None
 
 
+def _size_reason(value: str) -> str | None:
+    try:
+        sizes = size_set.expand(value)
+    except Refused as refusal:
+        return f"The size is not clear: {refusal}"
+    return None if len(sizes) == 1 else f"The size “{value}” is {len(sizes)} sizes. Write a row for each."
+
+
 def _stock_reason(value: str) -> str | None:
-    # A comma is refused, because 5,000 could mean five or five thousand.
-    if not NUMBER.fullmatch(value):
-        return f"The stock figure “{value}” is not a number in plain digits."
-    figure = Decimal(value)
-    if figure < 0:
-        return f"The stock figure {value} is negative."
-    if figure > LARGEST_QUANTITY:
-        return f"The stock figure {value} is larger than {LARGEST_QUANTITY:,}."
-    if figure != int(figure):
-        return f"The stock figure {value} is not a whole number."
+    try:
+        quantity(value)
+    except CellError as error:
+        shown = str(error).removeprefix(f"“{value}” ")
+        return f"The stock figure {value} {shown}" if shown != str(error) else f"The stock figure: {error}"
     return None
 
 
@@ -203,8 +206,8 @@ def _stock_row(number: int, fields: Mapping[str, str], values: tuple[str, ...]) 
         category=capwords(fields["category"].rpartition(":")[2]),
         color=color,
         colour_code=colour_code(color),
-        size=fields["size"].upper(),
-        stock=int(Decimal(fields["stock"])),
+        size=size_set.expand(fields["size"])[0],
+        stock=quantity(fields["stock"]),
         values=values,
     )
 

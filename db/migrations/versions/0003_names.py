@@ -74,16 +74,21 @@ language plpgsql immutable strict parallel safe set search_path = pg_catalog, pg
 as $$
 declare
     plain constant text := inventory.plain_name(name);
-begin
-    return coalesce(nullif(translate(plain,
-        E' -\t\n\u000b\f\r\u0085\u1680\u2028\u2029\u058a\u05be\u1400\u1806'
+    one_kind constant text := translate(plain,
+        E' \t\n\u000b\f\r\u0085\u1680\u2028\u2029\u058a\u05be\u1400\u1806'
         '\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u301c\u3030',
-        ''), ''), plain);
+        '-----------------------');
+begin
+    -- Unit 1-12 and Unit 11-2 are two.
+    if one_kind ~ '[0-9]-+[0-9]' then
+        return regexp_replace(regexp_replace(one_kind, '(?<![0-9])-+|-+(?![0-9-])', '', 'g'), '-+', '-', 'g');
+    end if;
+    return coalesce(nullif(translate(one_kind, '-', ''), ''), plain);
 end
 $$;
 comment on function inventory.name_key(text) is
-    'Returns the key of a colour, a colour code or a party: its plain name without blanks and hyphens. Two names with '
-    'one key are one thing.';
+    'Returns the key of a colour, a colour code or a party: its plain name without blanks and hyphens, but one between '
+    'two digits. Two names with one key are one thing.';
 
 create function inventory.sku_key(sku text) returns text
 language plpgsql immutable strict parallel safe set search_path = pg_catalog, pg_temp

@@ -50,7 +50,7 @@ ALIKE = {
 }
 APART = {
     "sku_key": ("1-12", "11-2", "112", "A-BC", "AB-C", "ABC", "00451", "451", "KT/104", "KT.104"),
-    "name_key": ("Sea Green", "Sea Gren", "Sea-Green 2", "Green", "Arvind", "Arvind Mills"),
+    "name_key": ("Sea Green", "Sea Gren", "Sea-Green 2", "Unit 1-12", "Unit 11-2", "Unit 112", "Green", "Arvind"),
     "size_key": (
         "S", "M", "L", "XL", "2XL", "3XL", "XS", "FREE", "40", "4", "00", "0", "2-4", "2-4Y", "2-4M", "12M", "12Y",
         "12", "2L", "34B", "38.5", "32x34", "32/34", "S/M", "S-M", "4T",

@@ -126,3 +126,23 @@ def test_a_sku_that_may_be_a_known_one_is_asked_about(shop: Shop) -> None:
 def test_a_sku_that_is_none_names_those_like_it(shop: Shop) -> None:
     found = checked(shop, Kind.INWARD, INWARD, "05/11/2026\tAN21\tRed\tS\t3\tVardhman Looms")
     assert "Did you mean AN201?" in found.problems[0].sentence
+
+
+def test_new_names_of_one_sheet_are_compared_with_each_other(shop: Shop) -> None:
+    rows = [f"05/11/2026\tAN201\tRed\tS\t1\t{name}" for name in ("Zenith Fabrics", "Zenith Fabric", "Quilt House")]
+    found = checked(shop, Kind.INWARD, INWARD, *rows)
+    assert [(one.name, one.meant) for one in found.doubts] == [("Zenith Fabric", ("Zenith Fabrics",))]
+    answered = checked(shop, Kind.INWARD, INWARD, *rows, party="Zenith Fabric = Zenith Fabrics")
+    assert {one.party for one in answered.entries} == {"Zenith Fabrics", "Quilt House"}
+    skus = checked(shop, Kind.PRODUCTS, PRODUCTS, "ZX-104\tFrock\tS\tRed", "ZX-1O4\tFrock\tS\tRed")
+    assert [(one.name, one.meant) for one in skus.doubts] == [("ZX-1O4", ("ZX-104",))]
+
+
+def test_a_colour_that_may_be_one_of_the_product_is_asked_about(shop: Shop) -> None:
+    row = "AN201\tKurta\tS, M, XXL\tRed, Navi Blue"
+    found = checked(shop, Kind.PRODUCTS, PRODUCTS, row)
+    assert [(one.field, one.name, one.meant) for one in found.doubts] == [("color", "Navi Blue", ("Navy Blue",))]
+    known = checked(shop, Kind.PRODUCTS, PRODUCTS, row, color="Navi Blue = Navy Blue")
+    assert not known.asks and not known.products[0].colours
+    new = checked(shop, Kind.PRODUCTS, PRODUCTS, row, color="Navi Blue = Navi Blue")
+    assert [color for color, _ in new.products[0].colours] == ["Navi Blue"]

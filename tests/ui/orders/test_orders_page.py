@@ -145,6 +145,7 @@ def test_an_order_is_taken_with_the_price_that_was_typed_and_a_link_filters_by_s
 NOT_SAVED = "Nothing was saved."
 NO_PRICE = "The product has no price. Enter a price for it in the order, or in the product."
 OF = "for size S of AN201 Navy Blue"
+PRICE = "Price of AN201"
 WRONG: dict[str, tuple[dict[str, str], dict[str, object], str]] = {
     "negative": ({"S": "-1"}, {}, f"The quantity {OF} is negative. {NOT_SAVED}"),
     "half": ({"S": "1.5"}, {}, f"The quantity {OF} is not a whole number. {NOT_SAVED}"),
@@ -153,11 +154,11 @@ WRONG: dict[str, tuple[dict[str, str], dict[str, object], str]] = {
     "huge": ({"S": "9" * 11}, {}, f"The quantity {OF} is too large. {NOT_SAVED}"),
     "nothing": ({"S": "0"}, {}, f"Enter a quantity for at least one size. {NOT_SAVED}"),
     "price": ({"S": "1"}, {"price": "cheap"}, f"Price of AN201: “cheap” is not a number. {NOT_SAVED}"),
-    "negative price": ({"S": "1"}, {"price": "-1"}, "A price cannot be negative."),
-    "fine price": ({"S": "1"}, {"price": "1.234"}, f"Price of AN201: “1.234” has more than two decimals. {NOT_SAVED}"),
+    "negative price": ({"S": "1"}, {"price": "-1"}, f"Price of AN201: A price cannot be negative. {NOT_SAVED}"),
+    "fine price": ({"S": "1"}, {"price": "1.2345"}, f"{PRICE}: “1.2345” has more than two decimals. {NOT_SAVED}"),
     "endless price": ({"S": "1"}, {"price": "inf"}, f"Price of AN201: “inf” is not a number. {NOT_SAVED}"),
-    "GST": ({"S": "1"}, {"gst": "5%"}, f"GST of AN201: “5%” is not a number. {NOT_SAVED}"),
-    "GST above 100": ({"S": "1"}, {"gst": "101"}, "A GST rate is a percentage between 0 and 100."),
+    "GST": ({"S": "1"}, {"gst": "five"}, f"GST of AN201: “five” is not a number. {NOT_SAVED}"),
+    "GST above 100": ({"S": "1"}, {"gst": "101"}, f"GST of AN201: A GST rate cannot be more than 100. {NOT_SAVED}"),
     "no party": ({"S": "1"}, {"customer": None}, f"Choose the party that orders. {NOT_SAVED}"),
     "no date": ({"S": "1"}, {"date": None}, f"Choose a date. {NOT_SAVED}"),
     "no price": ({"S": "1"}, {"price": ""}, NO_PRICE),

@@ -56,22 +56,28 @@ def test_only_changed_cells_are_written_and_a_new_price_asks_why(open_page: Open
 
 WRONG = {
     "a word for a price": ({"unit_price": "cheap"}, "AN201, Price: “cheap” is not a number. Nothing was saved."),
-    "a negative price": ({"unit_price": "-1"}, "A price cannot be negative."),
-    "a GST rate above 100": ({"gst_rate": "118"}, "A GST rate is a percentage between 0 and 100."),
-    "a price with three decimals": (
-        {"unit_price": "899.005"},
-        "AN201, Price: “899.005” has more than two decimals. Nothing was saved.",
+    "a negative price": ({"unit_price": "-1"}, "AN201, Price: A price cannot be negative. Nothing was saved."),
+    "a GST rate above 100": (
+        {"gst_rate": "118"},
+        "AN201, GST rate %: A GST rate cannot be more than 100. Nothing was saved.",
     ),
-    "an endless reorder level": ({"reorder_level": "1e99"}, "AN201, Reorder level is too large. Nothing was saved."),
+    "a price with three decimals": (
+        {"unit_price": "899.0051"},
+        "AN201, Price: “899.0051” has more than two decimals. Nothing was saved.",
+    ),
+    "an endless reorder level": (
+        {"reorder_level": "1e99"},
+        "AN201, Reorder level: “1e99” is not a number in plain digits. Nothing was saved.",
+    ),
     "letters in an HSN code": (
         {"hsn_code": "62O4"},
         "“62O4” is not an HSN code, which has 4, 6 or 8 digits. Nothing was saved.",
     ),
     "half a reorder level": (
         {"reorder_level": "2.5"},
-        "AN201, Reorder level is a whole number. Nothing was saved.",
+        "AN201, Reorder level: “2.5” is not a whole number. Nothing was saved.",
     ),
-    "a negative reorder level": ({"reorder_level": "-2"}, "A reorder level cannot be negative."),
+    "a negative reorder level": ({"reorder_level": "-2"}, "AN201, Reorder level: “-2” is negative. Nothing was saved."),
     "no SKU": ({"sku": ""}, "A product needs an SKU of 1 to 60 characters."),
     "the SKU of another": (
         {"sku": "KT-1"},

@@ -194,18 +194,18 @@ REFUSED_NEW = {
         "There is a product with this SKU already. Use another SKU, or edit the existing product.",
     ),
     "a word for a price": ({"price": "cheap"}, "Price: “cheap” is not a number. Nothing was saved."),
-    "a negative price": ({"price": "-1"}, "A price cannot be negative."),
+    "a negative price": ({"price": "-1"}, "Price: A price cannot be negative. Nothing was saved."),
     "an endless price": ({"price": "Infinity"}, "Price: “Infinity” is not a number. Nothing was saved."),
     "a price with three decimals": (
-        {"price": "899.005"},
-        "Price: “899.005” has more than two decimals. Nothing was saved.",
+        {"price": "899.0051"},
+        "Price: “899.0051” has more than two decimals. Nothing was saved.",
     ),
     "a short HSN code": ({"hsn": "62"}, "“62” is not an HSN code, which has 4, 6 or 8 digits. Nothing was saved."),
     "letters in an HSN code": (
         {"hsn": "62O4"},
         "“62O4” is not an HSN code, which has 4, 6 or 8 digits. Nothing was saved.",
     ),
-    "a GST rate above 100": ({"gst": "101"}, "A GST rate is a percentage between 0 and 100."),
+    "a GST rate above 100": ({"gst": "101"}, "GST rate: A GST rate cannot be more than 100. Nothing was saved."),
     "a repeated size": ({"sizes": "S, M, s"}, "A size stands there twice."),
     "no size": ({"sizes": " , "}, "A product needs at least one size, and at most 40."),
     "a colour twice": (
@@ -213,8 +213,11 @@ REFUSED_NEW = {
         "This product has that colour code already. Use another code.",
     ),
     "a colour of signs only": ({"colours": "!!!"}, "“!!!” has no letter or digit to make a colour code of."),
-    "a fractional reorder level": ({"reorder": "1.5"}, "The reorder level is a whole number. Nothing was saved."),
-    "a negative reorder level": ({"reorder": "-1"}, "A reorder level cannot be negative."),
+    "a fractional reorder level": (
+        {"reorder": "1.5"},
+        "The reorder level: “1.5” is not a whole number. Nothing was saved.",
+    ),
+    "a negative reorder level": ({"reorder": "-1"}, "The reorder level: “-1” is negative. Nothing was saved."),
     "a NUL": (
         {"name": "Kur\x00ta"},
         "The text holds a character that cannot be stored (NUL). Remove it and try again.",

@@ -35,6 +35,8 @@ def test_a_party_that_may_be_meant(typed: str, meant: list[str]) -> None:
     [
         ("KT.104", ["KT-104"]),
         ("KT-1O4", ["KT-104"]),
+        ("KTl04", ["KT-104"]),
+        ("KT-I04", ["KT-104"]),
         ("KT-0104", ["KT-104"]),
         ("42", ["00042"]),
         ("Q0-I0", ["QO-10"]),

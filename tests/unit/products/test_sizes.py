@@ -61,7 +61,8 @@ EXPANDED = (
 )
 UNCLEAR = (
     "S/M", "L/XL", "2-4", "4-14", "1 to 5", "28-33", "29-35", "XXL-S", "36-28", "2Y to 8Y", "2-3Y to 6-8Y",
-    "5-6Y to 2-3Y", "XL-40", "S, Small", "XXL, 2XL", "FREE, Free Size", "40, 40.0", "S, S",
+    "5-6Y to 2-3Y", "XL-40", "XL/XXL", "S M L & XL", "S-XXL (5 pcs)", "S upto XL", "S.M.L", "38-44 (even)", "S=2",
+    "XL 42", "S, Small", "XXL, 2XL", "FREE, Free Size", "40, 40.0", "S, S",
 )  # fmt: skip
 
 
@@ -82,7 +83,7 @@ def test_ranges_and_sets_are_expanded(typed: str, meant: str) -> None:
 def test_what_may_be_one_size_or_several_is_asked(typed: str) -> None:
     with pytest.raises(Refused) as refused:
         sizes.expand(typed)
-    assert refused.value.rule in {"sizes_unclear", "sizes_distinct", "size_key_unique"}
+    assert refused.value.rule in {"sizes_unclear", "sizes_distinct", "size_key_unique", "name_unclear"}
 
 
 @pytest.mark.parametrize(
