@@ -229,7 +229,11 @@ def _parse_colours(text: str, product: Product | None, known: Known) -> tuple[tu
     colours: dict[str, tuple[str, str]] = {}
     listed: set[str] = set()
     for part in filter(None, map(paste_values.normalise, re.split(r"[,;\n]+", text))):
-        color, _, typed_code = (paste_values.name(piece, longest=lengths.COLOUR) for piece in part.partition(":"))
+        color, _, typed_code = (
+            paste_values.name(piece, longest=lengths.COLOUR, zero=False) for piece in part.partition(":")
+        )
+        if paste_values.is_nothing_word(color):
+            raise CellError(f"“{quote(part)}” stands for nothing, and is no colour.")
         by_name = names.get(name_key(color))
         code = typed_code or (by_name.code if by_name else colour_code(color))
         if not color or not code:
