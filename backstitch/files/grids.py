@@ -29,6 +29,10 @@ EXPONENT = re.compile(r"\dE[+-]?\d+$", re.IGNORECASE)
 NO_RESULT = "{} holds a formula whose result is not stored in the file. Open it in Excel, save it, and try again."
 NO_FORMAT = "{} has a number format that Backstitch cannot read. Format it as General or Text, and try again."
 TOO_MANY_DIGITS = "{{}} holds a number of {} digits, of which Excel keeps only 15: type it as text."
+NO_SIGN = "{{}} holds {}, but shows {}: its format hides the sign. Show the sign, or type the number anew."
+MERGED_NUMBER = "{} to {} are one merged cell with a number: unmerge them and type each number."
+SIGN = re.compile(r"[-\u2212\u2013(]")
+NO_SIGNS = re.compile(r"/-|E-\d+", re.IGNORECASE)  # 1,299/- and 5E-04 are above zero
 
 
 class Unreadable(Exception):
@@ -38,6 +42,12 @@ class Unreadable(Exception):
         super().__init__(rule)
         self.rule = rule
         self.words = words
+
+
+class Number(str):
+    """The text of a cell that holds a number, on its way into the grid: there it would take twice the memory."""
+
+    __slots__ = ()
 
 
 class Cell(NamedTuple):
@@ -64,6 +74,11 @@ class Area(NamedTuple):
     def name(self) -> str:
         """As a spreadsheet writes it: A2:A5."""
         return f"{cell_name((self.top, self.left))}:{cell_name((self.bottom, self.right))}"
+
+    @property
+    def is_one_cell(self) -> bool:
+        """Whether nothing is merged in it."""
+        return self.top == self.bottom and self.left == self.right
 
 
 class ShownLine(NamedTuple):
@@ -98,14 +113,24 @@ class Budget:
         if min(self.characters, self.cells, self.dates) < 0:
             raise Unreadable("workbook_too_large")
 
+    def spend_unknown(self, count: int, sentence: str) -> None:
+        """Takes unknown cells away that merged cells made. Raises Unreadable: too_many_unknown."""
+        self.unknown -= count
+        if self.unknown < 0:
+            raise Unreadable("too_many_unknown", sentence)
+
 
 @dataclass
 class Grid:
-    """A visible sheet: `rows` by number, each up to its last cell that is not blank."""
+    """A visible sheet: `rows` by number, each up to its last cell that is not blank.
+
+    `numbers` has, by row, a bit for each column whose text is a number in the file.
+    """
 
     tab: str
     budget: Budget
     rows: dict[int, list[Content]] = field(default_factory=dict)
+    numbers: dict[int, int] = field(default_factory=dict)
     hidden_rows: set[int] = field(default_factory=set)
     hidden_columns: set[int] = field(default_factory=set)
     merged: list[Area] = field(default_factory=list)
@@ -113,11 +138,15 @@ class Grid:
     def add(self, number: int, cells: Iterable[tuple[int, Content]], *, hidden: bool = False) -> None:
         """Adds a row of cells with their columns. Raises Unreadable, what `Budget.spend` raises among it."""
         row: list[Content] = []
+        numbers = 0
         for column, cell in cells:
             if not cell or is_blank(cell):
                 continue
             if not 0 <= column < MOST_COLUMNS:
                 raise Unreadable("too_many_columns", f"row {number}{self._of_tab()}")
+            if isinstance(cell, Number):
+                numbers |= 1 << column
+                cell = str(cell)
             if column == len(row):
                 row.append(cell)
                 continue
@@ -128,6 +157,7 @@ class Grid:
         if number in self.rows:
             raise Unreadable("workbook_unreadable")  # which of the two Excel would show is not known
         self.rows[number] = row
+        self.numbers[number] = numbers
         if hidden:
             self.hidden_rows.add(number)
         shown = len(self.rows) - len(self.hidden_rows)
@@ -160,13 +190,29 @@ def number(value: float, code: str, *, date1904: bool = False) -> Content:
         return Cell("", None, TOO_MANY_DIGITS.format(len(str(int(abs(value))))))
     try:
         shown = number_formats.show(value, code, date1904=date1904)
+        above = number_formats.show(-value, code, date1904=date1904).text if value < 0 else ""
     except UnknownFormat:
         return Cell("", None, NO_FORMAT)
+    if hides_sign(value, shown.text, above):
+        return without_sign(value, shown.text)
     if EXPONENT.search(shown.text) and value == int(value):
-        return str(int(value))  # 8.9E+12, which is known to its last digit
+        return Number(int(value))  # 8.9E+12, which is known to its last digit
     if shown.day is None and shown.exact:
-        return shown.text
+        return Number(shown.text)
     return Cell(shown.text, shown.day, "", "" if shown.exact else f"{value:.{MOST_DIGITS}g}")
+
+
+def hides_sign(value: float, shown: str, above: str = "") -> bool:
+    """Whether a number below zero is shown as one above; `above` is what the same number above zero shows."""
+    if value >= 0 or not re.search("[1-9]", shown):
+        return False  # what rounds to nothing has no sign
+    return shown == above or not SIGN.search(NO_SIGNS.sub("", shown))
+
+
+def without_sign(value: float, shown: str) -> Cell:
+    """The cell of a number whose sign is hidden."""
+    braced = shown.replace("{", "{{").replace("}", "}}")
+    return Cell("", None, NO_SIGN.format(f"{value:.{MOST_DIGITS}g}", braced))
 
 
 def text(value: str, code: str) -> str:
@@ -224,6 +270,13 @@ def _spread(grid: Grid) -> dict[int, dict[int, Content]]:
         for row in _rows(grid, area):
             lone[row] -= set(range(area.left, area.right + 1))
     for area in grid.merged:
+        if unknown := _merged_number(grid, area):
+            for row in _rows(grid, area):
+                if row == area.top or lone[row]:
+                    cells = dict.fromkeys(range(area.left, area.right + 1), unknown)
+                    spread.setdefault(row, {}).update(cells)
+                    grid.budget.spend_unknown(len(cells), unknown.unknown)
+            continue
         value = _value(grid, area)
         first = next((at for at in range(area.left, area.right + 1) if at not in grid.hidden_columns), area.left)
         for row in _rows(grid, area):
@@ -233,6 +286,16 @@ def _spread(grid: Grid) -> dict[int, dict[int, Content]]:
             place.update(dict.fromkeys(range(area.left, min(area.right, len(grid.rows[row]) - 1) + 1), ""))
             place[first] = value
     return spread
+
+
+def _merged_number(grid: Grid, area: Area) -> Cell | None:
+    """What stands for a number in merged cells: whether it counts once or for each of them is not known."""
+    value = _value(grid, area)
+    is_number = value.holds if isinstance(value, Cell) else grid.numbers.get(area.top, 0) >> area.left & 1
+    if area.is_one_cell or not is_number:
+        return None
+    ends = (cell_name((area.top, area.left)), cell_name((area.bottom, area.right)))
+    return Cell("", None, MERGED_NUMBER.format(*ends))
 
 
 def _value(grid: Grid, area: Area) -> Content:
@@ -290,7 +353,7 @@ def _merged(grid: Grid) -> Iterator[str]:
     names = [
         area.name
         for area in grid.merged
-        if area.bottom > area.top and area.top in grid.rows and not is_blank(_value(grid, area))
+        if area.bottom > area.top and not is_blank(_value(grid, area)) and not _merged_number(grid, area)
     ]
     if names:
         verb, owner = ("is", "its value") if len(names) == 1 else ("are", "their value")
@@ -302,7 +365,7 @@ def _rounded(grid: Grid, lines: Sequence[ShownLine]) -> Iterator[str]:
         (cell_name((line.number, at)), cell)
         for line in lines
         for at, cell in enumerate(grid.rows[line.number])
-        if isinstance(cell, Cell) and cell.holds and at not in grid.hidden_columns
+        if isinstance(cell, Cell) and cell.holds and at not in grid.hidden_columns and at not in line.unknown
     ]
     if len(found) == 1:
         name, cell = found[0]

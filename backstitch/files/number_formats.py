@@ -111,7 +111,8 @@ def show(value: float, code: str, *, date1904: bool = False) -> Shown:
     if "era" in section.kinds:
         raise UnknownFormat
     if not section.kinds.isdisjoint(TIMES):
-        return _show_time(section, abs(number) if number < 0 and not negative else number, date1904=date1904)
+        within = int(abs(value))  # 15 digits may be those of the next day already
+        return _show_time(section, abs(number) if number < 0 and not negative else number, within, date1904=date1904)
     text, read = _show_number(section, abs(number))
     # What rounds to nothing has no sign.
     return Shown(f"{'-' if negative and read else ''}{text}".strip(), None, _same(read, abs(number)))
@@ -392,7 +393,7 @@ def _with_minutes(tokens: tuple[Token, ...]) -> Iterator[Token]:
         yield token
 
 
-def _show_time(section: Section, number: Decimal, *, date1904: bool) -> Shown:
+def _show_time(section: Section, number: Decimal, within: int, *, date1904: bool) -> Shown:
     tokens = tuple(_with_minutes(section.tokens))
     elapsed = "elapsed" in section.kinds
     if not -LATEST_SERIAL <= number < LATEST_SERIAL + 1 or (number < 0 and not elapsed):
@@ -403,7 +404,8 @@ def _show_time(section: Section, number: Decimal, *, date1904: bool) -> Shown:
     day = _day(int(serial), date1904=date1904) if shows_day else None
     half = "half" in section.kinds
     text = "".join(_time_texts(tokens, day=day, total=seconds, of_day=of_day, half=half))
-    return Shown(f"{'-' if number < 0 else ''}{text}".strip(), day)
+    # The last moment of a day is shown as the first one of the next day, and is still of its own.
+    return Shown(f"{'-' if number < 0 else ''}{text}".strip(), _day(within, date1904=date1904) if day else None)
 
 
 def _subseconds(tokens: tuple[Token, ...]) -> int:

@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 from defusedxml.ElementTree import iterparse
 
 from backstitch.files import grids
-from backstitch.files.grids import Area, Budget, Cell, Content, Grid
+from backstitch.files.grids import Area, Budget, Cell, Content, Grid, Number
 from backstitch.files.number_formats import GENERAL
 
 NAMESPACE = "{{urn:oasis:names:tc:opendocument:xmlns:{}:1.0}}"
@@ -107,12 +107,16 @@ def _content(element: Element) -> Content:
     if kind is None and not shown and element.get(f"{TABLE}formula") is not None:
         return Cell("", None, grids.NO_RESULT)
     if kind in NUMBERS:
-        stored = grids.number(float(element.get(f"{OFFICE}value", "nan")), GENERAL)
+        value = float(element.get(f"{OFFICE}value", "nan"))
+        stored = grids.number(value, GENERAL)
         if not paragraphs or (isinstance(stored, Cell) and stored.unknown) or grids.EXPONENT.search(shown):
             return stored
+        if grids.hides_sign(value, shown):
+            return grids.without_sign(value, shown)
         holds = stored.holds if isinstance(stored, Cell) else stored
         unit = 100 if kind == "percentage" else 1
-        return shown if _same(shown, element.get(f"{OFFICE}value", ""), unit) else Cell(shown, None, "", holds)
+        same = _same(shown, element.get(f"{OFFICE}value", ""), unit)
+        return Number(shown) if same else Cell(shown, None, "", holds)
     if kind == "date":
         day = element.get(f"{OFFICE}date-value", "")[:10]
         return Cell(shown or day, date.fromisoformat(day))

@@ -21,7 +21,7 @@ from openpyxl.utils.datetime import to_excel
 from openpyxl.utils.escape import unescape
 
 from backstitch.files import grids
-from backstitch.files.grids import Area, Budget, Cell, Content, Grid, Unreadable
+from backstitch.files.grids import Area, Budget, Cell, Content, Grid, Number, Unreadable
 from backstitch.files.local_formats import LOCAL_FORMATS
 from backstitch.files.number_formats import GENERAL
 
@@ -122,7 +122,7 @@ class _SheetReader:
         if kind == "n":
             code = self._format(element)
             if code == GENERAL and raw.isdecimal() and len(raw) <= grids.MOST_DIGITS:
-                return str(int(raw))  # most numbers are such
+                return Number(int(raw))  # most numbers are such
             return grids.number(float(raw), code, date1904=self._date1904)
         if kind == "d":
             return grids.number(to_excel(datetime.fromisoformat(raw)), self._format(element))

@@ -12,6 +12,7 @@ import xlsxwriter
 
 from backstitch.files.number_formats import UnknownFormat, show, show_text
 
+LAST_MOMENT = 46331 + 86399.999999 / 86400  # of 5 November 2026
 TABLE = Path(__file__).with_name("number_formats.csv")
 with TABLE.open(encoding="utf-8", newline="") as file:
     ROWS = [tuple(row) for row in csv.reader(file)][1:]  # what the cell holds, its value, format and shown text
@@ -84,7 +85,11 @@ def test_excel_is_followed_where_libreoffice_differs(value: float, code: str, te
     [
         (46331, "d-mmm", date(2026, 11, 5)),
         (46331.75, "dd/mm/yyyy hh:mm", date(2026, 11, 5)),
-        (46331.999999999, "dd/mm/yyyy", date(2026, 11, 6)),
+        (46331.999999999, "dd/mm/yyyy", date(2026, 11, 5)),
+        (LAST_MOMENT, "dd/mm/yyyy", date(2026, 11, 5)),
+        (LAST_MOMENT, "yyyy-mm-dd hh:mm:ss", date(2026, 11, 5)),
+        (LAST_MOMENT, "yyyy-mm-dd hh:mm:ss.000", date(2026, 11, 5)),
+        (46332, "yyyy-mm-dd hh:mm:ss", date(2026, 11, 6)),
         (46331, "mmm-yy", date(2026, 11, 5)),
         (46331, "dddd", date(2026, 11, 5)),
         (46331, "[$-F800]dddd, mmmm dd, yyyy", date(2026, 11, 5)),

@@ -263,6 +263,161 @@ def test_a_merged_value_in_a_hidden_row_or_column_shows_in_the_others() -> None:
     assert rows(read(made)) == {1: ("SKU", "Size"), 3: ("KT-1", "M", "", "shown in D")}
 
 
+# --- signs that are hidden --------------------------------------------------------------------------------
+
+# The number, its format, what it shows.
+NO_SIGNS = [
+    (-5, "#,##0;[Red]#,##0", "5"),
+    (-5, "0;0", "5"),
+    (-12, "0;0;0", "12"),
+    (-5, "#,##0_);[Red]#,##0", "5"),
+    (-1234.5, "#,##0.00;[Red]#,##0", "1,235"),
+    (-7.5, '"₹ "0.00;[Red]"₹ "0.00', "₹ 7.50"),
+    (-1299, '0"/-";0"/-"', "1299/-"),
+    (-0.05, "0%;0%", "5%"),
+    (-5, '0" pcs";0" pcs"', "5 pcs"),
+    (-5, '0;"{"0"}"', "{5}"),
+    (-3, "[<0]0;0", "3"),
+]
+HIDES = "B1 holds {}, but shows {}: its format hides the sign. Show the sign, or type the number anew."
+
+
+@pytest.mark.parametrize("form", ["xlsx", "xls", "ods"])
+@pytest.mark.parametrize(("value", "code", "shown"), NO_SIGNS)
+def test_a_number_whose_sign_is_hidden_is_unknown(form: str, value: float, code: str, shown: str) -> None:
+    if form == "ods":
+        made = ods(ods_row("Qty", ods_cell(shown, "float", str(value))))
+    else:
+        made = {"xlsx": xlsx, "xls": xls}[form](["Qty", (value, code)])
+    sheet = read(made)
+    assert (sheet.lines[0].cells, sheet.unknown) == (("Qty", ""), {(1, 1): HIDES.format(value, shown)})
+    assert sheet.remarks == ()
+
+
+@pytest.mark.parametrize("make", [xlsx, xls])
+@pytest.mark.parametrize(
+    ("value", "code", "shown"),
+    [(-8900000, "0.0E+00;0.0E+00", "8.9E+06"), (-0.0005, "0E+00;0.0E+00", "5.0E-04")],
+)
+def test_an_exponent_has_no_sign_of_the_number(make: Callable[..., bytes], value: float, code: str, shown: str) -> None:
+    sheet = read(make(["Qty", (value, code)]))
+    assert sheet.unknown == {(1, 1): HIDES.format(value, shown)}
+
+
+# The number, its format, what it shows; the sign is shown, or there is none.
+SIGNS = [
+    (-5, "0;(0)", "(5)"),
+    (-5, "General", "-5"),
+    (-5, "#,##0;[Red]-#,##0", "-5"),
+    (-5, "0;0-", "5-"),
+    (-1299, '0"/-"', "-1299/-"),
+    (5, "#,##0;[Red]#,##0", "5"),
+    (0, "0;0", "0"),
+]
+
+
+@pytest.mark.parametrize("form", ["xlsx", "xls", "ods"])
+@pytest.mark.parametrize(("value", "code", "shown"), SIGNS)
+def test_a_number_whose_sign_is_shown_is_read_as_shown(form: str, value: float, code: str, shown: str) -> None:
+    if form == "ods":
+        made = ods(ods_row("Qty", ods_cell(shown, "float", str(value))))
+    else:
+        made = {"xlsx": xlsx, "xls": xls}[form](["Qty", (value, code)])
+    sheet = read(made)
+    assert (sheet.lines[0].cells, sheet.unknown) == (("Qty", shown), {})
+
+
+@pytest.mark.parametrize("make", [xlsx, xls])
+def test_what_rounds_to_nothing_has_no_sign_to_hide(make: Callable[..., bytes]) -> None:
+    sheet = read(make(["Qty", (-0.3, "0;0")]))
+    assert (sheet.unknown, sheet.remarks) == ({}, ("B1 holds -0.3 and shows 0: what it shows was read.",))
+
+
+# --- numbers in merged cells ------------------------------------------------------------------------------
+
+# What the merged cell holds and its format; rows and columns that it covers from B2 on; the cells that are unknown.
+MERGED_NUMBERS = [
+    (10, "General", 3, 1, "B2 to B4", {(2, 1), (3, 1), (4, 1)}),
+    (10, "General", 5, 1, "B2 to B6", {(2, 1), (3, 1), (4, 1)}),  # rows 5 and 6 are blank
+    (7.5, "0.00", 2, 1, "B2 to B3", {(2, 1), (3, 1)}),
+    (4.6, "0", 2, 1, "B2 to B3", {(2, 1), (3, 1)}),  # shown rounded
+    (10, "General", 1, 3, "B2 to D2", {(2, 1), (2, 2), (2, 3)}),
+    (12, '0" pcs"', 2, 2, "B2 to C3", {(2, 1), (2, 2), (3, 1), (3, 2)}),
+]
+
+
+def merged(form: str, value: float | str, code: str, down: int, across: int) -> bytes:
+    """Three goods in column A, and a cell that is merged from B2 on."""
+    bottom, right = down, across
+    table = [["SKU", "S", "M", "L"], ["KT-1"], ["KT-2"], ["KT-3"]]
+    if form == "xlsx":
+
+        def draw(book: xlsxwriter.Workbook, sheet: object) -> None:
+            sheet.merge_range(1, 1, bottom, right, value, book.add_format({"num_format": code}))  # type: ignore[attr-defined]
+
+        return xlsx(*table, draw=draw)
+    if form == "xls":
+        style = xlwt.easyxf(num_format_str=code)
+        return xls(*table, draw=lambda book, sheet: sheet.write_merge(1, bottom, 1, right, value, style))
+    shown = read(xlsx([(value, code)])).lines[0].cells[0]
+    kind = "string" if isinstance(value, str) else "float"
+    cell = ods_cell(shown, kind, str(value), number_rows_spanned=str(down), number_columns_spanned=str(across))
+    return ods(ods_row(*table[0]), ods_row("KT-1", cell), ods_row("KT-2"), ods_row("KT-3"))
+
+
+@pytest.mark.parametrize("form", ["xlsx", "xls", "ods"])
+@pytest.mark.parametrize(("value", "code", "down", "across", "name", "unknown"), MERGED_NUMBERS)
+def test_a_number_in_merged_cells_is_unknown_in_each(
+    form: str, value: float, code: str, down: int, across: int, name: str, unknown: set[tuple[int, int]]
+) -> None:
+    sheet = read(merged(form, value, code, down, across))
+    sentence = f"{name} are one merged cell with a number: unmerge them and type each number."
+    assert sheet.unknown == dict.fromkeys(unknown, sentence)
+    assert [line.cells[0] for line in sheet.lines] == ["SKU", "KT-1", "KT-2", "KT-3"]
+    assert not any("".join(line.cells[1:]) for line in sheet.lines[1:])
+    assert sheet.remarks == ()
+
+
+@pytest.mark.parametrize("form", ["xlsx", "xls", "ods"])
+def test_a_text_of_digits_in_merged_cells_counts_for_each_row(form: str) -> None:
+    sheet = read(merged(form, "00104", "@", 3, 1))
+    assert ([line.cells[1] for line in sheet.lines[1:]], sheet.unknown) == (["00104"] * 3, {})
+
+
+@pytest.mark.parametrize("form", ["xlsx", "xls"])
+def test_a_date_in_merged_cells_counts_for_each_row(form: str) -> None:
+    sheet = read(merged(form, DAY, "dd/mm/yyyy", 3, 1))
+    assert sheet.dates == dict.fromkeys([(2, 1), (3, 1), (4, 1)], date(2026, 11, 5))
+    assert sheet.unknown == {}
+
+
+def test_merged_numbers_that_fill_too_many_cells_are_refused() -> None:
+    cell = ods_cell("10", "float", "10", number_rows_spanned="400", number_columns_spanned="50")
+    with pytest.raises(Refused) as refused:
+        read(ods(ods_row("KT-1", cell), ods_row("KT-2", number_rows_repeated="399")))
+    assert refused.value.rule == "too_many_unknown"
+
+
+# --- the last moment of a day -----------------------------------------------------------------------------
+
+LAST_MOMENT = DAY + 86399.999999 / 86400
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        xlsx([(LAST_MOMENT, "yyyy-mm-dd hh:mm:ss")]),
+        xlsx([(LAST_MOMENT, "dd/mm/yyyy")]),
+        xls([(LAST_MOMENT, "yyyy-mm-dd hh:mm:ss")]),
+        xls([(LAST_MOMENT, "dd/mm/yyyy")]),
+        ods(ods_row(ods_cell("2026-11-06 00:00:00", "date", "2026-11-05T23:59:59.999999"))),
+    ],
+    ids=["xlsx", "xlsx day", "xls", "xls day", "ods"],
+)
+def test_the_last_moment_of_a_day_is_of_that_day(data: bytes) -> None:
+    assert read(data).dates == {(1, 0): date(2026, 11, 5)}
+
+
 # --- sheets -----------------------------------------------------------------------------------------------
 
 
