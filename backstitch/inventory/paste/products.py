@@ -205,7 +205,7 @@ def _parse_colours(text: str, product: Product | None, known: Known) -> tuple[tu
     colours: dict[str, tuple[str, str]] = {}
     listed: set[str] = set()
     for part in filter(None, map(paste_values.normalise, re.split(r"[,;\n]+", text))):
-        color, _, typed_code = (paste_values.name(piece, longest=lengths.COLOUR) for piece in part.partition(":"))
+        color, typed_code = (paste_values.name(piece, longest=lengths.COLOUR) for piece in part.partition(":")[::2])
         by_name = names.get(name_key(color))
         code = typed_code or (by_name.code if by_name else colour_code(color))
         if not color or not code:
