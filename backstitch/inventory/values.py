@@ -42,19 +42,31 @@ COMMA_DECIMAL = re.compile(r"[0-9]{1,3}(\.[0-9]{3})+,[0-9]*|[0-9]*,[0-9]{1,2}|0,
 POINT_GROUPED = re.compile(r"[1-9][0-9]{0,2}(\.[0-9]{3})+")
 PLAIN = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)")
 NUMBER_LIKE = re.compile(r"[+-]?[0-9][0-9,]*(\.[0-9]*)?")
-SCIENTIFIC = re.compile(r"[0-9]+([.,][0-9]+)?e[+-][0-9]{1,3}")
-RUPEES = re.compile(r"^(₹|rs\.?|inr)\s*|\s*(₹|rs\.?|inr)$")
+# Without a sign only with decimals: 1E5 is a name as often as a number.
+SCIENTIFIC = re.compile(r"[0-9]+([.,][0-9]+)?e[+-][0-9]{1,3}|[0-9]+[.,][0-9]+e[0-9]{1,3}")
+ROUNDED = re.compile(r"[0-9]{13,}000(\.0+)?")  # a spreadsheet keeps 15 digits, and writes 0 for the others
+RUPEES = re.compile(r"^(₹|₨|rs\.?|inr)\s*|\s*(₹|₨|rs\.?|inr)$")
 SLASH_DASH = re.compile(r"\s*/[-=]$")  # 1299/- as a bill has it
 OTHER_CURRENCY = re.compile(r"[$€£¥]|\b(usd|eur|gbp|aed)\b")
 PIECES = re.compile(r"\s*(pcs?|pieces?|nos?|units?)\.?$")
 SPREADSHEET_ERROR = re.compile(r"#(N/A|[A-Z0-9/]+[!?])", re.IGNORECASE)
 FORMULA_STARTS = ("=", "+", "@", "-")
-# 2-Apr of 2-4, Mar-12 of MAR-12. People write months in capitals or small letters in a SKU.
-_SHORT_MONTH = "(?:" + "|".join(month[:3].capitalize() for month in MONTHS) + ")"
-SHORT_DATE = re.compile(f"[0-9]{{1,2}}-{_SHORT_MONTH}|{_SHORT_MONTH}-[0-9]{{2}}")
+# 2-Apr of 2-4, Mar-12 of MAR-12. People write months in capitals in a SKU.
+_SHORT_MONTH = "(?:" + "|".join(f"{month[:3].capitalize()}|{month[:3]}" for month in MONTHS) + ")"
+SHORT_DATE = re.compile(f"[0-9]{{1,2}}[- ]{_SHORT_MONTH}|{_SHORT_MONTH}-[0-9]{{2}}")
+# Three numbers with a year of two digits may be a set of sizes, as 8/10/12.
+FULL_DATE = re.compile(
+    r"[0-9]{4}[/.\-][0-9]{1,2}[/.\-][0-9]{1,2}|[0-9]{1,2}[/.\-][0-9]{1,2}[/.\-][0-9]{4}"
+    r"|[0-9]{1,2}(?:st|nd|rd|th)?[/.\- ]+[a-z]{3,9}\.?[/.\-, ']+(?:[0-9]{4}|[0-9]{2})"
+    r"|[a-z]{3,9}\.?[/.\- ]+[0-9]{1,2}(?:st|nd|rd|th)?[/.\-, ]+[0-9]{4}"
+)
 DASHES = {"-", "--", "---", "–", "—", "−"}
 # What exports and people write into a cell that has no value, without case, blanks and dots.
-NOTHING_WORDS = {"nan", "null", "(null)", "<null>", "none", "nil", "n/a", "na", "<na>", "nat", "undefined", "blank"}
+NOTHING_WORDS = {
+    "nan", "null", "(null)", "<null>", "none", "nil", "nill", "n/a", "n\\a", "\\n", "na", "<na>", "nat", "undefined",
+    "blank", "(blank)",
+}  # fmt: skip
+DITTO = re.compile(r"[\W_]*(do|ditto|(same )?as above)[\W_]*|[\"'”’″〃]{1,2}")
 LONGEST_NOTHING = 20  # characters of a word for nothing with what may stand around it; a cell can have 100,000
 TRUTHS = {"true", "false"}
 # Bidirectional control characters: they make a text look different from what it is.
@@ -88,6 +100,14 @@ def quote(value: str) -> str:
 def normalise(value: str) -> str:
     """The text in NFC, with single spaces, without line breaks, invisible characters and spaces at the ends."""
     return " ".join(unicodedata.normalize("NFC", value.translate(INVISIBLE)).split())
+
+
+def plain_width(value: str) -> str:
+    """The text with full-width characters as plain ones: ５％ is 5%. Nothing else changes, so 5² is never 52."""
+    return "".join(
+        unicodedata.normalize("NFKC", one) if unicodedata.decomposition(one).startswith(("<wide>", "<narrow>")) else one
+        for one in value
+    )
 
 
 def is_blank(value: str) -> bool:
@@ -154,22 +174,59 @@ def name(value: str, *, longest: int, zero: bool = True) -> str:
 
     Without `zero` a 0 is refused: sizes can be 0, but in a column of other names it stands for nothing.
     """
+    _check_says_a_name(normalise(value))
     text = words(value, longest=longest)
     if not zero and re.fullmatch(r"[0０]+([.,]0+)?", text) and len(text) < 5:
         raise CellError(f"“{quote(text)}” is no name. Leave the cell blank, or write the name.")
     if text.casefold() in TRUTHS:
         raise CellError(f"“{quote(text)}” is what a spreadsheet makes of yes and no, and no name. Write the name.")
-    if SCIENTIFIC.fullmatch(text.casefold()):
+    _check_not_converted(text)
+    return text
+
+
+def _check_says_a_name(text: str) -> None:
+    """Raises CellError for a text that stands for a name elsewhere or for none; a dash is blank."""
+    if len(text) <= LONGEST_NOTHING and DITTO.fullmatch(text.casefold()):
+        raise CellError(f"“{quote(text)}” stands for what is above it. Write the name.")
+    nameless = text and text not in DASHES and not any(map(str.isalnum, text))
+    if nameless or text.casefold() == "unknown":
+        raise CellError(f"“{quote(text)}” is no name. Write the name.")
+    # Keys of names make plain digits of these: 5² would be 52.
+    if any(one.isdigit() and not one.isdecimal() for one in text):
+        raise CellError(f"“{quote(text)}” has a raised, lowered or circled digit. Write it in the digits 0 to 9.")
+
+
+def _check_not_converted(text: str) -> None:
+    """Raises CellError for what a spreadsheet makes of a long number, or of a text that looks like a date."""
+    plain = plain_width(text)
+    if ROUNDED.fullmatch(plain):
+        raise CellError(
+            f"“{quote(text)}” ends in 000 after more than 15 digits: a spreadsheet has dropped the last ones. Format "
+            "the column as text, and type the number in full."
+        )
+    if SCIENTIFIC.fullmatch(plain.casefold()):
         raise CellError(
             f"“{quote(text)}” is how a spreadsheet shows a long number: its last digits are missing. Format the "
             "column as text, and type the number in full."
         )
-    if SHORT_DATE.fullmatch(text):
+    if SHORT_DATE.fullmatch(plain) or _is_full_date(text):
         raise CellError(
             f"“{quote(text)}” is how a spreadsheet shows a date: it has made one of what was typed. Type it again as "
             "text."
         )
-    return text
+
+
+def _is_full_date(text: str) -> bool:
+    bare = TIME.sub("", _date_text(text))
+    return FULL_DATE.fullmatch(bare) is not None and any(_can_be_read(bare, order) for order in DateOrder)
+
+
+def _can_be_read(text: str, order: DateOrder) -> bool:
+    try:
+        read_day(text, order=order)
+    except CellError:
+        return False
+    return True
 
 
 def day(value: str, *, today: date, order: DateOrder = DateOrder.DAY_FIRST) -> date:
@@ -191,6 +248,17 @@ def allowed_day(found: date, *, today: date) -> date:
 
 def read_day(value: str, *, order: DateOrder) -> date:
     """The date of a text as `day` reads it, of any year. Raises CellError."""
+    found = _read_day(value, order)
+    weekday = _date_parts(value)[1] if len(value) <= LONGEST_DATE else None
+    if weekday is not None and found.weekday() != weekday:
+        raise CellError(
+            f"“{quote(value)}” is read as {found.day} {found:%B %Y}, a {found:%A}. Correct the date or the day of the "
+            "week."
+        )
+    return found
+
+
+def _read_day(value: str, order: DateOrder) -> date:
     text = _date_text(value)
     if SERIAL.fullmatch(text):
         return EXCEL_EPOCH + timedelta(days=int(float(text)))
@@ -230,17 +298,20 @@ def has_short_year(value: str) -> bool:
 
 def _date_text(value: str) -> str:
     """The text in lower case and plain digits, without the day of the week and the time of a day that is certain."""
-    return _short_date_text(value) if len(value) <= LONGEST_DATE else ""
+    return _date_parts(value)[0] if len(value) <= LONGEST_DATE else ""
 
 
 @lru_cache(maxsize=4096)
-def _short_date_text(value: str) -> str:
-    text = unicodedata.normalize("NFKC", normalise(value).removeprefix("'")).lower()
-    weekday, _, rest = text.partition(" ")
-    if len(weekday.rstrip(",.")) >= 3 and any(name.startswith(weekday.rstrip(",.")) for name in DAY_NAMES):
+def _date_parts(value: str) -> tuple[str, int | None]:
+    """The text of `_date_text`, and the day of the week that it named: 0 for Monday."""
+    text = plain_width(normalise(value).removeprefix("'")).lower()
+    first, _, rest = text.partition(" ")
+    word = first.rstrip(",.")
+    weekday = next((n for n, name in enumerate(DAY_NAMES) if len(word) >= 3 and name.startswith(word)), None)
+    if weekday is not None:
         text = rest
     time = TIME.search(text)
-    return text[: time.start()] if time and time[1] in ZONES_HERE else text
+    return (text[: time.start()] if time and time[1] in ZONES_HERE else text), weekday
 
 
 def _full_year(digits: str) -> int:
@@ -323,7 +394,7 @@ def has_comma_decimal(value: str) -> bool:
 
 def _number_text(value: str) -> str:
     """The text in lower case, wide digits as plain ones, a minus as a hyphen, without Excel's leading apostrophe."""
-    text = unicodedata.normalize("NFKC", normalise(value)).lower().replace("−", "-")
+    text = plain_width(normalise(value)).lower().replace("−", "-")
     return text.removeprefix("'").strip()
 
 
@@ -356,10 +427,10 @@ def _why_no_number(value: str, text: str, otherwise: str) -> str:
 
 def _foreign_digits(text: str) -> str:
     """What a message calls the script of digits that are not 0 to 9; '' without such digits."""
-    script = next(
-        (unicodedata.name(one, "").partition(" DIGIT ")[0] for one in text if one.isdigit() and not one.isascii()), ""
-    )
-    return f"{script.capitalize()} digits" if script else ""
+    name = next((unicodedata.name(one, "") for one in text if one.isdigit() and not one.isascii()), "")
+    script, digit, _ = name.partition(" DIGIT ")
+    script = script.capitalize() if digit else name.partition(" ")[0].lower()  # SUPERSCRIPT TWO
+    return f"{script} digits" if script else ""
 
 
 def _digits(text: str) -> str | None:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from backstitch import lengths
 from backstitch.files.csv_in import heading_key
 from backstitch.inventory import values
+from backstitch.inventory.values import DateOrder
 
 
 class Kind(StrEnum):
@@ -201,6 +202,25 @@ IGNORED_COLUMNS = frozenset(
     )
 )  # fmt: skip
 BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+SYMBOLS = re.compile(r"[₹₨$€£¥%]")
+# What may stand in brackets behind a heading, or as a sign, without making another column of it.
+PIECES = frozenset({"pc", "pcs", "piece", "pieces", "no", "nos"})
+RUPEES = frozenset({"inr", "rs", "₹", "₨", "rupees"})
+UNITS = {
+    "quantity": PIECES,
+    "reorder_level": PIECES,
+    "price": RUPEES,
+    "unit_price": RUPEES,
+    "gst_rate": frozenset({"%", "percent"}),
+}
+_DAY, _MONTH, _YEAR = "d{1,2}", "m{1,3}", "(?:y{4}|y{2})"
+_MARK = "[/. -]"
+DATE_FORMS = re.compile(
+    rf"[(\[]\s*(?:(?P<day>{_DAY}{_MARK}?{_MONTH}(?:{_MARK}?{_YEAR})?)|(?P<month>{_MONTH}{_MARK}?{_DAY}(?:{_MARK}?{_YEAR})?)"
+    rf"|{_YEAR}{_MARK}?{_MONTH}{_MARK}?{_DAY})\s*[)\]]"
+    rf"|\b(?:(?P<bare_day>{_DAY}{_MARK}{_MONTH})|(?P<bare_month>{_MONTH}{_MARK}{_DAY}))(?:{_MARK}{_YEAR})?\s*$",
+    re.IGNORECASE,
+)
 
 
 def template(kind: Kind, *, sizes: Sequence[str] = ()) -> list[str]:
@@ -214,36 +234,65 @@ def template(kind: Kind, *, sizes: Sequence[str] = ()) -> list[str]:
     return headings
 
 
-def heading_keys(heading: str) -> tuple[str, ...]:
-    """The keys under which a heading may be known: as it stands, then without its unit: `Qty (Pcs)` is Qty."""
-    keys = (heading_key(heading), heading_key(BRACKETS.sub(" ", heading)))
+def heading_keys(heading: str, units: frozenset[str] = PIECES) -> tuple[str, ...]:
+    """The keys under which a heading may be known: as it stands, then without its unit: `Qty (Pcs)` is Qty.
+
+    Only `units` are left out; a heading with another one, as `Qty (Dozen)`, names something else.
+    """
+    if not units.issuperset(SYMBOLS.findall(values.plain_width(heading))):
+        return ()
+    said = {part[1:-1].casefold().strip(" .").removeprefix("in ") for part in BRACKETS.findall(heading)}
+    keys = [heading_key(heading)]
+    if units.issuperset(said - {""}):
+        keys.append(heading_key(BRACKETS.sub(" ", heading)))
     return tuple(dict.fromkeys(filter(None, keys)))
+
+
+def _keys_of(heading: str, name: str) -> tuple[str, ...]:
+    """The keys of a heading as that of a field."""
+    return heading_keys(DATE_FORMS.sub(" ", heading) if name == "date" else heading, UNITS.get(name, frozenset()))
+
+
+def date_order(heading: str) -> DateOrder | None:
+    """The order that the heading of a column of dates says, as `Date (MM/DD/YYYY)` does."""
+    found = DATE_FORMS.search(heading)
+    if found is None:
+        return None
+    if found["day"] or found["bare_day"]:
+        return DateOrder.DAY_FIRST
+    return DateOrder.MONTH_FIRST if found["month"] or found["bare_month"] else None
 
 
 @lru_cache(maxsize=4096)
 def field_of(heading: str, kind: Kind) -> str | None:
     """The field that a heading names; None for a heading that is not known."""
-    return next(
-        (
-            name
-            for key in heading_keys(heading)
-            for name, column in COLUMNS[kind].items()
-            if key in column.spellings or key in column.weaker
-        ),
-        None,
-    )
+    found = [
+        (position, name)
+        for name, column in COLUMNS[kind].items()
+        for position, key in enumerate(_keys_of(heading, name))
+        if key in column.spellings or key in column.weaker
+    ]
+    return min(found, key=lambda one: one[0])[1] if found else None
 
 
 def is_weaker(heading: str, field: str, kind: Kind) -> bool:
     """Whether a heading names the field only where no other column does."""
-    return not COLUMNS[kind][field].spellings.intersection(heading_keys(heading))
+    return not COLUMNS[kind][field].spellings.intersection(_keys_of(heading, field))
 
 
 def is_template_heading(heading: str, field: str, kind: Kind) -> bool:
     """Whether a heading is that of the template."""
-    return heading_key(COLUMNS[kind][field].heading) in heading_keys(heading)
+    return heading_key(COLUMNS[kind][field].heading) in _keys_of(heading, field)
 
 
-def is_ignored(heading: str) -> bool:
+def has_unknown_unit(heading: str, kind: Kind) -> bool:
+    """Whether a heading would name a field without its brackets and signs: it may be that field in another unit."""
+    key = heading_key(BRACKETS.sub(" ", heading))
+    known = any(key in column.spellings or key in column.weaker for column in COLUMNS[kind].values())
+    return known and field_of(heading, kind) is None
+
+
+def is_ignored(heading: str, kind: Kind) -> bool:
     """Whether a column with this heading is left out even if it holds numbers."""
-    return not IGNORED_COLUMNS.isdisjoint(heading_keys(heading))
+    keys = {heading_key(heading), heading_key(BRACKETS.sub(" ", heading))}
+    return not IGNORED_COLUMNS.isdisjoint(keys) and not has_unknown_unit(heading, kind)

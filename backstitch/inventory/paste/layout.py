@@ -181,7 +181,7 @@ def _layout_by_headings(sheet: Sheet, kind: Kind, header: Header, known: frozens
         elif kind is not Kind.PRODUCTS and (size := _size_of(heading, known)):
             by_size[size].append(index)
         else:
-            problems += _unknown_column_problems(sheet, header, index)
+            problems += _unknown_column_problems(sheet, kind, header, index)
     fields = {}
     for name, indexes in by_field.items():
         best = _best_columns(indexes, name, kind, header)
@@ -234,20 +234,24 @@ def _layout_by_hand(sheet: Sheet, kind: Kind, header: Header, matching: Matching
 
 
 def _size_of(heading: str, known: frozenset[str]) -> str | None:
-    typed = columns.BRACKETS.sub(" ", heading).strip().upper().removeprefix("SIZE ").strip()
+    bare = columns.BRACKETS.sub(" ", heading)
+    if heading_key(bare) not in columns.heading_keys(heading):
+        return None
+    typed = bare.strip().upper().removeprefix("SIZE ").strip()
     usual = (*size_set.LETTERS, size_set.FREE, *known)
     is_size = size_set.same(typed, usual) is not None or (typed.isdecimal() and len(typed) <= 3)
     return typed if typed and is_size else None
 
 
-def _unknown_column_problems(sheet: Sheet, header: Header, index: int) -> list[Problem]:
-    """An error for an unknown column of numbers, which may be a size; a warning for one of other text."""
+def _unknown_column_problems(sheet: Sheet, kind: Kind, header: Header, index: int) -> list[Problem]:
+    """An error for an unknown column of numbers, which may be a size, or of an unknown unit; else a warning."""
     heading = header.cells[index]
     cells = [line.cells[index] for line in sheet.lines[header.end :] if index < len(line.cells)]
     cells = [cell for cell in cells if cell.strip()]
     if not cells:
         return []
-    if not columns.is_ignored(heading) and (not heading.strip() or any(map(values.is_number, cells))):
+    may_matter = not heading.strip() or columns.has_unknown_unit(heading, kind) or any(map(values.is_number, cells))
+    if may_matter and not columns.is_ignored(heading, kind):
         called = f"“{values.quote(heading)}” is no column or size" if heading.strip() else "It has no heading"
         sentence = f"{called} that Backstitch knows. Match the columns by hand, or rename or remove the column."
         return [sheet_problem(heading, sentence)]

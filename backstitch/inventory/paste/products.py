@@ -229,8 +229,8 @@ def _parse_colours(text: str, product: Product | None, known: Known) -> tuple[tu
     colours: dict[str, tuple[str, str]] = {}
     listed: set[str] = set()
     for part in filter(None, map(paste_values.normalise, re.split(r"[,;\n]+", text))):
-        color, _, typed_code = (
-            paste_values.name(piece, longest=lengths.COLOUR, zero=False) for piece in part.partition(":")
+        color, typed_code = (
+            paste_values.name(piece, longest=lengths.COLOUR, zero=False) for piece in part.partition(":")[::2]
         )
         if paste_values.is_nothing_word(color):
             raise CellError(f"“{quote(part)}” stands for nothing, and is no colour.")

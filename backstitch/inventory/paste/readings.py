@@ -10,10 +10,11 @@ from decimal import Decimal
 
 from backstitch.files.sheets import Place, Sheet, cell_name
 from backstitch.inventory import values
-from backstitch.inventory.paste.columns import Problem, sheet_problem
+from backstitch.inventory.paste.columns import Problem, date_order, sheet_problem
 from backstitch.inventory.paste.layout import Layout
 from backstitch.inventory.values import CellError, DateOrder
 
+CHOSEN, SAID = "as chosen", "as its heading says"
 RATES_BELOW_ONE = {Decimal("0.1"), Decimal("0.25")}  # exports by merchants, rough stones
 
 
@@ -51,9 +52,10 @@ class _Numeric:
 def read_dates(
     sheet: Sheet, layout: Layout, *, chosen: DateOrder | None = None, remembered: DateOrder | None = None
 ) -> DateReading:
-    """The reading of the column of dates: its own evidence decides, then what is remembered, then day first.
+    """The reading of the column of dates: its own evidence decides, then its heading, what is remembered, day first.
 
-    An order that a person has `chosen` for this sheet comes before all.
+    An order that a person has `chosen` for this sheet comes before all. A heading that says another order than the
+    dates can have is a problem.
     """
     index = layout.fields.get("date")
     if index is None:
@@ -64,19 +66,22 @@ def read_dates(
     real = [sheet.dates[place] for place, _ in cells if place in sheet.dates]
     numeric = [_Numeric(place, text, *found[:2]) for place, text in texts if (found := values.day_numbers(text))]
     evidence = {one.only for one in numeric} - {None}
-    order = chosen or (next(iter(evidence)) if len(evidence) == 1 else None) or remembered or DateOrder.DAY_FIRST
+    said = date_order(heading)
+    certain = next(iter(evidence)) if len(evidence) == 1 else None
+    order = chosen or certain or said or remembered or DateOrder.DAY_FIRST
     both = [one for one in numeric if one.only is None and one.first != one.second]
     problems = [*_contradictions(numeric, heading), *_serials_among_dates(texts, real, heading)]
     swapped = _swapped_by_a_spreadsheet(sheet, cells, numeric, heading)
+    against = _against_the_heading(numeric, said, heading) if certain else []
     if chosen is None:
-        problems += swapped
-    decided = chosen is not None or bool(evidence)
+        problems += [*swapped, *against]
+    decided = chosen is not None or bool(evidence) or said is not None
     sentences = [
-        _order_sentence(numeric, both, order, heading, chosen=chosen is not None, remembered=remembered),
+        _order_sentence(numeric, both, order, heading, _reason(chosen, said, remembered)),
         _serial_sentence(texts, heading),
         _short_year_sentence(texts, both, order, heading),
     ]
-    asks = bool(both) or bool(swapped) or (chosen is not None and bool(numeric))
+    asks = bool(both) or bool(swapped) or bool(against) or (chosen is not None and bool(numeric))
     return DateReading(order, len(both) if not decided else 0, asks, tuple(filter(None, sentences)), tuple(problems))
 
 
@@ -134,14 +139,29 @@ def _swapped_by_a_spreadsheet(
     return [sheet_problem(heading, sentence)]
 
 
+def _against_the_heading(numeric: Sequence[_Numeric], said: DateOrder | None, heading: str) -> list[Problem]:
+    other = next((one for one in numeric if said is not None and one.only not in {None, said}), None)
+    if other is None:
+        return []
+    sentence = (
+        f"The heading says {said}, but {_cell(other)} can only be {other.only}. Correct one of the two, or choose the "
+        "order of the dates below."
+    )
+    return [sheet_problem(heading, sentence)]
+
+
+def _reason(chosen: DateOrder | None, said: DateOrder | None, remembered: DateOrder | None) -> str:
+    if chosen is not None:
+        return CHOSEN
+    return SAID if said is not None else "as last time" if remembered is not None else ""
+
+
 def _order_sentence(
     numeric: Sequence[_Numeric],
     both: Sequence[_Numeric],
     order: DateOrder,
     heading: str,
-    *,
-    chosen: bool,
-    remembered: DateOrder | None,
+    reason: str,
 ) -> str:
     readable = [one for one in numeric if one.only in {None, order}]
     example = next(iter(both), None) or next(iter(readable), None)
@@ -150,12 +170,14 @@ def _order_sentence(
     read = _read(example.text, order)
     certain = next((one for one in numeric if one.only is order), None)
     sentence = f"{values.quote(example.text)} in column {heading} is read as {read}, {order}"
-    if chosen:
-        return f"{sentence}, as chosen."
+    if reason == CHOSEN:
+        return f"{sentence}, {reason}."
     if certain is not None:
         return sentence + (f", as {_cell(certain)} can only be." if certain is not example else ".")
+    if reason == SAID:
+        return f"{sentence}, {reason}."
     others = "1 date" if len(both) == 1 else f"{len(both):,} dates"
-    return f"{sentence}{', as last time' if remembered else ''}; {others} could be read the other way."
+    return f"{sentence}{reason and f', {reason}'}; {others} could be read the other way."
 
 
 def _serial_sentence(texts: Sequence[tuple[Place, str]], heading: str) -> str:

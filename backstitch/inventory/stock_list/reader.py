@@ -189,7 +189,7 @@ def _size_reason(value: str) -> str | None:
 
 def _stock_reason(value: str) -> str | None:
     try:
-        quantity(value)
+        quantity(value.removeprefix("+"))
     except CellError as error:
         shown = str(error).removeprefix(f"“{value}” ")
         return f"The stock figure {value} {shown}" if shown != str(error) else f"The stock figure: {error}"
@@ -207,7 +207,7 @@ def _stock_row(number: int, fields: Mapping[str, str], values: tuple[str, ...]) 
         color=color,
         colour_code=colour_code(color),
         size=size_set.expand(fields["size"])[0],
-        stock=quantity(fields["stock"]),
+        stock=quantity(fields["stock"].removeprefix("+")),
         values=values,
     )
 

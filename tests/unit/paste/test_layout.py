@@ -10,7 +10,7 @@ from backstitch.files import tables
 from backstitch.files.sheets import Line, Sheet
 from backstitch.inventory.paste import layout as paste_layout
 from backstitch.inventory.paste import template as paste_template
-from backstitch.inventory.paste.columns import Kind, template
+from backstitch.inventory.paste.columns import COLUMNS, Kind, template
 from backstitch.inventory.paste.layout import Layout, Matching
 
 TODAY = date(2026, 11, 23)
@@ -39,6 +39,7 @@ def numbers(layout: Layout) -> list[int]:
         (
             Kind.SALES,
             "date",
+            "Date (MM/DD/YYYY)|Date (DD-MM-YYYY)|Invoice Date [yyyy-mm-dd]|Date mm/dd|"
             "Sale Date|Invoice Date|Order Date|Bill Date|Dt.|DATE OF SALE|purchase-date|Vch Date|Order Created Date",
         ),
         (
@@ -54,7 +55,7 @@ def numbers(layout: Layout) -> list[int]:
             "Billed Quantity|Lineitem quantity|Quantity [nos]",
         ),
         (Kind.SALES, "color", "Colour|Color|Shade|Item Type Color|COLOUR NAME"),
-        (Kind.SALES, "size", "Size|size|Item Type Size|Size (EU)"),
+        (Kind.SALES, "size", "Size|size|Item Type Size"),
         (
             Kind.SALES,
             "party",
@@ -63,7 +64,7 @@ def numbers(layout: Layout) -> list[int]:
         (Kind.INWARD, "party", "Supplier Name|Vendor|Party A/c Name|Particulars|Received From|Mill"),
         (Kind.ORDERS, "order", "Order ID|Sale Order Code|PO No.|Order Number|amazon-order-id|order no"),
         (Kind.ORDERS, "price", "Rate|Price|Selling Price|Rate (INR)|Price (₹)|WSP|Rate/Pc"),
-        (Kind.PRODUCTS, "unit_price", "MRP|MRP (INR)|Rate|Selling Price|Variant Price|Price (Rs.)"),
+        (Kind.PRODUCTS, "unit_price", "MRP|MRP (INR)|Rate|Selling Price|Variant Price|Price (Rs.)|MRP (in INR)|MRP ₹"),
         (Kind.PRODUCTS, "hsn_code", "HSN/SAC|HSN|HSN Code|hsn no."),
         (Kind.PRODUCTS, "gst_rate", "GST %|GST|GST Rate (%)|Tax %|IGST Rate"),
         (Kind.PRODUCTS, "category", "Article Type|Product Type|Category|Stock Group"),
@@ -71,10 +72,48 @@ def numbers(layout: Layout) -> list[int]:
 )
 def test_headings_are_known_as_sellers_have_them(kind: Kind, field: str, headings: str) -> None:
     for heading in headings.split("|"):
-        others = [name for name in template(kind) if name != paste_layout.COLUMNS[kind][field].heading]
+        others = [name for name in template(kind) if name != COLUMNS[kind][field].heading]
         layout = detect("\t".join([heading, *others]), "\t".join("x" * (len(others) + 1)), kind=kind)
         assert layout.fields.get(field) == 0, heading
         assert blocking(layout) == [], heading
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "heading", "cell"),
+    [
+        (Kind.SALES, "quantity", "Qty (Dozen)", "3"), (Kind.SALES, "quantity", "Qty (Returned)", "3"),
+        (Kind.SALES, "quantity", "Quantity [sets]", "3 sets"), (Kind.SALES, "quantity", "Qty (Rs)", "3"),
+        (Kind.SALES, "quantity", "Qty %", "3"), (Kind.SALES, "size", "Size (EU)", "M"),
+        (Kind.ORDERS, "price", "Price (USD)", "12"), (Kind.ORDERS, "price", "Price (USD)", "$ 12"),
+        (Kind.ORDERS, "price", "Price $", "12"), (Kind.ORDERS, "price", "Price ＄", "12"),
+        (Kind.ORDERS, "price", "Rate (per dozen)", "12"),
+        (Kind.ORDERS, "price", "Price (incl. GST)", "12"), (Kind.ORDERS, "price", "Price (excl GST)", "12"),
+        (Kind.PRODUCTS, "unit_price", "MRP (Paise)", "129900"), (Kind.PRODUCTS, "unit_price", "MRP (incl GST)", "12"),
+        (Kind.PRODUCTS, "gst_rate", "GST (Rs)", "60"), (Kind.PRODUCTS, "gst_rate", "GST ₹", "60"),
+        (Kind.PRODUCTS, "gst_rate", "GST (₹)", "60"), (Kind.PRODUCTS, "name", "Name (Hindi)", "x"),
+        (Kind.SALES, "date", "Date (UTC)", "05/11/2026"),
+    ],
+)  # fmt: skip
+def test_a_heading_in_another_unit_has_to_be_matched_by_hand(kind: Kind, field: str, heading: str, cell: str) -> None:
+    others = [name for name in template(kind) if name != COLUMNS[kind][field].heading]
+    layout = detect("\t".join([heading, *others]), "\t".join([cell, *("x" * len(others))]), kind=kind)
+    assert field not in layout.fields
+    assert blocking(layout)[0] == (
+        f"“{heading}” is no column or size that Backstitch knows. Match the columns by hand, or rename or remove the "
+        "column."
+    )
+
+
+@pytest.mark.parametrize("heading", ["S (Dozen)", "S (Returned)", "Size S [sets]", "S %"])
+def test_a_size_in_another_unit_has_to_be_matched_by_hand(heading: str) -> None:
+    layout = detect(f"Date\tSKU\tColour\t{heading}\tM (pcs)\tStakeholder", "05/11/2026\tAN201\tRed\t4\t2\tMill")
+    assert layout.sizes == {"M": 4}
+    assert len(blocking(layout)) == 1 and blocking(layout)[0].startswith(f"“{heading}” is no column or size")
+
+
+@pytest.mark.parametrize("heading", ["Amount (Rs)", "Discount (%)", "Total (Dozen)", "MRP (Paise)", "GST ₹"])
+def test_a_column_that_is_not_needed_is_left_out_in_any_unit(heading: str) -> None:
+    assert blocking(detect(f"{GOOD}\t{heading}", f"{ROW}\t12")) == []
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,12 @@ def read(
     real: Mapping[Place, date] | None = None,
     chosen: DateOrder | None = None,
     remembered: DateOrder | None = None,
+    heading: str = "Date",
 ) -> DateReading:
-    lines = [Line(1, HEADER), *(Line(n, (text, "A", "Red", "S", "1", "B")) for n, text in enumerate(dates, start=2))]
+    lines = [
+        Line(1, (heading, *HEADER[1:])),
+        *(Line(n, (text, "A", "Red", "S", "1", "B")) for n, text in enumerate(dates, start=2)),
+    ]
     sheet = Sheet("", tuple(lines), dates=real or {})
     layout = paste_layout.detect(sheet, kind=Kind.SALES, sizes=(), known_sizes=frozenset())
     return readings.read_dates(sheet, layout, chosen=chosen, remembered=remembered)
@@ -101,6 +105,38 @@ def test_an_order_that_was_chosen_comes_before_what_is_remembered_and_that_befor
     chosen = read("03/04/2026", "14/03/2026", chosen=MONTH)
     assert chosen.order is MONTH and chosen.asks
     assert chosen.sentences == ("03/04/2026 in column Date is read as 4 March 2026, month first, as chosen.",)
+
+
+@pytest.mark.parametrize(
+    ("heading", "order"),
+    [
+        ("Date (MM/DD/YYYY)", MONTH), ("Date (mm-dd-yy)", MONTH), ("Date [M/D/YYYY]", MONTH), ("Date mm/dd", MONTH),
+        ("Invoice Date (MMDDYYYY)", MONTH), ("Date (DD-MM-YYYY)", DAY), ("Date (dd/mm)", DAY), ("Date dd.mm.yyyy", DAY),
+    ],
+)  # fmt: skip
+def test_a_heading_can_say_the_order_of_its_dates(heading: str, order: DateOrder) -> None:
+    other = DAY if order is MONTH else MONTH
+    found = read("03/04/2026", heading=heading, remembered=other)
+    day = "4 March" if order is MONTH else "3 April"
+    assert (found.order, found.ambiguous, found.problems) == (order, 0, ())
+    assert found.sentences == (f"03/04/2026 in column {heading} is read as {day} 2026, {order}, as its heading says.",)
+    assert read("03/04/2026", heading=heading, chosen=other).order is other
+
+
+@pytest.mark.parametrize("heading", ["Date (YYYY-MM-DD)", "Date"])
+def test_a_heading_without_an_order_leaves_it_to_the_dates(heading: str) -> None:
+    assert (read("03/04/2026", heading=heading).order, read("03/04/2026", heading=heading).ambiguous) == (DAY, 1)
+
+
+def test_a_heading_that_its_dates_contradict_is_asked_about() -> None:
+    dates = ("03/04/2026", "14/03/2026")
+    found = read(*dates, heading="Date (MM/DD/YYYY)")
+    assert found.asks and [problem.sentence for problem in found.problems] == [
+        "The heading says month first, but A3 (14/03/2026) can only be day first. Correct one of the two, or choose "
+        "the order of the dates below."
+    ]
+    assert read(*dates, heading="Date (MM/DD/YYYY)", chosen=DAY).problems == ()
+    assert read("14/03/2026", heading="Date (DD/MM/YYYY)").problems == ()
 
 
 def test_real_dates_are_certain_unless_a_spreadsheet_left_beside_them_what_it_could_not_read() -> None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from backstitch.errors import Refused
 from backstitch.inventory import values
 from backstitch.inventory.values import CellError, DateOrder
 
@@ -22,6 +23,7 @@ FORMAT_MONTH = "Write it as 12/31/2026, month first like the others, or as 2026-
     [
         "", " ", "\u00a0", "-", "--", "–", "—", "−", "nan", "NaN", "NULL", "null", "(null)", "<NULL>", "None", "NIL",
         "N/A", "n/a", "n.a.", "N. A.", "N.A", "NA", "na", "<NA>", "NaT", "undefined", "\u200bnull ",
+        "(blank)", "(Blank)", "\\N", "N\\A", "nill", "NILL",
     ],
 )  # fmt: skip
 def test_a_word_for_nothing_says_nothing(text: str) -> None:
@@ -43,6 +45,13 @@ LONG_NUMBER = (
     "“{}” is how a spreadsheet shows a long number: its last digits are missing. Format the column as text, and type "
     "the number in full."
 )
+RAISED = "“{}” has a raised, lowered or circled digit. Write it in the digits 0 to 9."
+UNNAMED = "“{}” is no name. Write the name."
+ABOVE = "“{}” stands for what is above it. Write the name."
+DROPPED = (
+    "“{}” ends in 000 after more than 15 digits: a spreadsheet has dropped the last ones. Format the column as text, "
+    "and type the number in full."
+)
 MADE_A_DATE = "“{}” is how a spreadsheet shows a date: it has made one of what was typed. Type it again as text."
 
 
@@ -53,6 +62,18 @@ MADE_A_DATE = "“{}” is how a spreadsheet shows a date: it has made one of wh
         ("#n/a", ERROR), ("0", NO_NAME), ("0.0", NO_NAME), ("00", NO_NAME), ("TRUE", TRUTH), ("false", TRUTH),
         ("8.9E+12", LONG_NUMBER), ("8.90123E+17", LONG_NUMBER), ("1e+15", LONG_NUMBER), ("8,9E+12", LONG_NUMBER),
         ("2-Apr", MADE_A_DATE), ("12-Mar", MADE_A_DATE), ("Mar-12", MADE_A_DATE), ("02-Apr", MADE_A_DATE),
+        ("2-apr", MADE_A_DATE), ("12 Mar", MADE_A_DATE), ("mar-12", MADE_A_DATE), ("12-Mar-26", MADE_A_DATE),
+        ("12-MAR-26", MADE_A_DATE), ("12 March 2026", MADE_A_DATE), ("Mar 12, 2026", MADE_A_DATE),
+        ("2026-03-12", MADE_A_DATE), ("2026-03-12 00:00:00", MADE_A_DATE), ("2026-03-12T00:00:00Z", MADE_A_DATE),
+        ("12/03/2026", MADE_A_DATE), ("03/14/2026", MADE_A_DATE), ("12.03.2026", MADE_A_DATE),
+        ("Thu 12/03/2026", MADE_A_DATE), ("１２/03/2026", MADE_A_DATE),
+        ("8.9e12", LONG_NUMBER), ("8.9E12", LONG_NUMBER), ("8,9E12", LONG_NUMBER),
+        ("1234567890123456000", DROPPED), ("8901234567890000", DROPPED), ("8901234567890123000.0", DROPPED),
+        ("?", UNNAMED), (".", UNNAMED), ("***", UNNAMED), ("_", UNNAMED), ("????", UNNAMED), ("- -", UNNAMED),
+        ("5²", RAISED), ("KT₂", RAISED), ("A①", RAISED),
+        ("#", UNNAMED), ("…", UNNAMED), ("unknown", UNNAMED), ("Unknown", UNNAMED), ("UNKNOWN", UNNAMED),
+        ("do", ABOVE), ("Do.", ABOVE), ("-do-", ABOVE), ("-DO-", ABOVE), ("ditto", ABOVE), ("same as above", ABOVE),
+        ("As above", ABOVE), ('"', ABOVE), ("''", ABOVE), ("〃", ABOVE), ("”", ABOVE),
     ],
 )  # fmt: skip
 def test_what_no_name_is_is_refused(text: str, sentence: str) -> None:
@@ -61,13 +82,35 @@ def test_what_no_name_is_is_refused(text: str, sentence: str) -> None:
     assert str(refused.value) == sentence.format(text)
 
 
-@pytest.mark.parametrize("text", ["MAR-12", "2-4", "2-4Y", "00042", "007", "1E5", "E+12", "TRUE BLUE", "0-3M", "#12"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MAR-12", "2-4", "2-4Y", "00042", "007", "1E5", "E+12", "TRUE BLUE", "0-3M", "#12", "12/34", "8/10/12",
+        "28/30/32", "12-34-2026", "99/99/2026", "1-12", "8901234567890", "123456789012000", "8901234567890123456",
+        "Dodo", "Do It", "Ditto Traders", "Unknown Pleasures",
+        "लाल", "红", "ا", "½", "5½", "May", "12 Marigold", "AN-12-Mar-26",
+    ],
+)  # fmt: skip
 def test_names_that_look_like_none_stay_names(text: str) -> None:
     assert values.name(text, longest=60, zero=False) == text
 
 
 def test_a_size_can_be_0() -> None:
     assert values.name("0", longest=20) == "0"
+
+
+@pytest.mark.parametrize(
+    "text", ["?", "***", "-do-", '"', "unknown", "(blank)", "\\N", "2-apr", "12/03/2026", "8.9e12"]
+)
+def test_forms_and_sizes_refuse_what_no_name_is_too(text: str) -> None:
+    with pytest.raises(Refused) as refused:
+        values.stored_name(text, what="The size", longest=20, zero=True)
+    assert refused.value.rule == "name_unclear"
+
+
+@pytest.mark.parametrize("text", ["", "-", "--", "–", "—"])
+def test_a_dash_is_no_name_and_none_is_needed(text: str) -> None:
+    assert values.stored_name(text, what="The agency", longest=20) == ""
 
 
 # --- dates ------------------------------------------------------------------------------------------------
@@ -94,7 +137,8 @@ def test_a_date_is_understood_in_the_forms_of_the_trade(text: str) -> None:
     [
         ("03/04/2026", DAY, date(2026, 4, 3)), ("03/04/2026", MONTH, date(2026, 3, 4)),
         ("3-4-26", MONTH, date(2026, 3, 4)), ("10.09.2026 09:15", MONTH, date(2026, 10, 9)),
-        ("2026-03-04", MONTH, date(2026, 3, 4)), ("3-Apr-26", MONTH, date(2026, 4, 3)),
+        ("2026-03-04", MONTH, date(2026, 3, 4)), ("Mon 05/11/2026", MONTH, date(2026, 5, 11)),
+        ("3-Apr-26", MONTH, date(2026, 4, 3)),
         ("Sept 4, 2026", DAY, date(2026, 9, 4)), ("29/02/2024", DAY, date(2024, 2, 29)),
     ],
 )  # fmt: skip
@@ -104,6 +148,7 @@ def test_the_order_decides_dates_of_three_numbers_only(text: str, order: DateOrd
 
 ZONE = "“{}” is a time of another zone, so its day is not certain here. Write the day alone, as 2026-12-31."
 NO_DAY = "“{}” names no day. Write the day, the month and the year."
+WEEKDAY = "Correct the date or the day of the week."
 NO_YEAR = "“{}” names no year. Write the day, the month and the year."
 
 
@@ -123,6 +168,11 @@ NO_YEAR = "“{}” names no year. Write the day, the month and the year."
         ("31/02/2026", DAY, "“{}” is not a date. " + FORMAT_DAY),
         ("03/14/2026", DAY, "“{}” is not a date. " + FORMAT_DAY),
         ("14/03/2026", MONTH, "“{}” is not a date. " + FORMAT_MONTH),
+        ("2026-11-0²", DAY, "“{}” is written in superscript digits. Write it in the digits 0 to 9."),
+        ("Mon 05/11/2026", DAY, "“{}” is read as 5 November 2026, a Thursday. " + WEEKDAY),
+        ("Friday, 5 Nov 2026", DAY, "“{}” is read as 5 November 2026, a Thursday. " + WEEKDAY),
+        ("Thu 05/11/2026", MONTH, "“{}” is read as 11 May 2026, a Monday. " + WEEKDAY),
+        ("Tues 2026-11-05", DAY, "“{}” is read as 5 November 2026, a Thursday. " + WEEKDAY),
         ("2026-13-05", DAY, "“{}” is not a date. " + FORMAT_DAY),
         ("5-Foo-26", DAY, "“{}” is not a date. " + FORMAT_DAY),
         ("5-Marzo-26", DAY, "“{}” is not a date. " + FORMAT_DAY),
@@ -181,6 +231,11 @@ NOT_PLAIN = "“{}” is not a number in plain digits."
         ("1 200", NOT_PLAIN),
         ("1,23,4567", NOT_PLAIN),
         ("१२", "“{}” is written in Devanagari digits. Write it in the digits 0 to 9."),
+        ("5²", "“{}” is written in superscript digits. Write it in the digits 0 to 9."),
+        ("²", "“{}” is written in superscript digits. Write it in the digits 0 to 9."),
+        ("1₂", "“{}” is written in subscript digits. Write it in the digits 0 to 9."),
+        ("①", "“{}” is written in Circled digits. Write it in the digits 0 to 9."),
+        ("1½", NOT_PLAIN),
         ("1.2E+05", "“{}” is how a spreadsheet shows a long number. Write it in full."),
         ("three", NOT_PLAIN),
         ("=1+1", NOT_PLAIN),
@@ -210,6 +265,7 @@ def test_what_is_no_quantity_is_refused_in_words(text: str, sentence: str) -> No
         ("0.30000000000000004", "0.30"),
         ("1298.9999999999999", "1299.00"),
         ("12.0", "12.00"),
+        ("₨ 1299", "1299.00"),
         (".5", "0.50"),
         ("１２９９", "1299.00"),
         ("1169.100", "1169.10"),
@@ -244,6 +300,7 @@ def test_an_amount_is_read_as_a_bill_and_a_spreadsheet_write_it(text: str, amoun
         ("1E+06", "“{}” is how a spreadsheet shows a long number. Write it in full."),
         ("2000000", "A price cannot be more than 1,000,000."),
         ("cheap", "“{}” is not a number."),
+        ("129⁹", "“{}” is written in superscript digits. Write it in the digits 0 to 9."),
     ],
 )
 def test_what_is_no_amount_is_refused_in_words(text: str, sentence: str) -> None:
@@ -252,7 +309,9 @@ def test_what_is_no_amount_is_refused_in_words(text: str, sentence: str) -> None
     assert str(refused.value) == sentence.format(text)
 
 
-@pytest.mark.parametrize(("text", "rate"), [("5", "5"), ("5%", "5"), ("12.5 %", "12.5"), ("0.25%", "0.25")])
+@pytest.mark.parametrize(
+    ("text", "rate"), [("5", "5"), ("5%", "5"), ("５％", "5"), ("12.5 %", "12.5"), ("0.25%", "0.25")]
+)
 def test_a_percentage_may_have_its_sign(text: str, rate: str) -> None:
     assert values.percentage(text, what="A GST rate") == Decimal(rate)
 
