@@ -1,3 +1,3 @@
 """Backstitch: inventory for textile and apparel businesses, with every change on the record."""
 
-__version__ = "0.11.0.dev0"
+__version__ = "0.11.0"

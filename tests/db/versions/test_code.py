@@ -123,7 +123,7 @@ def test_code_of_another_hash_is_applied_at_the_start(clone: Clone) -> None:
          'The database could not be brought up to date: schema "inventory" already exists; nothing was changed. '
          "Somebody has changed this database by hand; compare it with a fresh one, or restore it from a backup."),
         ("update public.backstitch_code set version = 'my own'",
-         "This database runs the code of Backstitch my own, and this is 0.11.0.dev0; install that version, or use "
+         "This database runs the code of Backstitch my own, and this is 0.11.0; install that version, or use "
          "another database."),
     ],
 )  # fmt: skip
