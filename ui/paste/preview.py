@@ -96,9 +96,8 @@ def problems(checked: Checked) -> None:
         )
         st.error(formats.plain(sentence), icon=":material/block:")
     else:
-        st.warning(
-            f"{formats.counted(len(checked.problems), 'remark')}; the rows can be written.", icon=":material/info:"
-        )
+        count = formats.counted(len(checked.problems), "remark")
+        st.warning(f"{count}." if checked.asks else f"{count}; the rows can be written.", icon=":material/info:")
     _table(
         [
             {
