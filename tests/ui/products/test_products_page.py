@@ -212,7 +212,10 @@ REFUSED_NEW = {
         {"colours": "Red, red"},
         "This product has that colour code already. Use another code.",
     ),
-    "a colour of signs only": ({"colours": "!!!"}, "“!!!” has no letter or digit to make a colour code of."),
+    "a colour of signs only": (
+        {"colours": "!!!"},
+        "The colour: “!!!” is no name. Write the name. Nothing was saved.",
+    ),
     "a fractional reorder level": (
         {"reorder": "1.5"},
         "The reorder level: “1.5” is not a whole number. Nothing was saved.",
