@@ -296,3 +296,9 @@ def is_ignored(heading: str, kind: Kind) -> bool:
     """Whether a column with this heading is left out even if it holds numbers."""
     keys = {heading_key(heading), heading_key(BRACKETS.sub(" ", heading))}
     return not IGNORED_COLUMNS.isdisjoint(keys) and not has_unknown_unit(heading, kind)
+
+
+def spelling(row: int, column: str, typed: str, name: str) -> Problem:
+    """The remark that a row writes a known name otherwise."""
+    shown = values.quote(typed)
+    return Problem(row, column, shown, f"{name}, written {shown} here.", blocks=False)

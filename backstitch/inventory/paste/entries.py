@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 from backstitch.files.sheets import Line, Sheet, cell_name
 from backstitch.inventory import values
 from backstitch.inventory.names import sku_key
-from backstitch.inventory.paste.columns import COLUMNS, Kind, Problem, sheet_problem
+from backstitch.inventory.paste.columns import COLUMNS, Kind, Problem, sheet_problem, spelling
 from backstitch.inventory.paste.layout import Layout
 from backstitch.inventory.paste.lookup import Known, KnownColour
 from backstitch.inventory.products.queries import Product
@@ -125,7 +125,7 @@ class Row:
 
     def add_spelling(self, name: str, typed: str, stored: str) -> None:
         """Adds the remark that a field writes a known name otherwise."""
-        self.add_problem(self.heading(name), typed, f"{stored}, written {values.quote(typed)} here.", blocks=False)
+        self._reading.problems.append(spelling(self.number, self.heading(name), typed, stored))
 
     def parse(self, name: str, read: Callable[[str], Value]) -> Value | None:
         """The value that `read` returns for a field's text; on CellError adds the problem and returns None."""

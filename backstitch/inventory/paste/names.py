@@ -11,10 +11,9 @@ from backstitch.inventory.names import name_key, near
 from backstitch.inventory.parties import queries as party_queries
 from backstitch.inventory.parties.written import Kind as PartyKind
 from backstitch.inventory.parties.written import as_written
-from backstitch.inventory.paste.columns import Kind, Problem
+from backstitch.inventory.paste.columns import Kind, Problem, spelling
 from backstitch.inventory.paste.entries import Entry
 from backstitch.inventory.paste.layout import Layout
-from backstitch.inventory.values import quote
 
 Field = Literal["party", "agency", "sku", "color"]
 Answers = Mapping[tuple[Field, str], str]
@@ -104,11 +103,6 @@ def _known(connection: Connection, kind: PartyKind, *, only_customers: bool) -> 
         distinct.setdefault(name_key(name), name)
     distinct.pop("", None)
     return list(distinct.values())
-
-
-def spelling(row: int, column: str, typed: str, name: str) -> Problem:
-    """The remark that a row writes a known name otherwise."""
-    return Problem(row, column, quote(typed), f"{name}, written {quote(typed)} here.", blocks=False)
 
 
 def grouped(problems: Iterable[Problem]) -> list[Problem]:
